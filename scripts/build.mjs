@@ -1,0 +1,18 @@
+// Builds the package into dist/: WASM kernels from AssemblyScript, then TypeScript.
+// The WASM binary becomes a module, so that Node, browsers and bundlers load it the same way.
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+
+const bin = (name) => `node_modules/.bin/${name}`;
+const run = (command, ...args) => execFileSync(command, args, { stdio: "inherit" });
+
+const assembly = "src/kernels/wasm/assembly/index.ts";
+if (existsSync(assembly)) {
+  mkdirSync("build", { recursive: true });
+  run(bin("asc"), assembly, "--config", "src/kernels/wasm/assembly/asconfig.json", "--outFile", "build/kernels.wasm");
+  const base64 = readFileSync("build/kernels.wasm").toString("base64");
+  const text = `// Made by scripts/build.mjs from assembly/; not edited.\nexport const wasmBase64 =\n  "${base64}";\n`;
+  const path = "src/kernels/wasm/binary.generated.ts";
+  if (!existsSync(path) || readFileSync(path, "utf8") !== text) writeFileSync(path, text);
+}
+run(bin("tsc"), "-p", "tsconfig.json");
