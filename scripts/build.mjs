@@ -16,3 +16,5 @@ if (existsSync(assembly)) {
   if (!existsSync(path) || readFileSync(path, "utf8") !== text) writeFileSync(path, text);
 }
 run(bin("tsc"), "-p", "tsconfig.json");
+mkdirSync("build", { recursive: true });
+writeFileSync("build/stamp", "");

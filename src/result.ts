@@ -85,7 +85,18 @@ export interface FailureRow {
 /** The canonical text of a key: JSON with its fields in the order of `ResultKey`; hashed to the row's id. */
 export function formatKey(key: ResultKey): string {
   return JSON.stringify([
-    key.weightsHash, key.configHash, key.tokenizerHash, key.spec, key.task, key.taskVersion, key.dataHash,
-    key.limit, key.profile, key.computeType, key.versions.quantizer, key.versions.model, key.versions.task,
+    key.weightsHash,
+    key.configHash,
+    key.tokenizerHash,
+    key.spec,
+    key.task,
+    key.taskVersion,
+    key.dataHash,
+    key.limit,
+    key.profile,
+    key.computeType,
+    key.versions.quantizer,
+    key.versions.model,
+    key.versions.task,
   ]);
 }

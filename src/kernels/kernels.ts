@@ -94,9 +94,23 @@ export interface Kernels {
   /** `out[t] = weight[ids[t]]`, `(tokens, columns)`. */
   embed(out: KernelBuffer, weight: KernelWeight, ids: Int32Array): void;
   /** `out[t] = weight . x[t] + bias`, `(tokens, rows)` from `(tokens, columns)`. */
-  matmul(out: KernelBuffer, x: KernelBuffer, weight: KernelWeight, tokens: number, path: Path, bias?: KernelBuffer): void;
+  matmul(
+    out: KernelBuffer,
+    x: KernelBuffer,
+    weight: KernelWeight,
+    tokens: number,
+    path: Path,
+    bias?: KernelBuffer,
+  ): void;
   /** `out[t] = (x[t] - mean) / sqrt(variance + epsilon) * gain + bias`, rows of `gain.length`. */
-  layerNorm(out: KernelBuffer, x: KernelBuffer, tokens: number, gain: KernelBuffer, bias: KernelBuffer | undefined, epsilon: number): void;
+  layerNorm(
+    out: KernelBuffer,
+    x: KernelBuffer,
+    tokens: number,
+    gain: KernelBuffer,
+    bias: KernelBuffer | undefined,
+    epsilon: number,
+  ): void;
   /** `out[t] = x[t] / sqrt(mean(x[t]^2) + epsilon) * gain`. */
   rmsNorm(out: KernelBuffer, x: KernelBuffer, tokens: number, gain: KernelBuffer, epsilon: number): void;
   /** Takes one of query, key, value out of a (fused) projection, turns it, and puts it at its slots: `(slots, heads * headSize)`. */

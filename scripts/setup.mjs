@@ -1,0 +1,40 @@
+// Makes a clone ready: installs the packages if the lock file is newer than the installation, builds if a source is newer
+// than dist/. `npm start` and `npm test` call it first, so that each works alone from a fresh clone.
+// `--browser` also installs what only the browser tests need (test/browser/package.json).
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+const npm = process.platform === "win32" ? "npm.cmd" : "npm";
+const run = (command, args, cwd = ".") => execFileSync(command, args, { cwd, stdio: "inherit" });
+const changed = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0);
+
+function newest(folder) {
+  let latest = 0;
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (entry.name.includes(".generated.")) continue;
+    const path = join(folder, entry.name);
+    latest = Math.max(latest, entry.isDirectory() ? newest(path) : changed(path));
+  }
+  return latest;
+}
+
+function isInstalled(folder) {
+  return changed(join(folder, "node_modules/.package-lock.json")) >= changed(join(folder, "package-lock.json"));
+}
+
+if (!isInstalled(".")) {
+  console.log("Installing packages and building (once) ..");
+  run(npm, ["ci", "--no-fund", "--no-audit", "--loglevel=error"]);
+}
+if (
+  changed("dist/cli/kbit.js") === 0 ||
+  changed("build/stamp") < Math.max(newest("src"), changed("scripts/build.mjs"))
+) {
+  console.log("Building ..");
+  run(npm, ["run", "--silent", "build"]);
+}
+if (process.argv.includes("--browser") && !isInstalled("test/browser")) {
+  console.log("Installing a browser for the tests (once) ..");
+  run(npm, ["ci", "--no-fund", "--no-audit", "--loglevel=error"], "test/browser");
+}
