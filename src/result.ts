@@ -74,6 +74,8 @@ export interface ResultRow {
 
 /** An experiment that could not be done: the reason, under the key it would have had where that is known. */
 export interface FailureRow {
+  /** The id that the result would have had; absent where the key is not known (a checkpoint that does not open). */
+  readonly id?: string;
   readonly model: string;
   readonly spec: string;
   readonly task: string;

@@ -1,0 +1,69 @@
+// Kysely on Node's built-in SQLite: the only file that knows which database serves the queries.
+// A second dialect (PostgreSQL) would stand beside it; the schema and the queries stay as they are.
+
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  type Dialect,
+  SqliteAdapter,
+  type SqliteDatabase,
+  SqliteDriver,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from "kysely";
+
+/** How long a writer waits for another process that holds the database, in milliseconds. */
+const busyTimeoutMs = 60_000;
+
+/**
+ * Opens an SQLite file and describes it to Kysely.
+ *
+ * @param path - the file, or `:memory:`; it is created where it is missing
+ * @throws the error of node:sqlite, with its `errcode`, if the file cannot be used
+ */
+export function openSqlite(path: string): Dialect {
+  const database = new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true });
+  try {
+    // A write-ahead log lets readers and one writer go on side by side; with it, NORMAL loses nothing when a process dies.
+    database.exec("pragma journal_mode = wal; pragma synchronous = normal;");
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+  return {
+    createAdapter: () => new SqliteAdapter(),
+    createDriver: () => new ImmediateDriver({ database: adaptDatabase(database) }),
+    createIntrospector: (db) => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+  };
+}
+
+/** Takes the write lock when a transaction begins: a later upgrade from reading to writing would fail instead of wait. */
+class ImmediateDriver extends SqliteDriver {
+  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw("begin immediate"));
+  }
+}
+
+/** The four methods that Kysely asks for, on node:sqlite, with each statement prepared once. */
+function adaptDatabase(database: DatabaseSync): SqliteDatabase {
+  const statements = new Map<string, ReturnType<SqliteDatabase["prepare"]>>();
+  return {
+    close: () => database.close(),
+    prepare(sql) {
+      let adapted = statements.get(sql);
+      if (!adapted) {
+        const statement = database.prepare(sql);
+        adapted = {
+          reader: statement.columns().length > 0,
+          all: (parameters) => statement.all(...(parameters as SQLInputValue[])),
+          run: (parameters) => statement.run(...(parameters as SQLInputValue[])),
+          iterate: (parameters) => statement.iterate(...(parameters as SQLInputValue[])),
+        };
+        if (statements.size < 100) statements.set(sql, adapted);
+      }
+      return adapted;
+    },
+  };
+}

@@ -1,0 +1,67 @@
+// Between a ResultRow and its place in the tables: columns for what is queried, metrics apart, JSON for the rest.
+
+import type { Metric, ResultRow } from "../../result.ts";
+import type { MetricTable, ResultTable } from "./schema.ts";
+
+/** What of a row has no column of its own. */
+interface RestOfRow {
+  readonly key: Omit<ResultRow["key"], "spec" | "task">;
+  readonly model: Omit<ResultRow["model"], "name" | "family">;
+  readonly bits: Omit<ResultRow["bits"], "total">;
+  readonly kernels: string;
+  readonly seconds: number;
+  readonly machine: string;
+  readonly kbit: string;
+}
+
+/** The table rows of a result. */
+export function splitRow(row: ResultRow): { result: ResultTable; metrics: MetricTable[] } {
+  const { spec, task, ...key } = row.key;
+  const { name, family, ...model } = row.model;
+  const { total, ...bits } = row.bits;
+  const { kernels, seconds, machine, kbit } = row;
+  const rest: RestOfRow = { key, model, bits, kernels, seconds, machine, kbit };
+  return {
+    result: {
+      id: row.id,
+      model: name,
+      family,
+      spec,
+      bits_per_weight: row.bitsPerWeight,
+      total_bits: total,
+      task,
+      date: row.date,
+      rest: JSON.stringify(rest),
+    },
+    metrics: Object.entries(row.metrics).map(([metric, { value, standardError, n }]) => ({
+      result_id: row.id,
+      name: metric,
+      value,
+      standard_error: standardError ?? null,
+      n,
+    })),
+  };
+}
+
+/** The result of table rows; the inverse of `splitRow`. */
+export function joinRow(result: ResultTable, metrics: readonly MetricTable[]): ResultRow {
+  const rest: RestOfRow = JSON.parse(result.rest);
+  return {
+    id: result.id,
+    key: { ...rest.key, spec: result.spec, task: result.task },
+    model: { name: result.model, family: result.family, ...rest.model },
+    bitsPerWeight: Number(result.bits_per_weight),
+    bits: { total: Number(result.total_bits), ...rest.bits },
+    metrics: Object.fromEntries(metrics.map((metric) => [metric.name, joinMetric(metric)])),
+    kernels: rest.kernels,
+    seconds: rest.seconds,
+    machine: rest.machine,
+    kbit: rest.kbit,
+    date: result.date,
+  };
+}
+
+function joinMetric({ value, standard_error, n }: MetricTable): Metric {
+  const metric = { value: Number(value), n: Number(n) };
+  return standard_error === null ? metric : { ...metric, standardError: Number(standard_error) };
+}

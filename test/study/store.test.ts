@@ -1,0 +1,139 @@
+// The result store: what goes in comes out, two processes write at once, and what is no store is refused in a sentence.
+
+import { execFile } from "node:child_process";
+import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { promisify } from "node:util";
+import { afterAll, describe, expect, test } from "vitest";
+import { InputError } from "../../src/input-error.ts";
+import { openStore } from "../../src/study/store/store.ts";
+import { makeRow } from "./rows.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "kbit-store-"));
+let files = 0;
+const newPath = () => join(folder, `${files++}.db`);
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const failure = { model: "m", spec: "int4:b64", task: "perplexity", reason: "It broke.", date: "2026-01-01T00:00:00Z" };
+
+describe("a store", () => {
+  test("gives back every field of every row after it was closed and opened again", async () => {
+    const path = newPath();
+    const rows = [makeRow(1), makeRow(2), makeRow(3, { metrics: { perplexity: { value: Infinity, n: 5 } } })];
+    const store = await openStore(path);
+    await store.add(rows[0]);
+    await store.add(rows.slice(1));
+    await store.close();
+    const again = await openStore(path, { create: false });
+    expect(await again.rows()).toEqual(rows);
+    expect(await again.has(rows[1].id)).toBe(true);
+    expect(await again.has(makeRow(9).id)).toBe(false);
+    await again.close();
+  });
+
+  test("keeps the first of two rows of one id, its metrics too", async () => {
+    const store = await openStore(":memory:");
+    await store.add(makeRow(1));
+    await store.add([makeRow(1, { seconds: 9, metrics: { acc: { value: 1, n: 1 } } }), makeRow(2), makeRow(2)]);
+    expect(await store.rows()).toEqual([makeRow(1), makeRow(2)]);
+    await store.close();
+  });
+
+  test("lists the newest failure of each experiment until it has a result", async () => {
+    const store = await openStore(":memory:");
+    const row = makeRow(1);
+    await store.addFailure(failure);
+    await store.addFailure({ ...failure, reason: "It broke again.", date: "2026-01-02T00:00:00Z" });
+    await store.addFailure({ ...failure, id: row.id, spec: "int3" });
+    const newest = { ...failure, reason: "It broke again.", date: "2026-01-02T00:00:00Z" };
+    expect(await store.failures()).toEqual([{ ...failure, id: row.id, spec: "int3" }, newest]);
+    await store.add(row);
+    expect(await store.failures()).toEqual([newest]);
+    await store.add(makeRow(2, { model: { ...row.model, name: "m" } }));
+    expect(await store.failures()).toEqual([]);
+    await store.close();
+  });
+
+  test("takes 10,000 rows, one by one, in seconds", async () => {
+    const store = await openStore(newPath());
+    const started = performance.now();
+    for (let i = 0; i < 10_000; i++) await store.add(makeRow(i));
+    expect(performance.now() - started).toBeLessThan(20_000);
+    expect(await store.rows()).toHaveLength(10_000);
+    await store.close();
+  });
+
+  test("is written by two processes at once, and loses nothing", async () => {
+    const path = newPath();
+    const script = `
+      import { openStore } from ${JSON.stringify(new URL("../../src/study/store/store.ts", import.meta.url).href)};
+      import { makeRow } from ${JSON.stringify(new URL("./rows.ts", import.meta.url).href)};
+      const store = await openStore(process.argv[1]);
+      const first = Number(process.argv[2]);
+      for (let i = first; i < first + 500; i++) await store.add(makeRow(i));
+      await store.close();`;
+    const write = (first: number) =>
+      promisify(execFile)(process.execPath, ["--input-type=module", "-e", script, path, String(first)]);
+    // The second half of the first process and the first half of the second are the same rows.
+    await Promise.all([write(0), write(250)]);
+    const store = await openStore(path);
+    expect((await store.rows()).map((row) => row.id)).toEqual(Array.from({ length: 750 }, (_, i) => makeRow(i).id));
+    await store.close();
+  });
+});
+
+describe("a file that is no store is refused:", () => {
+  const refuse = async (path: string, message: RegExp) => {
+    const error = await openStore(path, { create: false }).then(
+      (store) => store.close(),
+      (error) => error,
+    );
+    expect(error).toBeInstanceOf(InputError);
+    expect(error.message).toMatch(message);
+  };
+
+  test("one that is missing", () => refuse(newPath(), /^There is no store at /));
+
+  test("one in a folder that is missing", async () => {
+    await expect(openStore(join(folder, "no/such/folder.db"))).rejects.toThrow(/there is no folder/);
+  });
+
+  test("a text file", async () => {
+    const path = newPath();
+    writeFileSync(path, "perplexity,bits\n".repeat(100));
+    await refuse(path, /it is not an SQLite file/);
+    expect(readFileSync(path, "utf8")).toBe("perplexity,bits\n".repeat(100));
+  });
+
+  test("a database of another program", async () => {
+    const path = newPath();
+    const database = new DatabaseSync(path);
+    database.exec("create table albums (title text)");
+    database.close();
+    await refuse(path, /was not made by kbit \(it holds a table albums\)/);
+  });
+
+  test("a store of a newer version", async () => {
+    const path = newPath();
+    await (await openStore(path)).close();
+    const database = new DatabaseSync(path);
+    database.exec("insert into kbit_schema values (1000, '2030-01-01')");
+    database.close();
+    await refuse(path, /has schema version 1000, this kbit knows versions up to \d+; update kbit/);
+  });
+
+  test("a damaged one", async () => {
+    const path = newPath();
+    const store = await openStore(path);
+    await store.add(Array.from({ length: 200 }, (_, i) => makeRow(i)));
+    await store.close();
+    const file = openSync(path, "r+");
+    writeSync(file, Buffer.alloc(3000, 0xa5), 0, 3000, 1000);
+    await refuse(path, /it is damaged/);
+  });
+
+  test("an address of a server, whose password is not repeated", () =>
+    refuse("postgres://user:secret@host/db", /^The store postgres:\/\/\.\. cannot be used/));
+});
