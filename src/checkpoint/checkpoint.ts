@@ -1,5 +1,5 @@
 // The contract of a checkpoint: a configuration, a tokenizer's files and named weights that are read when asked.
-// safetensors.ts, torch-file.ts and packed.ts implement it; model/ reads it and knows what the names mean.
+// open.ts and packed.ts implement it on files, model/quantized-view.ts on another checkpoint; model/ knows what the names mean.
 
 import type { QuantizedTensor } from "../quantize/quantized.ts";
 import type { Spec } from "../quantize/spec.ts";
@@ -11,15 +11,35 @@ export interface Checkpoint {
   readonly source: string;
   /** The parsed `config.json`. */
   readonly config: Readonly<Record<string, unknown>>;
-  /** The spec that the weights were quantized to, for packed checkpoints; undefined: as stored. */
+  /**
+   * The spec that the weights were quantized to, for packed checkpoints and quantized views; undefined: as the original
+   * file has them. Where there is a spec, every matrix is `(out, in)`: what `MatrixRole.transposed` marks has been turned.
+   */
   readonly spec: Spec | undefined;
-  /** Every tensor, by its original name: `(out, in)` shape and storage type; for a packed matrix the type it had. */
+  /** Every tensor, by its original name: its shape and storage type; for a packed matrix the type it had. */
   readonly tensors: ReadonlyMap<string, TensorHeader>;
   /** Bytes of all files that hold tensors, headers included. */
   readonly fileBytes: number;
+  /** Paths of those files, where they are on disk. */
+  readonly files?: readonly string[];
   /** The weight of that name. @throws InputError if there is none, or if the file does not hold what its header says. */
   read(name: string): Promise<Tensor | QuantizedTensor>;
+  /** Bytes of tensor data that the weight takes as it is stored. Absent: `read` it and measure. */
+  countBytes?(name: string): Promise<number>;
   /** Text of a side file such as `tokenizer.json`; undefined if absent. */
   readText(fileName: string): Promise<string | undefined>;
   close(): Promise<void>;
 }
+
+/** The files beside the weights that a model needs, in the order in which they are hashed. */
+export const sideFiles = [
+  "config.json",
+  "generation_config.json",
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "vocab.json",
+  "merges.txt",
+  "chat_template.jinja",
+] as const;

@@ -1,0 +1,34 @@
+// Opens a checkpoint by what the user wrote: a folder, a weight file with its config beside it, or a Hub id.
+
+import { stat } from "node:fs/promises";
+import { basename, dirname } from "node:path";
+import { InputError } from "../input-error.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import { openDiskFolder } from "./file-node.ts";
+import { type DownloadOptions, fetchFromHub, parseHubId } from "./hub-node.ts";
+import { openFolder } from "./open.ts";
+
+/**
+ * Opens a checkpoint.
+ *
+ * @param pathOrId - a folder, a `.safetensors`, `.bin` or `.index.json` file, or a Hub id `org/name[@revision]`
+ * @throws InputError if there is none, it is malformed, or the Hub cannot be reached
+ */
+export async function openCheckpoint(pathOrId: string, options: DownloadOptions = {}): Promise<Checkpoint> {
+  const stats = await stat(pathOrId).catch(() => undefined);
+  if (stats?.isDirectory()) return openFolder(openDiskFolder(pathOrId));
+  if (stats) {
+    if (!/\.(safetensors|bin|index\.json)$/.test(pathOrId)) {
+      throw new InputError(
+        `${pathOrId} is not a checkpoint; expected a folder or a .safetensors, .bin or .index.json file.`,
+      );
+    }
+    return openFolder(openDiskFolder(dirname(pathOrId)), basename(pathOrId));
+  }
+  const id = parseHubId(pathOrId);
+  if (!id)
+    throw new InputError(
+      `There is no file or folder ${pathOrId}, and it is no Hub id of the form org/name[@revision].`,
+    );
+  return { ...(await openFolder(openDiskFolder(await fetchFromHub(id, options)))), source: pathOrId };
+}
