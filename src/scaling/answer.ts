@@ -1,0 +1,94 @@
+// The answer for one series, whole: curves, winners at round budgets, shares, frontier, and what was left out.
+// Terminal, page and JSON all show this one object.
+
+import { InputError } from "../input-error.ts";
+import type { ResultRow } from "../result.ts";
+import { chooseBudgets } from "./budgets.ts";
+import { type Comparison, compareAt, compareRange, type RangeComparison } from "./compare.ts";
+import { buildCurves, type CountName, type Curve, type Point, placePoints } from "./curves.ts";
+import { passesFilter, type SpecFilter } from "./facets.ts";
+import { type Choice, chooseWithin, findFrontier } from "./frontier.ts";
+import { groupSeries, type Series, type SeriesFilter } from "./series.ts";
+import { findUnstable, type UnstableRow } from "./stability.ts";
+
+/** What to compare and how. */
+export interface AnswerOptions extends SpecFilter, SeriesFilter {
+  /** Which bits a model is charged for; default `all`. */
+  readonly count?: CountName;
+  /** Budgets in bits; default: about eight round ones across the range that was measured. */
+  readonly budgets?: readonly number[];
+}
+
+/** The answer at one budget. */
+export interface BudgetAnswer {
+  /** In bits. */
+  readonly budget: number;
+  /** By the curves: precisions at exactly this size, as the paper compares them. */
+  readonly curves: Comparison;
+  /** By what was measured: the best model and spec that fit; null where nothing fits. */
+  readonly choice: Choice | null;
+}
+
+/** The answer for one series. */
+export interface Answer {
+  readonly series: Series;
+  readonly count: CountName;
+  /** Every stable point that passes the filters, ascending by bits. */
+  readonly points: readonly Point[];
+  readonly curves: readonly Curve[];
+  readonly range: RangeComparison;
+  readonly budgets: readonly BudgetAnswer[];
+  readonly frontier: readonly Point[];
+  /** Unstable points: shown, but in no curve, choice or frontier. */
+  readonly unstable: readonly UnstableRow[];
+}
+
+/** The choices of `count`, as options spell them. */
+export const countNames: readonly CountName[] = ["all", "nonEmbedding", "quantized"];
+
+/**
+ * One answer a series, the one with most models first; none where no row has the metric or passes the filters.
+ *
+ * @throws InputError for an unknown metric or a budget that is not a positive number
+ */
+export function answerRows(rows: readonly ResultRow[], options: AnswerOptions = {}): Answer[] {
+  for (const budget of options.budgets ?? []) {
+    if (!(budget > 0 && Number.isFinite(budget))) throw new InputError(`Budget ${budget} is not a positive size.`);
+  }
+  const unstable = findUnstable(rows);
+  return groupSeries(rows, options)
+    .map((series) => answerSeries(series, unstable, options))
+    .filter((answer) => answer.points.length > 0 || answer.unstable.length > 0);
+}
+
+function answerSeries(series: Series, allUnstable: readonly UnstableRow[], options: AnswerOptions): Answer {
+  const { metric } = series;
+  const count = options.count ?? "all";
+  const members = new Set(series.rows);
+  const unstable = allUnstable.filter(({ row }) => members.has(row) && passesFilter(row.key.spec, options));
+  for (const { row } of unstable) members.delete(row);
+  const points = placePoints([...members], metric, count, options);
+  const curves = buildCurves(points, metric);
+  const range = compareRange(curves, metric);
+  const budgets = options.budgets ?? defaultBudgets(points, range);
+  return {
+    series,
+    count,
+    points,
+    curves,
+    range,
+    budgets: budgets.map((budget) => ({
+      budget,
+      curves: compareAt(curves, metric, budget),
+      choice: chooseWithin(points, metric, budget),
+    })),
+    frontier: findFrontier(points, metric),
+    unstable,
+  };
+}
+
+// Where no two curves overlap, the budgets of the measured points themselves still have a best choice.
+function defaultBudgets(points: readonly Point[], range: RangeComparison): number[] {
+  if (range.contested !== null) return chooseBudgets(range.contested[0], range.contested[1]);
+  return points.length === 0 ? [] : chooseBudgets(points[0].bits, points[points.length - 1].bits * 1.5);
+}

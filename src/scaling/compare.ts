@@ -1,0 +1,218 @@
+// Which precision wins: at one budget, over the whole range, and head to head.
+// Everything is exact for piecewise linear curves: their knots and crossings cut the range into segments on which
+// one curve is best. Budgets are weighed evenly in log10 bits, as the figure shows them.
+
+import type { Curve } from "./curves.ts";
+import { interpolate, type Reading, rangeOf } from "./interpolate.ts";
+import { advantage, type MetricFacts } from "./metrics.ts";
+
+/** A precision as it stands at one budget. */
+export interface Standing extends Reading {
+  readonly bitsPerWeight: number;
+}
+
+/** A difference between two values and whether it can be told from noise. */
+export interface Margin {
+  /** By how much the first is better, in the metric's unit; negative where it is worse. */
+  readonly value: number;
+  /** Of the difference; null where one side has none. */
+  readonly standardError: number | null;
+  /** True below two standard errors; null where there is no standard error. */
+  readonly withinNoise: boolean | null;
+}
+
+/** The precisions measured around a budget, best first. */
+export interface Comparison {
+  readonly standings: readonly Standing[];
+  /** Of the best over the second; null with fewer than two. */
+  readonly margin: Margin | null;
+}
+
+/** Over how much of the range a precision is best. */
+export interface Share {
+  readonly bitsPerWeight: number;
+  /** Of the contested budgets: those that at least two precisions were measured around. */
+  readonly ofContested: number;
+  /** Of the common budgets: those that every curve was measured around; null where there are none. */
+  readonly ofCommon: number | null;
+  /** Of this precision's own contested budgets; null where it has none. */
+  readonly ofOwn: number | null;
+}
+
+/** Where the winner changes as budgets grow. */
+export interface Crossing {
+  readonly bits: number;
+  readonly from: number;
+  readonly to: number;
+  /** False where the winner changes only because a curve begins or ends there. */
+  readonly isCrossing: boolean;
+}
+
+/** Two precisions over the budgets that both were measured around. */
+export interface Pair {
+  readonly first: number;
+  readonly second: number;
+  /** Share of those budgets at which `first` is better. */
+  readonly winsShare: number;
+  /** Mean over those budgets of how much better `first` is, in the metric's unit. */
+  readonly meanAdvantage: number;
+  readonly range: readonly [number, number];
+}
+
+/** Who wins where. */
+export interface RangeComparison {
+  /** Smallest and largest contested budget in bits; null where no two curves overlap. */
+  readonly contested: readonly [number, number] | null;
+  readonly common: readonly [number, number] | null;
+  /** One a curve, ascending by precision. */
+  readonly shares: readonly Share[];
+  readonly crossings: readonly Crossing[];
+  readonly pairs: readonly Pair[];
+}
+
+/**
+ * The margin between two values. Its standard error is `sqrt(sa^2 + sb^2)`, as if they were measured on different
+ * documents; both come from the same ones, whose errors are positively correlated, so it errs on the large side.
+ */
+export function compareValues(
+  metric: MetricFacts,
+  a: { readonly value: number; readonly standardError: number | null },
+  b: { readonly value: number; readonly standardError: number | null },
+): Margin {
+  const value = advantage(metric, a.value, b.value);
+  if (a.standardError === null || b.standardError === null) return { value, standardError: null, withinNoise: null };
+  const standardError = Math.hypot(a.standardError, b.standardError);
+  return { value, standardError, withinNoise: Math.abs(value) < 2 * standardError };
+}
+
+/** The precisions at a budget of `bits`, best first, of equals the one of fewer bits; only curves measured around it. */
+export function compareAt(curves: readonly Curve[], metric: MetricFacts, bits: number): Comparison {
+  const standings = curves
+    .flatMap((curve): Standing[] => {
+      const reading = interpolate(curve, bits);
+      return reading === null ? [] : [{ bitsPerWeight: curve.bitsPerWeight, ...reading }];
+    })
+    .sort((a, b) => -advantage(metric, a.value, b.value) || a.bitsPerWeight - b.bitsPerWeight);
+  const margin = standings.length < 2 ? null : compareValues(metric, standings[0], standings[1]);
+  return { standings, margin };
+}
+
+/** Shares of wins, changes of winner and pairs, over all budgets between the smallest and the largest point. */
+export function compareRange(curves: readonly Curve[], metric: MetricFacts): RangeComparison {
+  const lines = curves.filter((curve) => curve.points.length > 1);
+  const segments = cutSegments(lines, metric);
+  const common = overlapOf(lines);
+  const isCommon = (one: Segment) => common !== null && one.low >= common[0] && one.high <= common[1];
+  const contested = segments.filter((one) => one.contenders.length > 1);
+  const total = lengthOf(contested);
+  const totalCommon = lengthOf(contested.filter(isCommon));
+  const shares = lines.map(({ bitsPerWeight }): Share => {
+    const own = contested.filter((one) => one.contenders.includes(bitsPerWeight));
+    const won = own.filter((one) => one.winner === bitsPerWeight);
+    return {
+      bitsPerWeight,
+      ofContested: total > 0 ? lengthOf(won) / total : 0,
+      ofCommon: totalCommon > 0 ? lengthOf(won.filter(isCommon)) / totalCommon : null,
+      ofOwn: own.length > 0 ? lengthOf(won) / lengthOf(own) : null,
+    };
+  });
+  return {
+    contested: contested.length > 0 ? [contested[0].low, contested[contested.length - 1].high] : null,
+    common: totalCommon > 0 ? common : null,
+    shares,
+    crossings: findCrossings(contested),
+    pairs: comparePairs(lines, metric),
+  };
+}
+
+/** A stretch of budgets, between bits `low` and `high`, on which one curve is best throughout. */
+interface Segment {
+  readonly low: number;
+  readonly high: number;
+  readonly winner: number;
+  readonly contenders: readonly number[];
+}
+
+function cutSegments(curves: readonly Curve[], metric: MetricFacts): Segment[] {
+  const segments: Segment[] = [];
+  const knots = ascending(curves.flatMap((curve) => curve.points.map((point) => point.bits)));
+  for (let i = 1; i < knots.length; i++) {
+    const here = curves.filter((curve) => covers(curve, knots[i - 1], knots[i]));
+    if (here.length === 0) continue;
+    const cuts = ascending([
+      knots[i - 1],
+      knots[i],
+      ...pairsOf(here).flatMap((pair) => cross(pair, knots[i - 1], knots[i])),
+    ]);
+    for (let j = 1; j < cuts.length; j++) {
+      const { standings } = compareAt(here, metric, Math.sqrt(cuts[j - 1] * cuts[j]));
+      const contenders = standings.map((standing) => standing.bitsPerWeight);
+      segments.push({ low: cuts[j - 1], high: cuts[j], winner: contenders[0], contenders });
+    }
+  }
+  return segments;
+}
+
+// Where two curves without knots between `low` and `high` cross, strictly inside.
+function cross([a, b]: readonly [Curve, Curve], low: number, high: number): number[] {
+  const atLow = interpolate(a, low)!.value - interpolate(b, low)!.value;
+  const atHigh = interpolate(a, high)!.value - interpolate(b, high)!.value;
+  if (atLow * atHigh >= 0) return [];
+  const bits = low * (high / low) ** (atLow / (atLow - atHigh));
+  return bits > low && bits < high ? [bits] : [];
+}
+
+function findCrossings(segments: readonly Segment[]): Crossing[] {
+  const crossings: Crossing[] = [];
+  for (let i = 1; i < segments.length; i++) {
+    const [before, after] = [segments[i - 1], segments[i]];
+    if (before.winner === after.winner) continue;
+    const bothOnBoth = after.contenders.includes(before.winner) && before.contenders.includes(after.winner);
+    crossings.push({ bits: after.low, from: before.winner, to: after.winner, isCrossing: bothOnBoth });
+  }
+  return crossings;
+}
+
+function comparePairs(curves: readonly Curve[], metric: MetricFacts): Pair[] {
+  return pairsOf(curves).flatMap(([a, b]): Pair[] => {
+    const range = overlapOf([a, b]);
+    if (range === null) return [];
+    const pieces = cutSegments([a, b], metric).filter((one) => one.contenders.length > 1);
+    const won = pieces.filter((one) => one.winner === a.bitsPerWeight);
+    const gainAt = (bits: number) => advantage(metric, interpolate(a, bits)!.value, interpolate(b, bits)!.value);
+    const area = pieces.reduce((sum, one) => sum + ((gainAt(one.low) + gainAt(one.high)) / 2) * lengthOf([one]), 0);
+    return [
+      {
+        first: a.bitsPerWeight,
+        second: b.bitsPerWeight,
+        winsShare: lengthOf(won) / lengthOf(pieces),
+        meanAdvantage: area / lengthOf(pieces),
+        range,
+      },
+    ];
+  });
+}
+
+function overlapOf(curves: readonly Curve[]): [number, number] | null {
+  if (curves.length < 2) return null;
+  const low = Math.max(...curves.map((curve) => rangeOf(curve)[0]));
+  const high = Math.min(...curves.map((curve) => rangeOf(curve)[1]));
+  return low < high ? [low, high] : null;
+}
+
+function covers(curve: Curve, low: number, high: number): boolean {
+  const [first, last] = rangeOf(curve);
+  return first <= low && last >= high;
+}
+
+function lengthOf(segments: readonly Segment[]): number {
+  return segments.reduce((sum, one) => sum + Math.log10(one.high / one.low), 0);
+}
+
+function ascending(values: readonly number[]): number[] {
+  return [...new Set(values)].sort((a, b) => a - b);
+}
+
+function pairsOf<T>(items: readonly T[]): [T, T][] {
+  return items.flatMap((first, i) => items.slice(i + 1).map((second): [T, T] => [first, second]));
+}

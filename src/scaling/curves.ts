@@ -1,0 +1,80 @@
+// Rows to curves: for each precision, the metric against total model bits, one point a model.
+// This is the paper's Figure 1 as numbers. Reading a curve between its points stands in interpolate.ts.
+
+import type { ResultRow } from "../result.ts";
+import { passesFilter, type SpecFilter } from "./facets.ts";
+import { advantage, type MetricFacts, readMetric } from "./metrics.ts";
+import { groupBy, modelKey } from "./series.ts";
+
+/** Which bits a model is charged for; the paper's total model bits are `all`. */
+export type CountName = "all" | "nonEmbedding" | "quantized";
+
+/** A row as a point of the plane of size and quality. */
+export interface Point {
+  readonly row: ResultRow;
+  /** Size by the chosen count, in bits. */
+  readonly bits: number;
+  readonly value: number;
+  /** Null where the row has none. */
+  readonly standardError: number | null;
+}
+
+/** The points of one precision, one a model, ascending by bits. */
+export interface Curve {
+  /** k, or 16 / 32 for a baseline. */
+  readonly bitsPerWeight: number;
+  readonly points: readonly Point[];
+}
+
+/**
+ * Every row as a point, ascending by bits; rows without the metric, with a value that is not finite or with a size
+ * of zero are left out, and so are specs that do not pass the filter.
+ */
+export function placePoints(
+  rows: readonly ResultRow[],
+  metric: MetricFacts,
+  count: CountName = "all",
+  filter: SpecFilter = {},
+): Point[] {
+  const points: Point[] = [];
+  for (const row of rows) {
+    const reading = readMetric(row, metric);
+    const bits = countBits(row, count);
+    if (reading === undefined || !Number.isFinite(reading.value)) continue;
+    if (!(bits > 0 && Number.isFinite(bits)) || !passesFilter(row.key.spec, filter)) continue;
+    points.push({ row, bits, ...reading });
+  }
+  return points.sort((a, b) => a.bits - b.bits);
+}
+
+/**
+ * One curve a precision, ascending by precision. Where a model has several specs of one precision (types, block
+ * sizes), the one with the best metric is its point, the smaller of equals: the curve shows what the precision can
+ * do. Filter the points for the curve of one type. Of two models of the same size the better one stays.
+ */
+export function buildCurves(points: readonly Point[], metric: MetricFacts): Curve[] {
+  const curves: Curve[] = [];
+  for (const [, precision] of groupBy(points, (point) => String(point.row.bitsPerWeight))) {
+    const best = [...groupBy(precision, (point) => modelKey(point.row)).values()].map((same) => pickBest(same, metric));
+    const bySize = [...groupBy(best, (point) => String(point.bits)).values()].map((same) => pickBest(same, metric));
+    bySize.sort((a, b) => a.bits - b.bits);
+    curves.push({ bitsPerWeight: precision[0].row.bitsPerWeight, points: bySize });
+  }
+  return curves.sort((a, b) => a.bitsPerWeight - b.bitsPerWeight);
+}
+
+/** The point with the best metric; of equals the one with fewest bits, then the first. */
+export function pickBest(points: readonly Point[], metric: MetricFacts): Point {
+  return points.reduce((best, point) => {
+    const gain = advantage(metric, point.value, best.value);
+    return gain > 0 || (gain === 0 && point.bits < best.bits) ? point : best;
+  });
+}
+
+// A baseline quantizes nothing: by the count `quantized` it is charged for the same matrices at its own width.
+function countBits(row: ResultRow, count: CountName): number {
+  if (count === "all") return row.bits.total;
+  if (count === "nonEmbedding") return row.bits.nonEmbedding;
+  if (row.bits.quantized > 0 || row.bitsPerWeight < 16) return row.bits.quantized;
+  return row.model.quantizedParameters * row.bitsPerWeight;
+}

@@ -1,0 +1,57 @@
+// Finds runs that quantization broke: a loss far above the same model's 16-bit loss.
+// They are shown, but no curve or frontier contains them.
+
+import type { ResultRow } from "../result.ts";
+import { findMetric, readMetric } from "./metrics.ts";
+import { groupBy, modelKey } from "./series.ts";
+
+/** A loss this far above the 16-bit loss is unstable, in nats a token. */
+export const unstableNats = 1.5;
+
+/** One unstable row and why. */
+export interface UnstableRow {
+  readonly row: ResultRow;
+  /** One sentence. */
+  readonly reason: string;
+}
+
+const loss = findMetric("nll");
+
+/**
+ * The rows of models that became unstable at a spec: those whose loss is not finite, or more than 1.5 nats above
+ * the loss of the same model at 16 bits or more, measured in the same way. Rows of the same model and spec on
+ * other tasks are unstable with them. A model without a 16-bit row is judged only by whether its loss is finite.
+ */
+export function findUnstable(rows: readonly ResultRow[]): UnstableRow[] {
+  const reasons = new Map<string, string>(); // by model and spec
+  for (const [, group] of groupBy(rows, sameMeasurement)) {
+    const baselines = group
+      .filter((row) => row.bitsPerWeight >= 16)
+      .map((row) => readMetric(row, loss)?.value ?? Number.NaN)
+      .filter(Number.isFinite);
+    const baseline = Math.min(...baselines);
+    for (const row of group) {
+      const reading = readMetric(row, loss);
+      if (reading === undefined) continue;
+      if (!Number.isFinite(reading.value)) {
+        reasons.set(modelAndSpec(row), `Loss is not a finite number on ${row.key.task}.`);
+      } else if (row.bitsPerWeight < 16 && reading.value - baseline > unstableNats) {
+        const excess = (reading.value - baseline).toFixed(2);
+        reasons.set(modelAndSpec(row), `Loss is ${excess} nats above the model's 16-bit loss on ${row.key.task}.`);
+      }
+    }
+  }
+  return rows.flatMap((row) => {
+    const reason = reasons.get(modelAndSpec(row));
+    return reason === undefined ? [] : [{ row, reason }];
+  });
+}
+
+function modelAndSpec(row: ResultRow): string {
+  return `${modelKey(row)} ${row.key.spec}`;
+}
+
+function sameMeasurement(row: ResultRow): string {
+  const { task, taskVersion, dataHash, limit, profile } = row.key;
+  return JSON.stringify([modelKey(row), task, taskVersion, dataHash, limit, profile]);
+}
