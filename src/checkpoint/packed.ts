@@ -10,7 +10,7 @@
 
 import { InputError } from "../input-error.ts";
 import { buildCodebook, dataTypes } from "../quantize/data-types.ts";
-import { countCodeBytes, unpackCodes } from "../quantize/pack.ts";
+import { packedBytes, unpackCodes } from "../quantize/pack.ts";
 import type { BlockScales, OutlierColumns, QuantizedTensor } from "../quantize/quantized.ts";
 import type { QuantizedSpec, Spec } from "../quantize/spec.ts";
 import { parseSpec } from "../quantize/spec-text.ts";
@@ -69,7 +69,7 @@ export function describePacked(
   if (spec.center !== "none") add("centers", "F16", spec.center === "block" ? blocks : 1);
   if (outliers > 0) add("outlier_values", "F16", rows, outliers);
   if (spec.scales === "double") add("absmax_codes", "U8", blocks);
-  add("codes", "U8", countCodeBytes(rows * columns, spec.bits));
+  add("codes", "U8", packedBytes(rows * columns, spec.bits));
   return parts;
 }
 
