@@ -1,0 +1,234 @@
+// Perplexity of a text under a named convention.
+// Published perplexities differ by convention more than by quantization, so the name always goes with the number.
+
+import { findNearest, InputError } from "../input-error.ts";
+import type { LanguageModel } from "../language-model.ts";
+import type { Metric } from "../result.ts";
+import { createNotFiniteError } from "./pairs.ts";
+import { createEncoder, findProfile, type TokenPair } from "./profiles.ts";
+import { countBytes, splitAtSpaces } from "./python-text.ts";
+import { sum } from "./sum.ts";
+import { planGptq, planLlamaCpp, planRolling, planWindows } from "./windows.ts";
+
+/** The conventions; docs/evaluate.md compares them. */
+export const conventions = ["windows", "rolling", "gptq", "llama.cpp"] as const;
+
+/** Name of a convention. */
+export type Convention = (typeof conventions)[number];
+
+/** How to measure. */
+export interface PerplexityOptions {
+  /** Default `windows`. */
+  readonly convention?: Convention;
+  /** Tokens a window; by default the model's maximum length, at most 2048 (`windows`, `gptq`) or 512 (`llama.cpp`). */
+  readonly window?: number;
+  /** `windows` only: tokens from one window to the next; by default the window. */
+  readonly stride?: number;
+  /** Only the first so many windows. */
+  readonly limit?: number;
+  /** `rolling` only: which lm-eval's special tokens. */
+  readonly profile?: string;
+  readonly onProgress?: (tokensDone: number, tokensTotal: number) => void;
+}
+
+/** Perplexity of a text and what it was taken over. */
+export interface PerplexityResult {
+  /** `exp(nll)`. */
+  readonly perplexity: number;
+  /** Mean negative log-likelihood of the scored tokens, nats. */
+  readonly nll: number;
+  /** Scored tokens. */
+  readonly tokens: number;
+  /** `nll * tokens / (bytes * ln 2)`. */
+  readonly bitsPerByte: number;
+  /** UTF-8 bytes of the text that the scored tokens spell. */
+  readonly bytes: number;
+  /** Standard error of `nll`; undefined for a single window. */
+  readonly standardError: number | undefined;
+  /** Convention and its numbers, such as `windows-256-stride-256`. */
+  readonly convention: string;
+  /** Sum of negative log-likelihoods and scored tokens of each window, for paired comparisons. */
+  readonly windows: readonly { readonly nll: number; readonly tokens: number }[];
+  /** `rolling` of a whole text only: `exp(nll * tokens / words)` over white-space words, and per byte. */
+  readonly wordPerplexity?: number;
+  readonly bytePerplexity?: number;
+}
+
+/** Windows of a text and how they were made. */
+interface Plan {
+  readonly name: string;
+  readonly windows: readonly TokenPair[];
+  /** Whether the windows score all of the text. */
+  readonly whole: boolean;
+}
+
+/**
+ * Measures perplexity. The standard error takes windows as independent and their lengths as given:
+ * `sqrt(W / (W - 1) * sum_w (nll_w - nll * tokens_w)^2) / tokens`; under `llama.cpp` it is over tokens, as printed there.
+ *
+ * @throws InputError if the text is empty or too short, an option does not fit, or a log-probability is not finite
+ */
+export async function measurePerplexity(
+  model: LanguageModel,
+  text: string,
+  options: PerplexityOptions = {},
+): Promise<PerplexityResult> {
+  if (text === "")
+    throw new InputError("The text is empty, so it has no perplexity; give a text with at least two tokens.");
+  const { name, windows, whole } = planText(model, text, options);
+  const scores = await model.score(
+    windows.map(({ context, continuation }) => ({ context, continuations: [continuation] })),
+    options.onProgress,
+  );
+  const results = scores.map(([{ logProbs }], index) => {
+    const nll = -sum(logProbs);
+    if (!Number.isFinite(nll)) throw createNotFiniteError(model, `window ${index + 1} of the text`);
+    return { nll, tokens: logProbs.length };
+  });
+  const total = sum(results.map((result) => result.nll));
+  const tokens = results.reduce((count, result) => count + result.tokens, 0);
+  const nll = total / tokens;
+  const bytes = whole ? countBytes(text) : sum(windows.map((window) => countScoredBytes(model, window)));
+  return {
+    perplexity: Math.exp(nll),
+    nll,
+    tokens,
+    bitsPerByte: total / (bytes * Math.LN2),
+    bytes,
+    standardError:
+      options.convention === "llama.cpp"
+        ? tokenError(
+            scores.flatMap(([{ logProbs }]) => [...logProbs]),
+            nll,
+          )
+        : windowError(results, nll, tokens),
+    convention: name,
+    windows: results,
+    ...(whole && {
+      wordPerplexity: Math.exp(total / splitAtSpaces(text).length),
+      bytePerplexity: Math.exp(total / bytes),
+    }),
+  };
+}
+
+/** The result as metrics of a result row; the error of the perplexity is `perplexity * standardError` (delta method). */
+export function listPerplexityMetrics(result: PerplexityResult): Record<string, Metric> {
+  const { perplexity, nll, bitsPerByte, standardError, tokens: n } = result;
+  const scale = (factor: number) => (standardError === undefined ? undefined : standardError * factor);
+  return {
+    perplexity: { value: perplexity, standardError: scale(perplexity), n },
+    nll: { value: nll, standardError, n },
+    bitsPerByte: { value: bitsPerByte, standardError: scale(bitsPerByte / nll), n },
+  };
+}
+
+function planText(model: LanguageModel, text: string, options: PerplexityOptions): Plan {
+  const { convention = "windows", limit = Number.POSITIVE_INFINITY } = options;
+  if (!conventions.includes(convention)) {
+    const nearest = findNearest(convention, conventions);
+    throw new InputError(
+      `There is no convention "${convention}"${nearest ? `; did you mean "${nearest}"?` : ""} (conventions: ${conventions.join(", ")}).`,
+    );
+  }
+  const most = { windows: 2048, gptq: 2048, "llama.cpp": 512, rolling: Number.POSITIVE_INFINITY }[convention];
+  const size = options.window ?? Math.min(model.maxLength, most);
+  checkWhole(
+    "window",
+    size,
+    convention === "llama.cpp" ? 4 : 2,
+    model.maxLength,
+    `the maximum length of ${model.name}`,
+  );
+  if (limit !== Number.POSITIVE_INFINITY) checkWhole("limit", limit, 1, Number.MAX_SAFE_INTEGER, "that");
+  if (options.stride !== undefined && convention !== "windows") {
+    throw new InputError(`The convention ${convention} has no stride; leave it out or take the convention "windows".`);
+  }
+  const stride = options.stride ?? size;
+  checkWhole("stride", stride, 1, size, "the window, for tokens between windows would never be scored");
+
+  const takeTokens = (count: number, encode: (text: string) => number[]) => encodeStart(text, count, encode);
+  const own = (part: string) => model.encode(part, "default");
+  const needed = (limit - 1) * stride + size;
+  let windows: TokenPair[];
+  let name = `${convention}-${size}`;
+  switch (convention) {
+    case "windows":
+      windows = planWindows(takeTokens(needed, own), size, stride);
+      name += `-stride-${stride}`;
+      break;
+    case "gptq":
+      windows = planGptq(takeTokens(needed, own), size);
+      break;
+    case "llama.cpp": {
+      const tokens = takeTokens(Math.max(needed, 2 * size), own);
+      if (tokens.length < 2 * size) {
+        throw new InputError(
+          `The text has ${tokens.length} tokens; the convention llama.cpp needs at least two windows of ${size}.`,
+        );
+      }
+      windows = planLlamaCpp(tokens, size, findAddedBos(model));
+      break;
+    }
+    case "rolling": {
+      const profile = findProfile(options.profile);
+      const encoder = createEncoder(model, profile);
+      // One token more, so that the last of the windows is not taken for the end of the text.
+      windows = planRolling(takeTokens(needed + 1, encoder.encode), encoder.findPrefix(), size);
+      name += `-${profile.name}`;
+      break;
+    }
+  }
+  if (windows.length === 0) {
+    throw new InputError(
+      `The text is too short for the convention ${name}: it makes no window${convention === "gptq" ? ` of ${size} tokens` : " of two tokens"}.`,
+    );
+  }
+  const whole = convention === "rolling" && windows.length <= limit;
+  return { name, windows: windows.slice(0, limit), whole };
+}
+
+function checkWhole(name: string, value: number, least: number, most: number, of: string): void {
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return;
+  const reason = value > most ? `more than ${most}, ${of}` : `not a whole number of at least ${least}`;
+  throw new InputError(`The ${name} ${value} is ${reason}.`);
+}
+
+/**
+ * The first `count` tokens of a text, from no more of it than they need. A cut can only change the tokens next to it,
+ * so the text taken reaches 256 tokens further.
+ */
+function encodeStart(text: string, count: number, encode: (text: string) => number[]): number[] {
+  const margin = 256;
+  for (let length = 4 * (count + margin); length < text.length; length *= 2) {
+    const insidePair = text.codePointAt(length - 1)! > 0xffff;
+    const tokens = encode(text.slice(0, insidePair ? length - 1 : length));
+    if (tokens.length >= count + margin) return tokens.slice(0, count);
+  }
+  return encode(text);
+}
+
+/** The beginning-of-text token, if the tokenizer puts one before every text. */
+function findAddedBos(model: LanguageModel): number | undefined {
+  return model.bosToken !== undefined && model.encode("a", "default")[0] === model.bosToken
+    ? model.bosToken
+    : undefined;
+}
+
+/** Bytes that a window's scored tokens add to its context; a character counts where its last byte is. */
+function countScoredBytes(model: LanguageModel, window: TokenPair): number {
+  const spell = (tokens: readonly number[]) => countBytes(model.decode(tokens).replace(/\ufffd+$/, ""));
+  return spell([...window.context, ...window.continuation]) - spell(window.context);
+}
+
+function windowError(windows: PerplexityResult["windows"], nll: number, tokens: number): number | undefined {
+  const count = windows.length;
+  if (count < 2) return undefined;
+  const squares = sum(windows.map((window) => (window.nll - nll * window.tokens) ** 2));
+  return Math.sqrt((count / (count - 1)) * squares) / tokens;
+}
+
+function tokenError(logProbs: readonly number[], nll: number): number | undefined {
+  const count = logProbs.length;
+  const squares = sum(logProbs.map((value) => value * value)) / count;
+  return Math.sqrt((squares - nll * nll) / (count - 1));
+}

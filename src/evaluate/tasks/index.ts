@@ -1,0 +1,20 @@
+// The table of tasks: one row each, in the order in which they are listed.
+
+import type { Task } from "../task.ts";
+import { hellaswag } from "./hellaswag.ts";
+import { lambadaOpenai } from "./lambada_openai.ts";
+import { piqa } from "./piqa.ts";
+import { wikitext } from "./wikitext.ts";
+import { winogrande } from "./winogrande.ts";
+
+/** Every built-in task by name. */
+export const tasks: Readonly<Record<string, Task>> = {
+  lambada_openai: lambadaOpenai,
+  winogrande,
+  hellaswag,
+  piqa,
+  wikitext,
+};
+
+/** The four zero-shot tasks whose mean accuracy is the paper's score. @see paper section 4 */
+export const zeroShotTasks: readonly string[] = ["lambada_openai", "winogrande", "hellaswag", "piqa"];
