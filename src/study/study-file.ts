@@ -1,0 +1,154 @@
+// Reads a study: from a YAML or JSON file, where every complaint names line and column, or from flags.
+// Relative paths in a file are relative to the file; those in flags to the working folder.
+
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from "yaml";
+import { tasks as zeroShotTable } from "../evaluate/tasks/index.ts";
+import { findNearest, InputError } from "../input-error.ts";
+import { expandSpecs } from "./grid.ts";
+import { findModels } from "./models.ts";
+import type { ModelChoice, Study, TaskChoice } from "./study.ts";
+import { describeProblem, type ValuePath } from "./study-problems.ts";
+import { createStudySchema, type StudyFile, type TaskEntry } from "./study-schema.ts";
+
+/** Where a value stands, for messages: `study.yaml:3:5`, or the name of a flag. */
+type Locate = (path: ValuePath, onKey?: boolean) => string;
+
+/**
+ * Reads a study file.
+ *
+ * @param text - YAML, or JSON
+ * @param fileName - its path, for messages and for what its paths are relative to
+ * @throws InputError `FILE:LINE:COLUMN: what is wrong, what was expected`
+ */
+export function parseStudy(text: string, fileName: string): Study {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const at = (offset: number) => {
+    const { line, col } = lines.linePos(offset);
+    return `${fileName}:${line}:${col}`;
+  };
+  if (document.errors.length > 0) {
+    const [{ message, pos }] = document.errors;
+    throw new InputError(`${at(pos[0])}: ${message.replace(/\.?$/, ".")}`);
+  }
+  const locate: Locate = (path, onKey = false) => at(findOffset(document, path, onKey));
+  const folder = dirname(resolve(fileName));
+  return buildStudy(document.toJS() ?? {}, locate, folder, basename(fileName).replace(/\.\w+$/, ""));
+}
+
+/** Where a value begins (`onKey`: where its key does); for one that is missing, what encloses it. */
+function findOffset(document: Document, path: ValuePath, onKey: boolean): number {
+  const parent = document.getIn(path.slice(0, -1), true);
+  const key = onKey && isMap(parent) && parent.items.find(({ key }) => isScalar(key) && key.value === path.at(-1))?.key;
+  if (isNode(key) && key.range) return key.range[0];
+  for (let length = path.length; length >= 0; length--) {
+    const node = document.getIn(path.slice(0, length), true);
+    if (isNode(node) && node.range) return node.range[0];
+  }
+  return 0;
+}
+
+/** A study as flags say it. */
+export interface StudyFlags {
+  readonly models: readonly string[];
+  readonly specs: readonly string[];
+  readonly text?: string;
+  readonly tasks?: readonly string[];
+  /** Folder of the tasks' files. */
+  readonly data?: string;
+  readonly window?: number;
+  readonly stride?: number;
+  readonly limit?: number;
+}
+
+/** Reads a study from flags. @throws InputError naming the flag */
+export function createStudy(flags: StudyFlags): Study {
+  const { limit, window, stride } = flags;
+  const tasks: unknown[] = [];
+  if (flags.text !== undefined) tasks.push({ task: "perplexity", text: flags.text, window, stride, limit });
+  for (const task of flags.tasks ?? []) {
+    if (task === "perplexity") throw new InputError("--tasks: perplexity needs a text; say --text FILE instead.");
+    if (flags.data === undefined) throw new InputError(`--tasks: ${task} needs its file; say --data FOLDER.`);
+    tasks.push({ task, data: findData(task, flags.data), limit });
+  }
+  if (tasks.length === 0)
+    throw new InputError("The study has no task; say --text FILE, or --tasks T,.. --data FOLDER.");
+  const flagNames: Record<string, string> = { models: "MODEL", specs: "--specs", tasks: "--tasks" };
+  const locate: Locate = ([key]) => flagNames[String(key)] ?? "the flags";
+  return buildStudy({ models: flags.models, specs: flags.specs, tasks }, locate, process.cwd(), "flags");
+}
+
+/** The file of a task in a folder; a task that is not known is left to the schema's complaint. */
+function findData(task: string, folder: string): string {
+  const names: readonly string[] = Object.hasOwn(zeroShotTable, task) ? zeroShotTable[task].files : [`${task}.jsonl`];
+  return join(folder, names.find((name) => existsSync(join(folder, name))) ?? names[0]);
+}
+
+function buildStudy(raw: unknown, locate: Locate, folder: string, fallbackName: string): Study {
+  const result = createStudySchema(Object.keys(zeroShotTable)).safeParse(raw);
+  if (!result.success) {
+    const { path, sentence, onKey } = describeProblem(result.error.issues, raw);
+    throw new InputError(`${locate(path, onKey)}: ${sentence.replace(/[.?]?$/, (end) => end || ".")}`);
+  }
+  const file = result.data;
+  const at = (key: string, index: number, isList: boolean) => locate(isList ? [key, index] : [key]);
+  const models = readModels(file, (index) => at("models", index, Array.isArray(file.models)), folder);
+  const { specs, notes } = expandSpecs(
+    [file.specs].flat(),
+    (path) => readFileSync(resolve(folder, path), "utf8"),
+    (index, sentence) => new InputError(`${at("specs", index, Array.isArray(file.specs))}: ${sentence}`),
+  );
+  const tasks = [file.tasks].flat().map((entry, index) => {
+    const place = Array.isArray(file.tasks) ? ["tasks", index] : ["tasks"];
+    return readTask(entry, folder, () => locate([...place, "text" in entry ? "text" : "data"]));
+  });
+  const distinct = new Map(tasks.map((task) => [JSON.stringify(task), task]));
+  return { name: file.name ?? fallbackName, models, specs, tasks: [...distinct.values()], notes };
+}
+
+function readModels(file: StudyFile, at: (index: number) => string, folder: string): ModelChoice[] {
+  const models = new Map<string, ModelChoice>();
+  [file.models].flat().forEach((entry, index) => {
+    const { path, ...names } = typeof entry === "string" ? { path: entry } : entry;
+    for (const model of explainAt(
+      () => at(index),
+      () => findModels({ paths: [path].flat(), ...names }, folder),
+    )) {
+      const other = [...models.values()].find(({ name, path }) => name === model.name && path !== model.path);
+      if (other)
+        throw new InputError(
+          `${at(index)}: two models have the name ${model.name} (${other.path} and ${model.path}); give one a name of its own.`,
+        );
+      if (!models.has(model.path)) models.set(model.path, model);
+    }
+  });
+  return [...models.values()];
+}
+
+function readTask(entry: TaskEntry, folder: string, at: () => string): TaskChoice {
+  const { limit = null, ...rest } = entry;
+  const data = resolve(folder, "text" in rest ? rest.text : rest.data);
+  if (!statSync(data, { throwIfNoEntry: false })?.isFile()) {
+    const nearest = existsSync(dirname(data)) ? findNearest(basename(data), readdirSync(dirname(data))) : undefined;
+    throw new InputError(`${at()}: there is no file ${data}${nearest ? `; did you mean ${nearest}?` : "."}`);
+  }
+  if (!("text" in rest)) return { task: rest.task, data, limit };
+  const { task, window, stride } = rest;
+  if (window !== undefined && stride !== undefined && stride > window)
+    throw new InputError(
+      `${at()}: the stride (${stride}) is above the window (${window}), which would leave tokens out.`,
+    );
+  return { task, data, window, stride, limit };
+}
+
+/** Puts the place before the message of an InputError. */
+function explainAt<T>(at: () => string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof InputError) throw new InputError(`${at()}: ${error.message}`);
+    throw error;
+  }
+}

@@ -1,0 +1,71 @@
+// What a study is once it is read: models x specs x tasks, every path resolved, every spec parsed.
+// Types only; study-file.ts reads it from a file or from flags, grid.ts expands it. All of it is plain JSON.
+
+import type { Spec } from "../quantize/spec.ts";
+
+/** A model to measure. */
+export interface ModelChoice {
+  /** Folder or file, absolute, or a Hub id. */
+  readonly path: string;
+  readonly name: string;
+  /** Models of one family share an architecture and training data; curves are drawn over their sizes. */
+  readonly family: string;
+}
+
+/** A precision to measure it at. */
+export interface SpecChoice {
+  /** Canonical text. */
+  readonly text: string;
+  readonly spec: Spec;
+}
+
+/** Perplexity of a text file. */
+export interface PerplexityChoice {
+  readonly task: "perplexity";
+  /** Absolute path of the text. */
+  readonly data: string;
+  /** Tokens a window; absent: the model's maximum length, at most 2,048. */
+  readonly window?: number;
+  /** Tokens from the start of a window to the start of the next; absent: the window. */
+  readonly stride?: number;
+  /** First N windows; null: all. */
+  readonly limit: number | null;
+}
+
+/** A zero-shot task on a JSONL file. */
+export interface ZeroShotChoice {
+  /** Its name in evaluate/tasks. */
+  readonly task: string;
+  /** Absolute path of the documents. */
+  readonly data: string;
+  /** First N documents; null: all. */
+  readonly limit: number | null;
+}
+
+/** What to measure. */
+export type TaskChoice = PerplexityChoice | ZeroShotChoice;
+
+/** Everything to measure. */
+export interface Study {
+  readonly name: string;
+  readonly models: readonly ModelChoice[];
+  /** Distinct by their text. */
+  readonly specs: readonly SpecChoice[];
+  readonly tasks: readonly TaskChoice[];
+  /** What was left out while reading it, one sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** One model at one spec on one task: its result is one row. */
+export interface Experiment {
+  readonly model: ModelChoice;
+  readonly spec: SpecChoice;
+  readonly task: TaskChoice;
+}
+
+/** Every experiment of a study. */
+export function listExperiments(study: Study): Experiment[] {
+  return study.models.flatMap((model) =>
+    study.specs.flatMap((spec) => study.tasks.map((task) => ({ model, spec, task }))),
+  );
+}

@@ -1,0 +1,136 @@
+// Study files and flags: what they mean, and where and how a wrong one is refused.
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { InputError } from "../../src/input-error.ts";
+import { listExperiments } from "../../src/study/study.ts";
+import { createStudy, parseStudy } from "../../src/study/study-file.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "kbit-study-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+for (const model of ["opt-125m", "opt-1.3b", "small/pythia-70m-deduped", "family/a", "family/b"]) {
+  mkdirSync(join(folder, "models", model), { recursive: true });
+  writeFileSync(join(folder, "models", model, "config.json"), "{}");
+}
+writeFileSync(join(folder, "models/family/family.json"), '{"name": "letters", "models": ["b", "a"]}');
+writeFileSync(join(folder, "models/notes.txt"), "");
+writeFileSync(join(folder, "text.txt"), "Some text.");
+writeFileSync(join(folder, "piqa.jsonl"), "{}");
+
+const fileName = join(folder, "study.yaml");
+const parse = (text: string) => parseStudy(text, fileName);
+const refusal = (text: string): string => {
+  try {
+    parse(text);
+  } catch (error) {
+    expect(error).toBeInstanceOf(InputError);
+    return (error as Error).message.replaceAll(`${folder}/`, "");
+  }
+  throw new Error("It was not refused.");
+};
+
+const good = `
+models: models/opt-*
+specs: [fp16, int4:b64]
+tasks: { task: perplexity, text: text.txt, window: 64, limit: 10 }
+`;
+
+describe("parseStudy", () => {
+  test("reads models, specs and tasks, with paths relative to the file", () => {
+    const study = parse(good);
+    expect(study.name).toBe("study");
+    expect(study.models).toEqual([
+      { path: join(folder, "models/opt-1.3b"), name: "opt-1.3b", family: "opt" },
+      { path: join(folder, "models/opt-125m"), name: "opt-125m", family: "opt" },
+    ]);
+    expect(study.specs.map((spec) => spec.text)).toEqual(["fp16", "int4:b64"]);
+    expect(study.tasks).toEqual([{ task: "perplexity", data: join(folder, "text.txt"), window: 64, limit: 10 }]);
+    expect(listExperiments(study)).toHaveLength(4);
+  });
+
+  test("reads the same from JSON", () => {
+    const json = `{
+\t"models": "models/opt-*",
+\t"specs": ["fp16", "int4:b64"],
+\t"tasks": {"task": "perplexity", "text": "text.txt", "window": 64, "limit": 10}
+}`;
+    expect(parse(json)).toEqual(parse(good));
+  });
+
+  test("keeps a family's order of size, and takes names", () => {
+    const { models } = parse(`
+models:
+  - models/family
+  - { family: giants, path: [models/opt-125m, models/opt-1.3b] }
+  - { name: tiny, path: models/small/pythia-70m-deduped }
+  - models/opt-125m
+specs: fp16
+tasks: [{ task: perplexity, text: text.txt }, { task: piqa, data: piqa.jsonl, limit: null }]
+`);
+    expect(models.map(({ name, family }) => [name, family])).toEqual([
+      ["b", "letters"],
+      ["a", "letters"],
+      ["opt-125m", "giants"],
+      ["opt-1.3b", "giants"],
+      ["tiny", "pythia-deduped"],
+    ]);
+  });
+
+  test("takes a Hub id where no folder is meant", () => {
+    expect(parse(good.replace("models/opt-*", "facebook/opt-125m")).models).toEqual([
+      { path: "facebook/opt-125m", name: "opt-125m", family: "opt" },
+    ]);
+  });
+});
+
+describe("a wrong study file is refused at its line and column:", () => {
+  const cases: [what: string, text: string, message: string | RegExp][] = [
+    ["bad YAML", "models: [a\nspecs: b", /^study\.yaml:2:\d+: ./],
+    ["a key twice", `${good}models: x\n`, /^study\.yaml:5:1: Map keys must be unique\./],
+    ["an unknown key", good.replace("specs", "spec"), 'study.yaml:3:1: there is no key "spec" here; did you mean specs?'],
+    ["an unknown key of a grid", good.replace("[fp16, int4:b64]", "{ bits: 3-8, types: int, block: 64 }"), 'study.yaml:3:33: there is no key "block" here; did you mean blocks?'],
+    ["a missing key", "models: models/opt-*\nspecs: fp16\n", "study.yaml:1:1: tasks is missing; expected keys with values or a list."],
+    ["nothing", "", /^study\.yaml:1:1: models is missing/],
+    ["text for a number", good.replace("10", "ten"), 'study.yaml:4:63: expected a number, got "ten".'],
+    ["a number too small", good.replace("10", "0"), "study.yaml:4:63: expected at least 1, got 0."],
+    ["bits that do not exist", good.replace("[fp16, int4:b64]", "\n  - { bits: [3, 9], types: int }"), "study.yaml:4:17: expected at most 8, got 9."],
+    ["a misspelt word", good.replace("[fp16, int4:b64]", "{ bits: 3, types: int, centering: meen }"), 'study.yaml:3:42: "meen" is not known; did you mean mean?'],
+    ["a misspelt task", good.replace("perplexity", "perplexty"), 'study.yaml:4:16: "perplexty" is not known; did you mean perplexity?'],
+    ["a misspelt spec", good.replace("int4:b64", "flaot4"), /^study\.yaml:3:15: .*float/],
+    ["a missing text", good.replace("text.txt", "txet.txt"), "study.yaml:4:34: there is no file txet.txt; did you mean text.txt?"],
+    ["a missing model", good.replace("opt-*", "opt-126m"), "study.yaml:2:9: There is no model at models/opt-126m; did you mean opt-125m?"],
+    ["a glob without a match", good.replace("opt-*", "bloom-*"), /^study\.yaml:2:9: No model folder matches models\/bloom-\*/],
+    ["a glob without a model", good.replace("opt-*", "*.txt"), /matches no folder with a config\.json/],
+    ["one name for two models", good.replace("models/opt-*", "{ name: x, path: models/opt-* }"), /stands for 2 models/],
+    ["two models of one name", good.replace("models/opt-*", "[models/opt-125m, { name: opt-125m, path: models/opt-1.3b }]"), /^study\.yaml:2:27: two models have the name opt-125m/],
+    ["a stride above the window", good.replace("limit: 10", "stride: 65"), /^study\.yaml:4:34: the stride \(65\) is above the window \(64\)/],
+    ["an empty list", good.replace("[fp16, int4:b64]", "[]"), /^study\.yaml:3:8: expected something, not nothing/],
+  ]; // biome-ignore format: a table
+  test.each(cases)("%s", (_, text, message) => {
+    if (typeof message === "string") expect(refusal(text)).toBe(message);
+    else expect(refusal(text)).toMatch(message);
+  });
+});
+
+describe("createStudy", () => {
+  const models = [join(folder, "models/opt-*")];
+
+  test("reads flags", () => {
+    const study = createStudy({ models, specs: ["fp16", "int3-4:b64"], tasks: ["piqa"], data: folder, limit: 5 });
+    expect(study.specs.map((spec) => spec.text)).toEqual(["fp16", "int3:b64", "int4:b64"]);
+    expect(study.tasks).toEqual([{ task: "piqa", data: join(folder, "piqa.jsonl"), limit: 5 }]);
+  });
+
+  test("names the flag that is wrong", () => {
+    const text = join(folder, "text.txt");
+    expect(() => createStudy({ models, specs: ["imt4"], text })).toThrow(/^--specs: /);
+    expect(() => createStudy({ models: ["nowhere"], specs: ["int4"], text })).toThrow(/^MODEL: There is no model/);
+    expect(() => createStudy({ models, specs: ["int4"], tasks: ["pica"], data: folder })).toThrow(
+      /^--tasks: .*did you mean piqa\?/,
+    );
+    expect(() => createStudy({ models, specs: ["int4"], tasks: ["piqa"] })).toThrow(/say --data FOLDER/);
+    expect(() => createStudy({ models, specs: ["int4"] })).toThrow(/has no task/);
+  });
+});
