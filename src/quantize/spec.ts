@@ -16,8 +16,8 @@ export interface QuantizedSpec {
   readonly bias?: "ieee" | "bnb" | "appendix";
   /** quantile only: how the quantiles are estimated. */
   readonly estimator?: "exact" | "sram" | "eq6";
-  /** file only: path of the JSON codebook and its values, ascending; the canonical text names it by content. */
-  readonly file?: { readonly path: string; readonly codebook: readonly number[] };
+  /** file only: the JSON codebook's path, values (ascending) and hash, by which the canonical text names it. */
+  readonly file?: { readonly path: string; readonly codebook: readonly number[]; readonly hash: string };
   /** Weights that share one absmax: 16 to 4096, a `row`, or the whole `tensor`. */
   readonly block: number | "row" | "tensor";
   /** Storage of absmax: float16 (2 bytes), float32, or double-quantized as in QLoRA. */

@@ -1,0 +1,11 @@
+// The integer data type: evenly spaced values.
+
+/**
+ * `{-(2^(k-1) - 1), .., 2^(k-1) - 1} / (2^(k-1) - 1)`: symmetric, so that one of the 2^k codes is unused.
+ *
+ * @see paper.md 1.3 (a); Dettmers and Zettlemoyer, appendix A
+ */
+export function buildInteger(bits: number): number[] {
+  const largest = 2 ** (bits - 1) - 1;
+  return Array.from({ length: 2 * largest + 1 }, (_, i) => (i - largest) / largest);
+}

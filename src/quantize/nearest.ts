@@ -1,0 +1,64 @@
+// The nearest value of a codebook, exactly and fast: a table by the leading bits of a float32, then a step or two.
+// quantize.ts calls it for every weight.
+
+/** A codebook prepared for `encodeNearest`. */
+export interface NearestTable {
+  /** Midpoints of neighbouring values, ascending, and infinity: code c is right from above `midpoints[c - 1]` to `midpoints[c]`. */
+  readonly midpoints: Float64Array; // (codebook.length)
+  /** By the upper 16 bits of x as float32 (sign, exponent, 7 bits of mantissa): a code at or below the nearest of every such x. */
+  readonly firstCodes: Uint8Array; // (65536)
+}
+
+/**
+ * Prepares a codebook for lookups.
+ *
+ * @param codebook - distinct values, ascending, at most 256
+ */
+export function createNearestTable(codebook: Float32Array): NearestTable {
+  const midpoints = Float64Array.from(codebook, (value, code) =>
+    code + 1 < codebook.length ? (value + codebook[code + 1]) / 2 : Infinity,
+  );
+  const firstCodes = new Uint8Array(65536);
+  const word = new Uint32Array(1);
+  const value = new Float32Array(word.buffer);
+  // Cells by ascending value: negative ones from -infinity (0xff80) up to -0 (0x8000), then 0 up to infinity (0x7f80).
+  let code = 0;
+  const fill = (cell: number) => {
+    // The end of the cell that is nearer to -infinity, and one float32 beyond it, as x itself is not rounded to float32.
+    word[0] = cell >= 0x8000 ? cell * 65536 + 65535 : cell * 65536;
+    const below = value[0] - Math.abs(value[0]) * 2 ** -23 - 2 ** -149;
+    while (midpoints[code] < below) code++;
+    firstCodes[cell] = code;
+  };
+  firstCodes.fill(0, 0xff80);
+  for (let cell = 0xff7f; cell >= 0x8000; cell--) fill(cell);
+  for (let cell = 0; cell <= 0x7f80; cell++) fill(cell);
+  return { midpoints, firstCodes };
+}
+
+/**
+ * Codes of the weights `[from, to)` of one block: `codes[at + i] = argmin_c |codebook[c] - weights[from + i] / absmax|`,
+ * the lower of two equally near values. The quotient is float64, so the choice is exact. With `absmax` 0 every weight counts as 0.
+ */
+export function encodeNearest(
+  weights: Float32Array,
+  from: number,
+  to: number,
+  absmax: number,
+  table: NearestTable,
+  codes: Uint8Array,
+  at: number,
+): void {
+  const { midpoints, firstCodes } = table;
+  const divisor = absmax === 0 ? Infinity : absmax;
+  for (let i = from; i < to; i++) {
+    const x = weights[i] / divisor;
+    rounded[0] = x;
+    let code = firstCodes[roundedBits[0] >>> 16];
+    while (x > midpoints[code]) code++;
+    codes[at + i - from] = code;
+  }
+}
+
+const rounded = new Float32Array(1);
+const roundedBits = new Uint32Array(rounded.buffer);

@@ -1,0 +1,209 @@
+// Spec text, the name of a quantization everywhere: command line, studies, result rows, file metadata.
+//
+//   SPEC     = BASELINE | TYPE BITS (":" OPTION)* | "file:" PATH (":" OPTION)*
+//   BASELINE = "fp16" | "bf16" | "fp32" | "stored"
+//   TYPE     = a name of the table in data-types.ts; BITS = 2..8
+//   PATH     = up to the last ".json" that is followed by ":" or the end; no option contains ".json", so colons in a
+//              path are safe. In canonical text the codebook is `fileBITS:HASH`, 16 hexadecimal digits of its content.
+//   OPTION   = an option of the type (eN, ieee | bnb | appendix; sram | eq6), bN | brow, a32 | dq,
+//              center | center-median | center-block, proxyP | proxyP-self, embed, head
+//
+// Options may come in any order; the canonical text has them in this one, and has every choice that matters and no
+// other: equal specs have one text, and parseSpec(formatSpec(spec)) = spec.
+
+import { findNearest, InputError } from "../input-error.ts";
+import { bitsOfCodebook, readUserCodebook } from "./codebooks/user-file.ts";
+import { dataTypes } from "./data-types.ts";
+import type { BaselineSpec, DataTypeName, QuantizedSpec, Spec } from "./spec.ts";
+
+/** What an option of every data type means. */
+interface CommonOption {
+  readonly pattern: RegExp;
+  /** For hints. */
+  readonly example: string;
+  /** The fields that the word sets. @throws InputError if a number in it is out of range */
+  readonly parse: (match: RegExpExecArray) => Partial<QuantizedSpec>;
+  /** The word of a spec; undefined where the option is absent. */
+  readonly format: (spec: QuantizedSpec) => string | undefined;
+}
+
+/** Options of every data type, in canonical order. */
+const commonOptions: readonly CommonOption[] = [
+  {
+    pattern: /^b(row|\d+)$/,
+    example: "b64",
+    parse: ([word, size]) => ({
+      block: size === "row" ? "row" : checkRange(word, Number(size), 16, 4096, "block sizes"),
+    }),
+    format: ({ block }) => (block === "tensor" ? undefined : `b${block}`),
+  },
+  {
+    pattern: /^(a32|dq)$/,
+    example: "dq",
+    parse: ([word]) => ({ scales: word === "dq" ? "double" : "float32" }),
+    format: ({ scales }) => ({ float16: undefined, float32: "a32", double: "dq" })[scales],
+  },
+  {
+    pattern: /^center(?:-(median|block))?$/,
+    example: "center",
+    parse: ([, place]) => ({ center: (place as "median" | "block" | undefined) ?? "mean" }),
+    format: ({ center }) =>
+      ({ none: undefined, mean: "center", median: "center-median", block: "center-block" })[center],
+  },
+  {
+    pattern: /^proxy(\d+(?:\.\d{1,6})?)(-self)?$/,
+    example: "proxy2",
+    parse: ([word, percent, self]) => ({
+      proxy: { percent: checkRange(word, Number(percent), 1e-6, 99, "percents"), rule: self ? "self" : "previous" },
+    }),
+    format: ({ proxy }) => proxy && `proxy${formatDecimal(proxy.percent)}${proxy.rule === "self" ? "-self" : ""}`,
+  },
+  {
+    pattern: /^embed$/,
+    example: "embed",
+    parse: () => ({ embed: true }),
+    format: ({ embed }) => (embed ? "embed" : undefined),
+  },
+  {
+    pattern: /^head$/,
+    example: "head",
+    parse: () => ({ head: true }),
+    format: ({ head }) => (head ? "head" : undefined),
+  },
+];
+
+const baselines: readonly BaselineSpec["type"][] = ["fp16", "bf16", "fp32", "stored"];
+const plain = { block: "tensor", scales: "float16", center: "none", embed: false, head: false } as const;
+
+/**
+ * The spec that a text means, every choice made explicit.
+ *
+ * @param text - such as `float4:e2:b64:dq`; surrounding spaces are ignored
+ * @param readText - reads the file of a `file:PATH` codebook
+ * @throws InputError naming the part that is wrong and, where there is one, the nearest right one
+ */
+export function parseSpec(text: string, readText?: (path: string) => string): Spec {
+  const trimmed = text.trim();
+  try {
+    const baseline = baselines.find((name) => name === trimmed);
+    return baseline ? { kind: "baseline", type: baseline } : parseQuantized(trimmed, readText);
+  } catch (error) {
+    throw error instanceof InputError ? new InputError(`spec "${trimmed}": ${error.message}`) : error;
+  }
+}
+
+/** The canonical text of a spec. */
+export function formatSpec(spec: Spec): string {
+  if (spec.kind === "baseline") return spec.type;
+  const complete = completeSpec(spec);
+  const words: (string | undefined)[] = [`${spec.type}${spec.bits}`, spec.file?.hash];
+  for (const [word, fields] of Object.entries(dataTypes[spec.type].options)) {
+    if (entriesOf(fields).every(([field, value]) => complete[field] === value)) words.push(word);
+  }
+  for (const option of commonOptions) words.push(option.format(complete));
+  return words.filter((word) => word !== undefined).join(":");
+}
+
+function parseQuantized(text: string, readText?: (path: string) => string): QuantizedSpec {
+  const head = /^file:/.test(text) ? parseFileHead(text, readText) : parseTypeHead(text);
+  const setBy = new Map<string, string>(); // field -> word
+  let spec: QuantizedSpec = { kind: "quantized", ...plain, ...head.fields };
+  for (const word of head.words) {
+    const fields = parseOption(word, spec.type);
+    for (const [field] of entriesOf(fields)) {
+      const earlier = setBy.get(field);
+      if (earlier !== undefined)
+        throw new InputError(`"${earlier}" and "${word}" contradict each other; keep one of them`);
+      setBy.set(field, word);
+    }
+    spec = { ...spec, ...fields };
+  }
+  return completeSpec(spec);
+}
+
+/** Type, bits and the option words that follow. */
+interface Head {
+  readonly fields: Pick<QuantizedSpec, "type" | "bits" | "file">;
+  readonly words: readonly string[];
+}
+
+function parseTypeHead(text: string): Head {
+  const [head, ...words] = text.split(":");
+  const [, name, digits] = /^(.*?)(\d*)$/s.exec(head)!;
+  if (baselines.some((baseline) => baseline === head)) throw new InputError(`the baseline ${head} takes no options`);
+  if (!Object.hasOwn(dataTypes, name)) {
+    const names = Object.keys(dataTypes);
+    const nearest = findNearest(head, [...names.map((known) => known + digits), ...baselines]);
+    throw new InputError(
+      `unknown data type "${name}"${hint(nearest)}; there are ${[...names, ...baselines].join(", ")}`,
+    );
+  }
+  const type = name as DataTypeName;
+  const { bits: legal } = dataTypes[type];
+  const bits = Number(digits);
+  if (!digits) throw new InputError(`${type} needs its bits, such as ${type}${legal.includes(4) ? 4 : legal[0]}`);
+  if (!legal.includes(bits)) {
+    throw new InputError(
+      `${type} has ${legal.length > 1 ? `${legal[0]} to ${legal.at(-1)}` : legal[0]} bits, not ${digits}`,
+    );
+  }
+  if (type !== "file") return { fields: { type, bits }, words };
+  const hash = words[0] ?? "";
+  if (!/^[0-9a-f]{16}$/.test(hash))
+    throw new InputError(`file${bits} needs the hash of a codebook, or write file:PATH.json`);
+  return { fields: { type, bits, file: { path: "", codebook: [], hash } }, words: words.slice(1) };
+}
+
+function parseFileHead(text: string, readText?: (path: string) => string): Head {
+  const [, path, options] = /^file:(.*\.json)(?::(.*))?$/s.exec(text) ?? [];
+  if (path === undefined) throw new InputError("the path of a codebook ends in .json, as in file:values.json:b64");
+  if (!readText) throw new InputError("a codebook file cannot be read here");
+  const file = readUserCodebook(readText(path), path);
+  return { fields: { type: "file", bits: bitsOfCodebook(file.codebook), file }, words: options?.split(":") ?? [] };
+}
+
+function parseOption(word: string, type: DataTypeName): Partial<QuantizedSpec> {
+  const { options } = dataTypes[type];
+  if (Object.hasOwn(options, word)) return options[word];
+  for (const { pattern, parse } of commonOptions) {
+    const match = pattern.exec(word);
+    if (match) return parse(match);
+  }
+  const owner = Object.entries(dataTypes).find(([, row]) => Object.hasOwn(row.options, word))?.[0];
+  if (owner) throw new InputError(`"${word}" is an option of ${owner}, not of ${type}`);
+  const known = [
+    ...Object.keys(options),
+    ...commonOptions.map(({ example }) => example),
+    "brow",
+    "a32",
+    "center-median",
+    "center-block",
+  ];
+  throw new InputError(`unknown option "${word}"${hint(findNearest(word, known))}; ${type} takes ${known.join(", ")}`);
+}
+
+/** Fills in defaults and removes choices without effect. */
+function completeSpec(spec: QuantizedSpec): QuantizedSpec {
+  const completed = dataTypes[spec.type].complete?.(spec) ?? spec;
+  // The one block of a whole tensor has the tensor's mean.
+  const center = completed.center === "block" && completed.block === "tensor" ? "mean" : completed.center;
+  return { ...completed, center };
+}
+
+function checkRange(word: string, value: number, low: number, high: number, what: string): number {
+  if (value < low || value > high) throw new InputError(`"${word}" is out of range; ${what} go from ${low} to ${high}`);
+  return value;
+}
+
+/** Without an exponent, as the grammar has it. */
+function formatDecimal(value: number): string {
+  return value.toFixed(6).replace(/\.?0+$/, "");
+}
+
+function hint(nearest: string | undefined): string {
+  return nearest === undefined ? "" : `; did you mean "${nearest}"?`;
+}
+
+function entriesOf(fields: Partial<QuantizedSpec>): [keyof QuantizedSpec, unknown][] {
+  return Object.entries(fields) as [keyof QuantizedSpec, unknown][];
+}
