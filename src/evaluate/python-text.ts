@@ -50,7 +50,8 @@ export function capitalize(text: string): string {
   return toTitleCase(first) + text.toLowerCase().slice(first.toLowerCase().length);
 }
 
-const digraphs: Readonly<Record<string, string>> = { Ǆ: "ǅ", Ǉ: "ǈ", Ǌ: "ǋ", Ǳ: "ǲ" };
+/** Title case by upper case, where no rule gives it. */
+const titles: Readonly<Record<string, string>> = { Ǆ: "ǅ", Ǉ: "ǈ", Ǌ: "ǋ", Ǳ: "ǲ", ʼN: "ʼN" };
 const iota = "\u0399";
 const iotaBelow = "\u0345";
 
@@ -58,7 +59,7 @@ const iotaBelow = "\u0345";
 function toTitleCase(character: string): string {
   if (character >= "\u10d0" && character <= "\u10ff") return character;
   const upper = character.toUpperCase();
-  if (upper in digraphs) return digraphs[upper];
+  if (Object.hasOwn(titles, upper)) return titles[upper];
   if (character >= "\u1f80" && character <= "\u1fff" && upper.endsWith(iota)) {
     const apart = upper.slice(0, -1) + iotaBelow;
     const composed = apart.normalize("NFC");

@@ -14,9 +14,9 @@ export function formatTaskTable(results: readonly TaskResult[]): string {
     const names = Object.keys(result.metrics).sort(compare) as (keyof typeof metricDirections)[];
     names.forEach((name, i) => {
       const { value, standardError } = result.metrics[name];
-      const error = standardError === undefined ? "   N/A" : standardError.toFixed(4);
+      const error = standardError === undefined ? "   N/A" : formatFour(standardError);
       const [task, version] = i === 0 ? [result.task, result.version] : ["", ""];
-      rows.push([task, version, "none", "0", name, arrows[metricDirections[name]], value.toFixed(4), "±", error]);
+      rows.push([task, version, "none", "0", name, arrows[metricDirections[name]], formatFour(value), "±", error]);
     });
   }
   const isRight = (text: string) => /^-?\d+(\.\d+)?$/.test(text);
@@ -35,6 +35,14 @@ export function formatTaskTable(results: readonly TaskResult[]): string {
       line(row.map((cell, j) => (isRight(cell) ? cell.padStart(columns[j].width) : cell.padEnd(columns[j].width)))),
     ),
   ].join("\n");
+}
+
+/** Four decimals, halves to even as Python rounds; only odd multiples of 1/32 are halves there. */
+function formatFour(value: number): string {
+  const isHalf = Math.abs((value * 32) % 2) === 1;
+  if (!isHalf) return value.toFixed(4);
+  const floor = Math.floor(value * 10000);
+  return ((floor + (floor % 2 === 0 ? 0 : 1)) / 10000).toFixed(4);
 }
 
 function center(title: string, width: number): string {

@@ -5,7 +5,7 @@
 //       "context": "Q: {{question}}\nA:", "choices": ["{{yes}}", "{{no}}"], "gold": "{{answer}}" }
 
 import { InputError } from "../input-error.ts";
-import { type Document, type FieldKind, type Fields, showValue } from "./documents.ts";
+import { type Document, type FieldKind, showValue } from "./documents.ts";
 import { countBytes, splitAtSpaces } from "./python-text.ts";
 import type { Task } from "./task.ts";
 
