@@ -24,11 +24,18 @@ export interface Checkpoint {
   readonly files?: readonly string[];
   /** The weight of that name. @throws InputError if there is none, or if the file does not hold what its header says. */
   read(name: string): Promise<Tensor | QuantizedTensor>;
-  /** Bytes of tensor data that the weight takes as it is stored. Absent: `read` it and measure. */
-  countBytes?(name: string): Promise<number>;
+  /** How the weight of that name is stored, without reading it. Absent: `read` it and measure. */
+  storedAs?(name: string): StoredParts;
   /** Text of a side file such as `tokenizer.json`; undefined if absent. */
   readText(fileName: string): Promise<string | undefined>;
   close(): Promise<void>;
+}
+
+/** The tensors that one weight is stored as: itself, or the codes, scales, .. of a packed matrix. */
+export interface StoredParts {
+  readonly parts: readonly TensorHeader[];
+  /** False: the codebook may turn out smaller, which is known once the weight has been read. */
+  readonly isExact: boolean;
 }
 
 /** The files beside the weights that a model needs, in the order in which they are hashed. */

@@ -6,7 +6,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { createMemorySource, type Folder, type TensorFile } from "./bytes.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { isPacked, openPacked } from "./packed.ts";
-import { countBytes, openSafetensors } from "./safetensors.ts";
+import { openSafetensors } from "./safetensors.ts";
 import { openShards, parseJson, readTextFile } from "./shards.ts";
 import { openTorchFile } from "./torch-file.ts";
 
@@ -89,7 +89,7 @@ function createCheckpoint(folder: Folder, config: Record<string, unknown>, file:
     fileBytes: file.fileBytes,
     files: file.files,
     read: async (name): Promise<Tensor> => ({ ...find(name), bytes: await file.readBytes(name) }),
-    countBytes: async (name) => countBytes(find(name)),
+    storedAs: (name) => ({ parts: [find(name)], isExact: true }),
     readText: async (fileName) => (folder.has(fileName) ? readTextFile(folder, fileName) : undefined),
     close: () => file.close(),
   };

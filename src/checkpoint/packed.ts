@@ -9,6 +9,7 @@
 //   NAME.codes            U8  (bytes)              exactly k bits a code, in the layout of pack.ts
 
 import { InputError } from "../input-error.ts";
+import { blockSizeOf } from "../quantize/blocks.ts";
 import { buildCodebook, dataTypes } from "../quantize/data-types.ts";
 import { packedBytes, unpackCodes } from "../quantize/pack.ts";
 import type { BlockScales, OutlierColumns, QuantizedTensor } from "../quantize/quantized.ts";
@@ -54,7 +55,7 @@ export function describePacked(
   levels: number,
 ): TensorHeader[] {
   const [rows, columns] = shape;
-  const blocks = Math.ceil((rows * columns) / countBlockWeights(spec, shape));
+  const blocks = Math.ceil((rows * columns) / blockSizeOf(spec.block, shape));
   const parts: TensorHeader[] = [];
   const add = (part: string, type: StorageType, ...size: number[]) =>
     parts.push({ name: `${name}.${part}`, type, shape: size });
@@ -71,12 +72,6 @@ export function describePacked(
   if (spec.scales === "double") add("absmax_codes", "U8", blocks);
   add("codes", "U8", packedBytes(rows * columns, spec.bits));
   return parts;
-}
-
-/** Weights that share one absmax. */
-export function countBlockWeights(spec: QuantizedSpec, [rows, columns]: readonly [number, number]): number {
-  if (spec.block === "row") return columns;
-  return spec.block === "tensor" ? rows * columns : spec.block;
 }
 
 /** The tensors that a quantized matrix is stored as, in the order of `describePacked`. */
@@ -133,10 +128,7 @@ export function openPacked(folder: Folder, config: Record<string, unknown>, file
       if (!parts) return { ...header, bytes: await file.readBytes(name) };
       return readPacked(file, name, header.shape as [number, number], spec as QuantizedSpec, parts, folder.source);
     },
-    async countBytes(name) {
-      const parts = partsOf.get(name) ?? [find(name)];
-      return parts.reduce((sum, part) => sum + countBytes(part), 0);
-    },
+    storedAs: (name) => ({ parts: partsOf.get(name) ?? [find(name)], isExact: true }),
     readText: async (fileName) => (folder.has(fileName) ? readTextFile(folder, fileName) : undefined),
     close: () => file.close(),
   };
@@ -252,7 +244,7 @@ async function readPacked(
     spec,
     codebook,
     codes,
-    blockSize: countBlockWeights(spec, shape),
+    blockSize: blockSizeOf(spec.block, shape),
     absmax: scales(),
     centers: bytes.has("centers") ? float16("centers") : null,
     outliers: bytes.has("outlier_columns")

@@ -144,7 +144,7 @@ class PickleReader {
       case 0x87 /* TUPLE3 */:
         return void stack.push(this.popMany(opcode - 0x84));
       case 0x74 /* t TUPLE */:
-        return this.push(this.popToMark());
+        return void this.push(this.popToMark());
       case 0x61 /* a APPEND */:
         {
           const [item] = this.popMany(1);
@@ -158,9 +158,9 @@ class PickleReader {
           return;
         }
       case 0x73 /* s SETITEM */:
-        return this.setItems(this.popMany(2));
+        return void this.setItems(this.popMany(2));
       case 0x75 /* u SETITEMS */:
-        return this.setItems(this.popToMark());
+        return void this.setItems(this.popToMark());
       case 0x71 /* q BINPUT */:
         return void this.memo.set(this.bytes[this.take(1)], this.top());
       case 0x72 /* r LONG_BINPUT */:
@@ -168,15 +168,15 @@ class PickleReader {
       case 0x94 /* MEMOIZE */:
         return void this.memo.set(this.memo.size, this.top());
       case 0x68 /* h BINGET */:
-        return this.recall(this.bytes[this.take(1)]);
+        return void this.recall(this.bytes[this.take(1)]);
       case 0x6a /* j LONG_BINGET */:
-        return this.recall(view.getUint32(this.take(4), true));
+        return void this.recall(view.getUint32(this.take(4), true));
       case 0x63 /* c GLOBAL */:
-        return this.pushGlobal(this.takeLine(), this.takeLine());
+        return void this.pushGlobal(this.takeLine(), this.takeLine());
       case 0x93: {
         /* STACK_GLOBAL */
         const [module, name] = this.popMany(2);
-        return this.pushGlobal(String(module), String(name));
+        return void this.pushGlobal(String(module), String(name));
       }
       case 0x51 /* Q BINPERSID */:
         return void stack.push(this.makeStorage(this.pop()));

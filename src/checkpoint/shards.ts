@@ -48,7 +48,7 @@ export async function readTextFile(folder: Folder, fileName: string): Promise<st
 }
 
 /** Parses JSON, allowing the byte order mark that `readTextFile` keeps. */
-export function parseJson(text: string): any {
+export function parseJson(text: string): unknown {
   return JSON.parse(text.replace(/^\uFEFF/, ""));
 }
 
@@ -57,7 +57,7 @@ const maxTextBytes = 256 * 2 ** 20;
 function parseIndex(text: string, where: string): Map<string, string> {
   let map: unknown;
   try {
-    map = parseJson(text)?.weight_map;
+    map = (parseJson(text) as { weight_map?: unknown } | null)?.weight_map;
   } catch {
     throw new InputError(`${where} is not valid JSON.`);
   }

@@ -18,6 +18,11 @@ export const storageTypes = {
 /** Name of a storage type. */
 export type StorageType = keyof typeof storageTypes;
 
+/** Whether a type holds floating-point values. */
+export function isFloating(type: StorageType): boolean {
+  return type === "F64" || type === "F32" || type === "F16" || type === "BF16";
+}
+
 /** What is known of a tensor before its bytes are read. */
 export interface TensorHeader {
   readonly name: string;

@@ -1,0 +1,100 @@
+// How large a model is: its parameters, and its bits as they are stored, in the three counts of BitsCount.
+// Tensors that the architecture does not need are not counted, so that a tied head counts once.
+
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { packTensor } from "../checkpoint/packed.ts";
+import { countBytes } from "../checkpoint/safetensors.ts";
+import { isQuantized } from "../quantize/quantized.ts";
+import { nominalBits } from "../quantize/size.ts";
+import type { BitsCount } from "../result.ts";
+import type { TensorHeader } from "../tensor/tensor.ts";
+import { describeDecoder } from "./architectures/index.ts";
+import { listMatrices } from "./matrices.ts";
+import { type PlannedMatrix, planQuantization } from "./plan.ts";
+
+/** Numbers of parameters. */
+export interface ParameterCount {
+  readonly parameters: number;
+  /** Without token embedding and head. */
+  readonly nonEmbeddingParameters: number;
+  /** In the quantized matrices. */
+  readonly quantizedParameters: number;
+}
+
+/** Parameters of the model in a checkpoint. */
+export function countParameters(checkpoint: Checkpoint): ParameterCount {
+  const { needed, isEmbedding, quantized } = sortTensors(checkpoint);
+  const count = { parameters: 0, nonEmbeddingParameters: 0, quantizedParameters: 0 };
+  for (const { name, shape } of needed) {
+    const size = shape.reduce((product, length) => product * length, 1);
+    count.parameters += size;
+    if (!isEmbedding(name)) count.nonEmbeddingParameters += size;
+    if (quantized.has(name)) count.quantizedParameters += size;
+  }
+  return count;
+}
+
+/**
+ * Bits of the model in a checkpoint: `total` is 8 x the bytes of its tensor data as they lie, or would lie, in a file.
+ * Reads only weights whose codebook depends on data, one at a time.
+ */
+export async function countBits(checkpoint: Checkpoint): Promise<BitsCount> {
+  const { needed, isEmbedding, quantized } = sortTensors(checkpoint);
+  const count = { total: 0, nonEmbedding: 0, quantized: 0 };
+  for (const { name } of needed) {
+    const bits = 8 * (await countStoredBytes(checkpoint, name));
+    count.total += bits;
+    if (!isEmbedding(name)) count.nonEmbedding += bits;
+    if (quantized.has(name)) count.quantized += bits;
+  }
+  return { ...count, nominalPerParameter: averageNominalBits(checkpoint, needed, [...quantized.values()]) };
+}
+
+/** The tensors that the model needs, which are the token embedding and the head, and which are quantized. */
+function sortTensors(checkpoint: Checkpoint) {
+  const decoder = describeDecoder(checkpoint.config, checkpoint.tensors, checkpoint.source);
+  const roles = listMatrices(decoder);
+  const embeddings = new Set(
+    roles.filter(({ part }) => part === "embedding" || part === "head").map(({ name }) => name),
+  );
+  const plan = checkpoint.spec?.kind === "quantized" ? planQuantization(checkpoint, checkpoint.spec, roles) : [];
+  return {
+    needed: [...checkpoint.tensors.values()].filter(({ name }) => !decoder.unused.has(name)),
+    isEmbedding: (name: string) => embeddings.has(name),
+    quantized: new Map(plan.filter(({ isQuantized }) => isQuantized).map((matrix) => [matrix.role.name, matrix])),
+  };
+}
+
+/** Bytes of tensor data that a weight takes as it is stored. */
+export async function countStoredBytes(checkpoint: Checkpoint, name: string): Promise<number> {
+  const known = checkpoint.storedAs?.(name);
+  if (known?.isExact) return sumBytes(known.parts);
+  const weight = await checkpoint.read(name);
+  return sumBytes(isQuantized(weight) ? packTensor(weight) : [weight]);
+}
+
+function sumBytes(parts: readonly TensorHeader[]): number {
+  return parts.reduce((sum, part) => sum + countBytes(part), 0);
+}
+
+/** Over the quantized parameters; where nothing is quantized, the width of the average parameter. */
+function averageNominalBits(
+  checkpoint: Checkpoint,
+  needed: readonly TensorHeader[],
+  quantized: readonly PlannedMatrix[],
+): number {
+  let bits = 0;
+  let parameters = 0;
+  const add = (count: number, width: number) => {
+    bits += count * width;
+    parameters += count;
+  };
+  for (const { shape } of quantized) add(shape[0] * shape[1], nominalBits(checkpoint.spec!, shape[1]));
+  if (quantized.length > 0) return bits / parameters;
+  for (const header of needed)
+    add(
+      header.shape.reduce((product, size) => product * size, 1),
+      0,
+    );
+  return (8 * sumBytes(needed)) / parameters;
+}

@@ -1,0 +1,72 @@
+// Proxy quantization on a checkpoint: which input columns of a matrix stay in 16 bits, found in the full-precision
+// weights of the matrices that write its inputs (MatrixRole.writers), or in its own columns.
+
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { InputError } from "../input-error.ts";
+import { pickOutliers, type UnitWeights, unitDeviations } from "../quantize/outliers.ts";
+import { isQuantized } from "../quantize/quantized.ts";
+import type { QuantizedSpec } from "../quantize/spec.ts";
+import { toFloat32 } from "../tensor/convert.ts";
+import { transposeTensor } from "../tensor/transpose.ts";
+import type { PlannedMatrix } from "./plan.ts";
+import type { MatrixRole, Writer } from "./roles.ts";
+
+/** Number of columns of a matrix that stay in 16 bits. */
+export function countOutliers({ role, shape }: PlannedMatrix, { proxy }: QuantizedSpec): number {
+  if (!proxy || (proxy.rule === "previous" && role.writers.length === 0)) return 0;
+  return pickOutliers(new Float64Array(shape[1]), proxy.percent).length;
+}
+
+/** Finds the outlier columns of the matrices of one checkpoint; the deviations are computed once for each set of writers. */
+export interface OutlierFinder {
+  /** Ascending; undefined: none. */
+  find(matrix: PlannedMatrix): Promise<Uint32Array | undefined>;
+}
+
+/** A finder over an unquantized checkpoint; `roles` tell how its matrices are stored. */
+export function createOutlierFinder(
+  checkpoint: Checkpoint,
+  spec: QuantizedSpec,
+  roles: readonly MatrixRole[],
+): OutlierFinder {
+  const transposed = new Set(roles.filter((role) => role.transposed).map(({ name }) => name));
+  const known = new Map<string, Float64Array>();
+
+  async function readUnits({ name, axis, units }: Writer): Promise<UnitWeights> {
+    const { weights, shape } = await readMatrix(checkpoint, name, transposed.has(name));
+    return { weights, shape, axis, units };
+  }
+  async function measure(writers: readonly Writer[]): Promise<Float64Array> {
+    const units: UnitWeights[] = [];
+    for (const writer of writers) units.push(await readUnits(writer));
+    return unitDeviations(units);
+  }
+  return {
+    async find({ role, shape }) {
+      if (!spec.proxy) return undefined;
+      const writers = spec.proxy.rule === "self" ? [{ name: role.name, axis: "columns" as const }] : role.writers;
+      if (writers.length === 0) return undefined;
+      const key = writers.map(({ name, axis, units }) => `${name} ${axis} ${units ?? ""}`).join("|");
+      const deviations = known.get(key) ?? (await measure(writers));
+      known.set(key, deviations);
+      if (deviations.length !== shape[1]) {
+        throw new InputError(
+          `${checkpoint.source}: ${role.name} has ${shape[1]} inputs, but ${writers[0].name}, which writes them, has ${deviations.length} units.`,
+        );
+      }
+      return pickOutliers(deviations, spec.proxy.percent);
+    },
+  };
+}
+
+/** A matrix of an unquantized checkpoint as float32, `(out, in)`. */
+export async function readMatrix(
+  checkpoint: Checkpoint,
+  name: string,
+  transposed: boolean,
+): Promise<{ weights: Float32Array; shape: readonly [number, number] }> {
+  const weight = await checkpoint.read(name);
+  if (isQuantized(weight)) throw new Error(`${name} of ${checkpoint.source} is quantized already`);
+  const tensor = transposed ? transposeTensor(weight) : weight;
+  return { weights: toFloat32(tensor), shape: [tensor.shape[0], tensor.shape[1]] };
+}
