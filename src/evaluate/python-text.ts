@@ -60,7 +60,7 @@ function toTitleCase(character: string): string {
   if (character >= "\u10d0" && character <= "\u10ff") return character;
   const upper = character.toUpperCase();
   if (Object.hasOwn(titles, upper)) return titles[upper];
-  if (character >= "\u1f80" && character <= "\u1fff" && upper.endsWith(iota)) {
+  if (character >= "\u1f80" && character <= "\u1fff" && upper.length > 1 && upper.endsWith(iota)) {
     const apart = upper.slice(0, -1) + iotaBelow;
     const composed = apart.normalize("NFC");
     return upper.length === 2 && composed.length === 1 ? composed : apart;
