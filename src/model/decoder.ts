@@ -1,0 +1,258 @@
+// The decoder, read top to bottom: embedding, blocks of attention and feed-forward, the last norm.
+// One for every architecture; what differs is in DecoderShape. It leaves out which tokens are fed together (score.ts,
+// generate.ts) and all arithmetic (kernels/).
+
+import type { KernelBuffer, Kernels, KernelWeight, Path } from "../kernels/kernels.ts";
+import type { DecoderShape, HeadPlace } from "./architecture.ts";
+import type { KeyValueCache } from "./cache.ts";
+
+/** A loaded linear layer. */
+export interface Linear {
+  readonly weight: KernelWeight;
+  readonly bias?: KernelBuffer;
+}
+
+/** A loaded norm. */
+export interface Norm {
+  readonly gain: KernelBuffer;
+  readonly bias?: KernelBuffer;
+}
+
+/** A loaded block. */
+export interface Block {
+  readonly attentionNorm: Norm;
+  readonly projections: readonly Linear[];
+  readonly query: HeadPlace;
+  readonly key: HeadPlace;
+  readonly value: HeadPlace;
+  readonly out: Linear;
+  readonly ffnNorm: Norm;
+  readonly gate?: Linear;
+  readonly up: Linear;
+  readonly down: Linear;
+}
+
+/** The loaded weights of a decoder; `head` is the embedding where it is tied. */
+export interface DecoderWeights {
+  readonly embedding: KernelWeight;
+  readonly positions?: KernelWeight;
+  readonly embeddingNorm?: Norm;
+  readonly projectIn?: Linear;
+  readonly blocks: readonly Block[];
+  readonly finalNorm?: Norm;
+  readonly projectOut?: Linear;
+  readonly head: KernelWeight;
+}
+
+/** The tokens of one forward, of any number of sequences. */
+export interface Feed {
+  readonly ids: Int32Array; // (tokens)
+  /** Place of each token in its sequence, from 0. */
+  readonly positions: Int32Array; // (tokens)
+  /** Cache slot of each token. */
+  readonly slots: Int32Array; // (tokens)
+  /** What each token sees: prefixStart, prefixLength, ownStart, ownLength; the last slot of own is its own. */
+  readonly spans: Int32Array; // (tokens, 4)
+  /** The tokens whose hidden states are wanted, ascending; absent: all. */
+  readonly wanted?: Int32Array;
+  readonly path: Path;
+}
+
+/** A decoder with its working memory. */
+export interface Decoder {
+  readonly shape: DecoderShape;
+  /** Most tokens of one forward. */
+  readonly maxTokens: number;
+  readonly head: KernelWeight;
+  /** Hidden states before the head, `(wanted, head.columns)`, valid until the next forward. */
+  forward(feed: Feed, cache: KeyValueCache): KernelBuffer;
+  release(): void;
+}
+
+/** A decoder over loaded weights that takes up to `maxTokens` tokens at once. */
+export function createDecoder(
+  kernels: Kernels,
+  shape: DecoderShape,
+  weights: DecoderWeights,
+  maxTokens: number,
+): Decoder {
+  const { width, heads, keyHeads, headSize, ffnWidth } = shape;
+  const widest = Math.max(width, weights.embedding.columns, heads * headSize);
+  const create = (columns: number) => kernels.createBuffer(maxTokens * columns);
+  const streams = [create(widest), create(widest), create(widest), create(widest)] as const;
+  const projected = weights.blocks[0].projections.map(({ weight }) => create(weight.rows));
+  const query = create(heads * headSize);
+  const attended = create(heads * headSize);
+  const up = create(ffnWidth);
+  const gate = weights.blocks[0].gate ? create(ffnWidth) : undefined;
+
+  function applyLinear(out: KernelBuffer, x: KernelBuffer, layer: Linear, tokens: number, path: Path): void {
+    kernels.matmul(out, x, layer.weight, tokens, path, layer.bias);
+  }
+  function applyNorm(out: KernelBuffer, x: KernelBuffer, { gain, bias }: Norm, tokens: number): void {
+    if (shape.norm.kind === "rms") kernels.rmsNorm(out, x, tokens, gain, shape.norm.epsilon);
+    else kernels.layerNorm(out, x, tokens, gain, bias, shape.norm.epsilon);
+  }
+
+  function forward(feed: Feed, cache: KeyValueCache): KernelBuffer {
+    const { path } = feed;
+    let tokens = feed.ids.length;
+    if (tokens > maxTokens) throw new Error(`${tokens} tokens in a forward of at most ${maxTokens}`);
+    // x: the residual stream; normed, branch: what enters and leaves a branch; spare: room to move things to.
+    let [x, normed, branch, spare] = streams;
+
+    // Embedding.
+    kernels.embed(x, weights.embedding, feed.ids);
+    if (weights.projectIn) {
+      applyLinear(spare, x, weights.projectIn, tokens, path);
+      [x, spare] = [spare, x];
+    }
+    if (shape.positions.kind === "learned") {
+      const { offset } = shape.positions;
+      kernels.embed(spare, weights.positions!, offset === 0 ? feed.positions : feed.positions.map((p) => p + offset));
+      kernels.add(x, x, spare, tokens * width);
+    }
+    if (weights.embeddingNorm) {
+      applyNorm(spare, x, weights.embeddingNorm, tokens);
+      [x, spare] = [spare, x];
+    }
+
+    const attend = prepareAttention(feed, cache);
+    weights.blocks.forEach((block, layer) => {
+      const last = layer === weights.blocks.length - 1;
+      if (shape.residual !== "after") applyNorm(normed, x, block.attentionNorm, tokens);
+      attend(block, layer, shape.residual === "after" ? x : normed);
+      let heard = attended;
+      if (last && feed.wanted) {
+        // Behind the last attention only the wanted tokens matter.
+        tokens = feed.wanted.length;
+        kernels.gather(query, attended, feed.wanted, heads * headSize);
+        kernels.gather(spare, x, feed.wanted, width);
+        kernels.gather(branch, normed, feed.wanted, width);
+        heard = query;
+        [x, normed, branch, spare] = [spare, branch, normed, x];
+      }
+      applyLinear(branch, heard, block.out, tokens, path);
+
+      switch (shape.residual) {
+        case "before":
+          kernels.add(x, x, branch, tokens * width);
+          applyNorm(normed, x, block.ffnNorm, tokens);
+          feedForward(block, normed, branch, tokens, path);
+          kernels.add(x, x, branch, tokens * width);
+          break;
+        case "after":
+          kernels.add(branch, x, branch, tokens * width);
+          applyNorm(x, branch, block.attentionNorm, tokens);
+          feedForward(block, x, branch, tokens, path);
+          kernels.add(branch, x, branch, tokens * width);
+          applyNorm(x, branch, block.ffnNorm, tokens);
+          break;
+        case "normed":
+          kernels.add(branch, normed, branch, tokens * width);
+          applyNorm(normed, branch, block.ffnNorm, tokens);
+          feedForward(block, normed, branch, tokens, path);
+          kernels.add(x, normed, branch, tokens * width);
+          break;
+        case "parallel":
+          applyNorm(normed, x, block.ffnNorm, tokens);
+          kernels.add(x, x, branch, tokens * width);
+          feedForward(block, normed, branch, tokens, path);
+          kernels.add(x, x, branch, tokens * width);
+          break;
+      }
+    });
+
+    if (weights.finalNorm) {
+      applyNorm(normed, x, weights.finalNorm, tokens);
+      [x, normed] = [normed, x];
+    }
+    if (weights.projectOut) {
+      applyLinear(spare, x, weights.projectOut, tokens, path);
+      x = spare;
+    }
+    return x;
+  }
+
+  /** Attention of any block for the tokens of `feed`, from normed states to `attended`. */
+  function prepareAttention(feed: Feed, cache: KeyValueCache) {
+    const tokens = feed.ids.length;
+    const own = Int32Array.from({ length: tokens }, (_, t) => t); // queries lie in the order of the feed
+    const rotary = shape.positions.kind === "rotary" ? shape.positions.rotary : undefined;
+    const turn = rotary && {
+      size: rotary.size,
+      positions: feed.positions,
+      frequencies: rotary.frequencies(feed.positions.reduce((a, b) => Math.max(a, b), 0) + 1),
+      magnitude: rotary.magnitude,
+    };
+    const slopes = shape.positions.kind === "alibi" ? shape.positions.slopes : undefined;
+    const spansOf = new Map<number | undefined, Int32Array>([[undefined, feed.spans]]);
+    for (const window of shape.windows) {
+      if (!spansOf.has(window)) spansOf.set(window, narrowSpans(feed.spans, window!));
+    }
+
+    return (block: Block, layer: number, normed: KernelBuffer): void => {
+      block.projections.forEach((projection, i) => {
+        applyLinear(projected[i], normed, projection, tokens, feed.path);
+      });
+      const place = (out: KernelBuffer, from: HeadPlace, count: number, slots: Int32Array, rotary?: typeof turn) =>
+        kernels.placeHeads(out, projected[from.projection], {
+          tokens,
+          heads: count,
+          headSize,
+          width: block.projections[from.projection].weight.rows,
+          offset: from.offset,
+          stride: from.stride,
+          slots,
+          rotary,
+        });
+      place(query, block.query, heads, own, turn);
+      place(cache.keys[layer], block.key, keyHeads, feed.slots, turn);
+      place(cache.values[layer], block.value, keyHeads, feed.slots);
+      kernels.attend(attended, query, cache.keys[layer], cache.values[layer], {
+        tokens,
+        heads,
+        keyHeads,
+        headSize,
+        scale: shape.attentionScales[layer],
+        spans: spansOf.get(shape.windows[layer])!,
+        slopes,
+      });
+    };
+  }
+
+  /** `out = down(activation(up x))`, or `down(activation(gate x) * up x)`. */
+  function feedForward(block: Block, x: KernelBuffer, out: KernelBuffer, tokens: number, path: Path): void {
+    applyLinear(up, x, block.up, tokens, path);
+    if (block.gate) {
+      applyLinear(gate!, x, block.gate, tokens, path);
+      kernels.activate(gate!, shape.activation, tokens * ffnWidth);
+      kernels.multiply(up, gate!, up, tokens * ffnWidth);
+    } else {
+      kernels.activate(up, shape.activation, tokens * ffnWidth);
+    }
+    applyLinear(out, up, block.down, tokens, path);
+  }
+
+  function release(): void {
+    for (const buffer of [...streams, ...projected, query, attended, up, gate]) {
+      if (buffer) kernels.release(buffer);
+    }
+  }
+
+  return { shape, maxTokens, head: weights.head, forward, release };
+}
+
+/** The spans that a sliding window leaves: the last `window` tokens of prefix and own together. */
+export function narrowSpans(spans: Int32Array, window: number): Int32Array {
+  const narrow = spans.slice(); // (tokens, 4)
+  for (let t = 0; t < narrow.length; t += 4) {
+    const fromOwn = Math.min(narrow[t + 3], window);
+    const fromPrefix = Math.min(narrow[t + 1], window - fromOwn);
+    narrow[t] += narrow[t + 1] - fromPrefix;
+    narrow[t + 1] = fromPrefix;
+    narrow[t + 2] += narrow[t + 3] - fromOwn;
+    narrow[t + 3] = fromOwn;
+  }
+  return narrow;
+}

@@ -1,0 +1,122 @@
+// From a checkpoint to a model that scores and writes: config and tensors are checked against each other, then every
+// weight goes to the kernels in the width in which it is stored.
+
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { InputError } from "../input-error.ts";
+import type { KernelBuffer, Kernels, KernelWeight } from "../kernels/kernels.ts";
+import { isQuantized } from "../quantize/quantized.ts";
+import { fromFloat32, toFloat32 } from "../tensor/convert.ts";
+import type { StorageType } from "../tensor/tensor.ts";
+import { transposeTensor } from "../tensor/transpose.ts";
+import type { BlockTensors, LinearLayer, NormLayer } from "./architecture.ts";
+import { describeDecoder } from "./architectures/index.ts";
+import { checkTensors } from "./check-tensors.ts";
+import { type Block, createDecoder, type DecoderWeights, type Linear, type Norm } from "./decoder.ts";
+import { createModel, type Model } from "./model.ts";
+import { refuseNonfinite } from "./nonfinite.ts";
+import { loadTokenizer } from "./tokenizer.ts";
+
+const floatTypes: ReadonlySet<StorageType> = new Set(["F16", "BF16", "F32", "F64"]);
+
+/** Choices of `loadModel`. */
+export interface LoadOptions {
+  /** Tokens of one forward while scoring; default 2048. */
+  readonly maxTokens?: number;
+  /** Loads weights that are NaN or infinite. */
+  readonly allowNonfinite?: boolean;
+}
+
+/**
+ * Loads a model onto a kernel set; the kernel set stays the caller's.
+ *
+ * @throws InputError if config, tensors or tokenizer are not what the architecture needs, or a weight is not finite
+ */
+export async function loadModel(checkpoint: Checkpoint, kernels: Kernels, options: LoadOptions = {}): Promise<Model> {
+  const { shape, tensors, unused } = describeDecoder(checkpoint.config, checkpoint.tensors, checkpoint.source);
+  checkTensors(checkpoint, tensors, unused);
+  const tokenizer = await loadTokenizer(checkpoint);
+
+  const loaded: (KernelBuffer | KernelWeight)[] = [];
+  const release = () => {
+    for (const handle of loaded.splice(0)) kernels.release(handle);
+  };
+  const keep = <T extends KernelBuffer | KernelWeight>(handle: T): T => {
+    loaded.push(handle);
+    return handle;
+  };
+
+  async function loadMatrix(layer: LinearLayer): Promise<KernelWeight> {
+    const weight = await checkpoint.read(layer.weight);
+    if (isQuantized(weight)) return keep(kernels.loadWeight(weight));
+    if (!options.allowNonfinite) refuseNonfinite(weight, checkpoint.source);
+    if (!floatTypes.has(weight.type)) {
+      throw new InputError(
+        `${checkpoint.source}: ${layer.weight} is stored as ${weight.type}; weights are ${[...floatTypes].join(", ")}.`,
+      );
+    }
+    const narrow = weight.type === "F64" ? fromFloat32(weight.name, toFloat32(weight), weight.shape, "F32") : weight;
+    // Where there is a spec, the checkpoint has turned every matrix already.
+    return keep(kernels.loadWeight(layer.transposed && !checkpoint.spec ? transposeTensor(narrow) : narrow));
+  }
+  async function loadVector(name: string): Promise<KernelBuffer> {
+    const tensor = await checkpoint.read(name);
+    if (isQuantized(tensor))
+      throw new InputError(`${checkpoint.source}: ${name} is quantized, but it is not a matrix.`);
+    if (!options.allowNonfinite) refuseNonfinite(tensor, checkpoint.source);
+    return keepVector(toFloat32(tensor));
+  }
+  function keepVector(values: Float32Array): KernelBuffer {
+    const buffer = keep(kernels.createBuffer(values.length));
+    kernels.write(buffer, values);
+    return buffer;
+  }
+  async function loadLinear(layer: LinearLayer): Promise<Linear> {
+    return { weight: await loadMatrix(layer), bias: layer.bias ? await loadVector(layer.bias) : undefined };
+  }
+  async function loadNorm(layer: NormLayer): Promise<Norm> {
+    return {
+      gain: layer.weight ? await loadVector(layer.weight) : keepVector(new Float32Array(layer.width).fill(1)),
+      bias: layer.bias ? await loadVector(layer.bias) : undefined,
+    };
+  }
+  async function loadBlock(block: BlockTensors): Promise<Block> {
+    const projections: Linear[] = [];
+    for (const projection of block.projections) projections.push(await loadLinear(projection));
+    return {
+      attentionNorm: await loadNorm(block.attentionNorm),
+      projections,
+      query: block.query,
+      key: block.key,
+      value: block.value,
+      out: await loadLinear(block.out),
+      ffnNorm: await loadNorm(block.ffnNorm),
+      gate: block.gate && (await loadLinear(block.gate)),
+      up: await loadLinear(block.up),
+      down: await loadLinear(block.down),
+    };
+  }
+  async function loadWeights(): Promise<DecoderWeights> {
+    const embedding = await loadMatrix(tensors.embedding);
+    const blocks: Block[] = [];
+    for (const block of tensors.blocks) blocks.push(await loadBlock(block));
+    return {
+      embedding,
+      positions: tensors.positions && (await loadMatrix(tensors.positions)),
+      embeddingNorm: tensors.embeddingNorm && (await loadNorm(tensors.embeddingNorm)),
+      projectIn: tensors.projectIn && (await loadLinear(tensors.projectIn)),
+      blocks,
+      finalNorm: tensors.finalNorm && (await loadNorm(tensors.finalNorm)),
+      projectOut: tensors.projectOut && (await loadLinear(tensors.projectOut)),
+      head: tensors.head ? await loadMatrix(tensors.head) : embedding,
+    };
+  }
+
+  try {
+    const weights = await loadWeights();
+    const decoder = createDecoder(kernels, shape, weights, options.maxTokens ?? 2048);
+    return createModel(checkpoint.source, kernels, decoder, tokenizer, release);
+  } catch (error) {
+    release();
+    throw error;
+  }
+}

@@ -1,0 +1,201 @@
+// Scores continuations: many requests share a forward up to a budget of tokens, each context is computed once and its
+// continuations stand on top of it, and only the positions that are asked for reach the head.
+// What a request scores does not depend on what shares the forward: every token sees its own spans only.
+
+import { InputError } from "../input-error.ts";
+import type { KernelBuffer, Kernels } from "../kernels/kernels.ts";
+import type { ContinuationScore, ScoreRequest } from "../language-model.ts";
+import { createCache, type KeyValueCache } from "./cache.ts";
+import type { Decoder } from "./decoder.ts";
+
+/** Scores requests on a decoder, with a cache that it keeps between calls. */
+export interface Scorer {
+  score(
+    requests: readonly ScoreRequest[],
+    onProgress?: (tokensDone: number, tokensTotal: number) => void,
+  ): Promise<ContinuationScore[][]>;
+  release(): void;
+}
+
+/** The tokens of several requests one after another, each in the slot of its place. */
+interface Batch {
+  readonly requests: readonly ScoreRequest[];
+  readonly ids: Int32Array; // (tokens)
+  readonly positions: Int32Array; // (tokens)
+  readonly spans: Int32Array; // (tokens, 4)
+  /** Every scored token of every continuation: the token whose hidden state predicts it, ascending within a request. */
+  readonly predictors: Int32Array; // (targets)
+  readonly targets: Int32Array; // (targets)
+}
+
+/** A scorer over a decoder. */
+export function createScorer(kernels: Kernels, decoder: Decoder): Scorer {
+  const { maxTokens, head, shape } = decoder;
+  const gathered = kernels.createBuffer(maxTokens * head.columns);
+  // Within one forward the blocks can share one cache; only a request longer than a forward needs one for each.
+  let shared: KeyValueCache | undefined;
+
+  async function score(
+    requests: readonly ScoreRequest[],
+    onProgress?: (tokensDone: number, tokensTotal: number) => void,
+  ): Promise<ContinuationScore[][]> {
+    for (const request of requests) checkRequest(request, shape.maxLength, shape.vocabulary);
+    const total = requests.reduce((sum, request) => sum + countTokens(request), 0);
+    const results: ContinuationScore[][] = [];
+    let done = 0;
+    for (const batch of groupRequests(requests, maxTokens).map(layOut)) {
+      const tokens = batch.ids.length;
+      if (tokens <= maxTokens) shared ??= createCache(kernels, shape, maxTokens, "forward");
+      const cache = tokens <= maxTokens ? shared! : createCache(kernels, shape, tokens, "forwards");
+      try {
+        const scores = await scoreBatch(batch, cache, (fed) => onProgress?.(done + fed, total));
+        results.push(...scores);
+      } finally {
+        if (cache !== shared) cache.release();
+      }
+      done += tokens;
+    }
+    return results;
+  }
+
+  async function scoreBatch(batch: Batch, cache: KeyValueCache, onFed: (tokens: number) => void) {
+    const { ids, positions, spans, predictors, targets } = batch;
+    const logProbs = new Float32Array(targets.length);
+    const best = new Int32Array(targets.length);
+    for (let start = 0; start < ids.length; start += maxTokens) {
+      const end = Math.min(start + maxTokens, ids.length);
+      const asked = [...predictors.keys()].filter((i) => predictors[i] >= start && predictors[i] < end);
+      const wanted = Int32Array.from(new Set(asked.map((i) => predictors[i] - start))).sort();
+      const feed = {
+        ids: ids.subarray(start, end),
+        positions: positions.subarray(start, end),
+        slots: Int32Array.from({ length: end - start }, (_, t) => start + t),
+        spans: spans.subarray(4 * start, 4 * end),
+        wanted,
+        path: "scoring",
+      } as const;
+      const hidden = decoder.forward(feed, cache);
+      const rowOf = new Map(Array.from(wanted, (token, row) => [token + start, row]));
+      for (let from = 0; from < asked.length; from += maxTokens) {
+        const part = asked.slice(from, from + maxTokens);
+        const scores = await scoreRows(
+          hidden,
+          part.map((i) => rowOf.get(predictors[i])!),
+          part.map((i) => targets[i]),
+        );
+        part.forEach((i, j) => {
+          logProbs[i] = scores.logProbs[j];
+          best[i] = scores.best[j];
+        });
+      }
+      onFed(end);
+    }
+    return collectScores(batch, logProbs, best);
+  }
+
+  function scoreRows(hidden: KernelBuffer, rows: readonly number[], targets: readonly number[]) {
+    // A context that several continuations share predicts the first token of each: its row is needed once for each.
+    const inOrder = rows.every((row, i) => row === i);
+    if (!inOrder) kernels.gather(gathered, hidden, Int32Array.from(rows), head.columns);
+    return kernels.scoreTargets(inOrder ? hidden : gathered, head, Int32Array.from(targets));
+  }
+
+  return {
+    score,
+    release() {
+      kernels.release(gathered);
+      shared?.release();
+    },
+  };
+}
+
+/** Tokens that a request feeds: the context once, each continuation without its last token. */
+function countTokens({ context, continuations }: ScoreRequest): number {
+  return continuations.reduce((sum, continuation) => sum + continuation.length - 1, context.length);
+}
+
+function checkRequest({ context, continuations }: ScoreRequest, maxLength: number, vocabulary: number): void {
+  if (context.length === 0) throw new Error("score: an empty context");
+  for (const continuation of continuations) {
+    if (continuation.length === 0) throw new Error("score: an empty continuation");
+    const length = context.length + continuation.length - 1;
+    if (length > maxLength) throw new Error(`score: ${length} tokens for a model of at most ${maxLength}`);
+  }
+  for (const tokens of [context, ...continuations]) {
+    const wrong = tokens.find((token) => !(token >= 0 && token < vocabulary));
+    if (wrong !== undefined) {
+      throw new InputError(
+        `Token ${wrong} is outside the model's vocabulary of ${vocabulary}: is the tokenizer its own?`,
+      );
+    }
+  }
+}
+
+/** Requests in groups of at most `maxTokens` tokens; one that alone has more is a group of its own. */
+function groupRequests(requests: readonly ScoreRequest[], maxTokens: number): ScoreRequest[][] {
+  const groups: ScoreRequest[][] = [];
+  let room = 0;
+  for (const request of requests) {
+    const tokens = countTokens(request);
+    if (groups.length === 0 || tokens > room) {
+      groups.push([]);
+      room = maxTokens;
+    }
+    groups[groups.length - 1].push(request);
+    room -= tokens;
+  }
+  return groups;
+}
+
+function layOut(requests: readonly ScoreRequest[]): Batch {
+  const tokens = requests.reduce((sum, request) => sum + countTokens(request), 0);
+  const ids = new Int32Array(tokens);
+  const positions = new Int32Array(tokens);
+  const spans = new Int32Array(4 * tokens);
+  const predictors: number[] = [];
+  const targets: number[] = [];
+  let slot = 0;
+  for (const { context, continuations } of requests) {
+    const start = slot;
+    context.forEach((id, t) => {
+      ids[slot] = id;
+      positions[slot] = t;
+      spans.set([start, 0, start, t + 1], 4 * slot++);
+    });
+    const lastOfContext = slot - 1;
+    for (const continuation of continuations) {
+      const own = slot;
+      continuation.forEach((id, t) => {
+        predictors.push(t === 0 ? lastOfContext : slot - 1);
+        targets.push(id);
+        if (t === continuation.length - 1) return;
+        ids[slot] = id;
+        positions[slot] = context.length + t;
+        spans.set([start, context.length, own, t + 1], 4 * slot++);
+      });
+    }
+  }
+  return {
+    requests,
+    ids,
+    positions,
+    spans,
+    predictors: Int32Array.from(predictors),
+    targets: Int32Array.from(targets),
+  };
+}
+
+function collectScores(batch: Batch, logProbs: Float32Array, best: Int32Array): ContinuationScore[][] {
+  let from = 0;
+  return batch.requests.map(({ continuations }) =>
+    continuations.map((continuation) => {
+      const to = from + continuation.length;
+      const score = {
+        logProbs: logProbs.slice(from, to),
+        greedy: continuation.every((id, t) => best[from + t] === id),
+      };
+      from = to;
+      return score;
+    }),
+  );
+}
