@@ -1,38 +1,51 @@
 // Files on disk as byte sources: positional reads into new buffers, so that only the tensor asked for is in memory.
 
-import { existsSync } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { close, existsSync, fstat, open, read } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { InputError } from "../input-error.ts";
 import { type ByteSource, type Folder, truncated } from "./bytes.ts";
 
+// Plain file descriptors: Node ends the process over a FileHandle that is garbage before it is closed.
+const openFile = promisify(open);
+const readStats = promisify(fstat);
+const closeFile = promisify(close);
+const readBytes = promisify(read);
+
 /** Opens a file for reading at any place. @throws InputError if it is no ordinary file */
 export async function openFileSource(path: string): Promise<ByteSource> {
-  const handle = await open(path, "r");
-  const stats = await handle.stat();
+  const file = await openFile(path, "r");
+  const stats = await readStats(file);
   if (!stats.isFile()) {
-    await handle.close();
+    await closeFile(file);
     throw new InputError(`${path} is not a file.`);
   }
+  let isOpen = true;
   return {
     name: path,
     size: stats.size,
-    read: (offset, length) => readFully(handle, path, offset, length),
-    close: () => handle.close(),
+    async read(offset, length) {
+      if (!isOpen) throw new Error(`${path} has been closed`);
+      return readFully(file, path, offset, length);
+    },
+    async close() {
+      if (isOpen) await closeFile(file);
+      isOpen = false;
+    },
   };
 }
 
 /** One read call moves at most 2 GiB - 4 KiB on Linux. */
 const maxReadBytes = 2 ** 30;
 
-async function readFully(handle: FileHandle, path: string, offset: number, length: number): Promise<Uint8Array> {
-  const { size } = await handle.stat();
+async function readFully(file: number, path: string, offset: number, length: number): Promise<Uint8Array> {
+  const { size } = await readStats(file);
   if (offset + length > size) throw truncated(path, offset + length, size);
   const bytes = new Uint8Array(length);
   let done = 0;
   while (done < length) {
     const count = Math.min(maxReadBytes, length - done);
-    const { bytesRead } = await handle.read(bytes, done, count, offset + done);
+    const { bytesRead } = await readBytes(file, bytes, done, count, offset + done);
     if (bytesRead === 0) throw truncated(path, offset + length, offset + done);
     done += bytesRead;
   }
