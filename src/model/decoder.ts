@@ -55,6 +55,8 @@ export interface Feed {
   readonly spans: Int32Array; // (tokens, 4)
   /** The tokens whose hidden states are wanted, ascending; absent: all. */
   readonly wanted?: Int32Array;
+  /** Tokens of the longest sequence, for rotary positions that depend on it. */
+  readonly length: number;
   readonly path: Path;
 }
 
@@ -100,36 +102,20 @@ export function createDecoder(
     if (tokens > maxTokens) throw new Error(`${tokens} tokens in a forward of at most ${maxTokens}`);
     // x: the residual stream; normed, branch: what enters and leaves a branch; spare: room to move things to.
     let [x, normed, branch, spare] = streams;
-
-    // Embedding.
-    kernels.embed(x, weights.embedding, feed.ids);
-    if (weights.projectIn) {
-      applyLinear(spare, x, weights.projectIn, tokens, path);
-      [x, spare] = [spare, x];
-    }
-    if (shape.positions.kind === "learned") {
-      const { offset } = shape.positions;
-      kernels.embed(spare, weights.positions!, offset === 0 ? feed.positions : feed.positions.map((p) => p + offset));
-      kernels.add(x, x, spare, tokens * width);
-    }
-    if (weights.embeddingNorm) {
-      applyNorm(spare, x, weights.embeddingNorm, tokens);
-      [x, spare] = [spare, x];
-    }
+    [x, spare] = embed(feed, x, spare);
 
     const attend = prepareAttention(feed, cache);
     weights.blocks.forEach((block, layer) => {
-      const last = layer === weights.blocks.length - 1;
       if (shape.residual !== "after") applyNorm(normed, x, block.attentionNorm, tokens);
       attend(block, layer, shape.residual === "after" ? x : normed);
       let heard = attended;
-      if (last && feed.wanted) {
+      if (layer === weights.blocks.length - 1 && feed.wanted && feed.wanted.length < tokens) {
         // Behind the last attention only the wanted tokens matter.
         tokens = feed.wanted.length;
-        kernels.gather(query, attended, feed.wanted, heads * headSize);
+        heard = query;
+        kernels.gather(heard, attended, feed.wanted, heads * headSize);
         kernels.gather(spare, x, feed.wanted, width);
         kernels.gather(branch, normed, feed.wanted, width);
-        heard = query;
         [x, normed, branch, spare] = [spare, branch, normed, x];
       }
       applyLinear(branch, heard, block.out, tokens, path);
@@ -174,6 +160,26 @@ export function createDecoder(
     return x;
   }
 
+  /** Embeds the tokens into `x` and returns it; the other buffer, which may have been used, comes second. */
+  function embed(feed: Feed, x: KernelBuffer, spare: KernelBuffer): [KernelBuffer, KernelBuffer] {
+    const tokens = feed.ids.length;
+    kernels.embed(x, weights.embedding, feed.ids);
+    if (weights.projectIn) {
+      applyLinear(spare, x, weights.projectIn, tokens, feed.path);
+      [x, spare] = [spare, x];
+    }
+    if (shape.positions.kind === "learned") {
+      const { offset } = shape.positions;
+      kernels.embed(spare, weights.positions!, offset === 0 ? feed.positions : feed.positions.map((p) => p + offset));
+      kernels.add(x, x, spare, tokens * width);
+    }
+    if (weights.embeddingNorm) {
+      applyNorm(spare, x, weights.embeddingNorm, tokens);
+      [x, spare] = [spare, x];
+    }
+    return [x, spare];
+  }
+
   /** Attention of any block for the tokens of `feed`, from normed states to `attended`. */
   function prepareAttention(feed: Feed, cache: KeyValueCache) {
     const tokens = feed.ids.length;
@@ -182,7 +188,7 @@ export function createDecoder(
     const turn = rotary && {
       size: rotary.size,
       positions: feed.positions,
-      frequencies: rotary.frequencies(feed.positions.reduce((a, b) => Math.max(a, b), 0) + 1),
+      frequencies: rotary.frequencies(feed.length),
       magnitude: rotary.magnitude,
     };
     const slopes = shape.positions.kind === "alibi" ? shape.positions.slopes : undefined;

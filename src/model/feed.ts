@@ -18,5 +18,8 @@ export function feedSequence(
   const positions = Int32Array.from({ length: count }, (_, t) => start + t);
   const spans = new Int32Array(4 * count);
   for (let t = 0; t < count; t++) spans.set([0, 0, 0, start + t + 1], 4 * t);
-  return { ids: Int32Array.from(tokens.slice(start, start + count)), positions, slots: positions, spans, wanted, path };
+  const ids = Int32Array.from(tokens.slice(start, start + count));
+  // Text that is being written is as long as it is so far.
+  const length = path === "generation" ? start + count : tokens.length;
+  return { ids, positions, slots: positions, spans, wanted, length, path };
 }

@@ -72,6 +72,7 @@ export function createScorer(kernels: Kernels, decoder: Decoder): Scorer {
         slots: Int32Array.from({ length: end - start }, (_, t) => start + t),
         spans: spans.subarray(4 * start, 4 * end),
         wanted,
+        length: shape.maxLength,
         path: "scoring",
       } as const;
       const hidden = decoder.forward(feed, cache);

@@ -16,7 +16,8 @@ export interface TokenizerDefinition {
 
 /** Everything that is known of a tokenizer. */
 export interface TokenizerFiles {
-  readonly definition: TokenizerDefinition;
+  /** Undefined: the checkpoint has no tokenizer that can be read; its tokens can be scored all the same. */
+  readonly definition: TokenizerDefinition | undefined;
   readonly bosToken: string | undefined;
   readonly eosToken: string | undefined;
   /** Ids by the model's config, where the tokenizer's own files name no token. */
@@ -43,7 +44,7 @@ const classTokens: Readonly<Record<string, { bos_token?: string; eos_token?: str
 /** GPT-2's words. JavaScript's `\s` is not Rust's; in a Split the library translates it. */
 const byteLevelWords = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
-/** Reads a checkpoint's tokenizer files. @throws InputError if there is no tokenizer or a file is malformed */
+/** Reads a checkpoint's tokenizer files. @throws InputError if a file is malformed */
 export async function readTokenizerFiles(checkpoint: Checkpoint): Promise<TokenizerFiles> {
   const settings = (await readJson(checkpoint, "tokenizer_config.json")) ?? {};
   const specials = (await readJson(checkpoint, "special_tokens_map.json")) ?? {};
@@ -72,7 +73,7 @@ export async function readTokenizerFiles(checkpoint: Checkpoint): Promise<Tokeni
       );
 
   return {
-    definition: withRustWords(definition),
+    definition: definition && withRustWords(definition),
     bosToken: tokenOf("bos_token"),
     eosToken: tokenOf("eos_token"),
     bosId: idOf("bos_token", "bos_token_id"),
@@ -128,14 +129,10 @@ async function buildDefinition(
   checkpoint: Checkpoint,
   special: readonly (string | undefined)[],
   addPrefixSpace = false,
-): Promise<TokenizerDefinition> {
+): Promise<TokenizerDefinition | undefined> {
   const vocab = (await readJson(checkpoint, "vocab.json")) as Record<string, number> | undefined;
   const merges = await checkpoint.readText("merges.txt");
-  if (!vocab || merges === undefined) {
-    throw new InputError(
-      `${checkpoint.source} has no tokenizer that can be read; expected tokenizer.json, or vocab.json and merges.txt.`,
-    );
-  }
+  if (!vocab || merges === undefined) return undefined;
   const added = ((await readJson(checkpoint, "added_tokens.json")) ?? {}) as Record<string, number>;
   const tokens = new Set([...special.filter((token) => token !== undefined), ...Object.keys(added)]);
   return {

@@ -4,7 +4,7 @@
 import { Tokenizer } from "@huggingface/tokenizers";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { InputError } from "../input-error.ts";
-import { readTokenizerFiles, type TokenizerFiles } from "./tokenizer-files.ts";
+import { readTokenizerFiles, type TokenizerDefinition, type TokenizerFiles } from "./tokenizer-files.ts";
 
 /** A tokenizer with the special tokens of its model. */
 export interface TextTokenizer {
@@ -21,23 +21,35 @@ export interface TextTokenizer {
 /**
  * The tokenizer of a checkpoint: `tokenizer.json`, or `vocab.json` and `merges.txt`.
  *
- * @throws InputError if there is none, or it is not one that can be used
+ * @throws InputError if it is not one that can be used; where there is none, only when a text is encoded or decoded
  */
 export async function loadTokenizer(checkpoint: Checkpoint): Promise<TextTokenizer> {
-  return createTokenizer(await readTokenizerFiles(checkpoint), checkpoint.source);
+  const files = await readTokenizerFiles(checkpoint);
+  return files.definition
+    ? createTokenizer(files, files.definition, checkpoint.source)
+    : createMissingTokenizer(files, checkpoint.source);
 }
 
-function createTokenizer(files: TokenizerFiles, source: string): TextTokenizer {
+function createMissingTokenizer({ bosId, eosId, stopIds }: TokenizerFiles, source: string): TextTokenizer {
+  const fail = () => {
+    throw new InputError(
+      `${source} has no tokenizer that can be read; expected tokenizer.json, or vocab.json and merges.txt.`,
+    );
+  };
+  return { bosToken: bosId, eosToken: eosId, stopTokens: new Set(stopIds), encode: fail, decode: fail };
+}
+
+function createTokenizer(files: TokenizerFiles, definition: TokenizerDefinition, source: string): TextTokenizer {
   let tokenizer: Tokenizer;
   try {
-    tokenizer = new Tokenizer(files.definition, {});
+    tokenizer = new Tokenizer(definition, {});
   } catch (error) {
     throw new InputError(`${source}: the tokenizer cannot be used: ${(error as Error).message}.`);
   }
-  if (files.definition.model.type === "BPE" && !splitsWords(files.definition.pre_tokenizer)) {
+  if (definition.model.type === "BPE" && !splitsWords(definition.pre_tokenizer)) {
     // The library calls its pre-tokenizer as a function.
     const inner = tokenizer.pre_tokenizer as PreTokenize | null;
-    const cut = createCut(Object.keys(files.definition.model.vocab as Record<string, number>));
+    const cut = createCut(Object.keys(definition.model.vocab as Record<string, number>));
     const split: PreTokenize = (text, options) => (inner ? inner(text, options) : [text]).flatMap(cut);
     tokenizer.pre_tokenizer = split as unknown as typeof tokenizer.pre_tokenizer;
   }
