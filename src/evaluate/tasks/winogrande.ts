@@ -11,7 +11,7 @@ const answers: Readonly<Record<string, number>> = { "1": 0, "2": 1 };
 export const winogrande = defineTask({
   name: "winogrande",
   version: "1",
-  files: ["winogrande.jsonl", "winogrande_xl.jsonl"],
+  files: ["winogrande_xl.jsonl", "winogrande.jsonl"],
   kind: "choice",
   fields: { sentence: "text", option1: "text", option2: "text", answer: "value" },
   metrics: ["acc"],

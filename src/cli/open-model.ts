@@ -1,0 +1,76 @@
+// From what the user wrote after a command to a loaded model, quantized on the way if a spec is given.
+
+import { readFileSync } from "node:fs";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { openCheckpoint } from "../checkpoint/open-node.ts";
+import { InputError } from "../input-error.ts";
+import { createReferenceKernels } from "../kernels/reference.ts";
+import { countBits, countParameters, type ParameterCount } from "../model/count.ts";
+import { loadModel } from "../model/load.ts";
+import type { Model } from "../model/model.ts";
+import { quantizeCheckpoint } from "../model/quantized-view.ts";
+import { formatSpec, parseSpec } from "../quantize/spec-text.ts";
+import type { BitsCount } from "../result.ts";
+
+/** Options that commands on a model share. */
+export interface ModelOptions {
+  /** Spec text; absent: the weights as they are stored. */
+  readonly spec?: string;
+  /** Name of a kernel set; absent: `KBIT_KERNELS`, or the fastest. */
+  readonly kernels?: string;
+  readonly threads?: number;
+  readonly allowNonfinite?: boolean;
+}
+
+/** A model that is ready, and what it is. */
+export interface OpenModel {
+  readonly model: Model;
+  readonly checkpoint: Checkpoint;
+  /** Canonical spec text; `stored` for weights as they are. */
+  readonly spec: string;
+  readonly bits: BitsCount;
+  readonly parameters: ParameterCount;
+  /** Frees the model, its kernels and its files. */
+  close(): Promise<void>;
+}
+
+/** Opens, quantizes, counts and loads. @throws InputError if model or spec cannot be used */
+export async function openModel(pathOrId: string, options: ModelOptions): Promise<OpenModel> {
+  const asked = options.spec === undefined ? undefined : parseSpec(options.spec, readSpecFile);
+  const stored = await openCheckpoint(pathOrId);
+  const opened: { close(): Promise<void> }[] = [stored];
+  const close = async () => {
+    for (const resource of opened.splice(0).reverse()) await resource.close();
+  };
+  try {
+    const checkpoint = asked ? quantizeCheckpoint(stored, asked, { allowNonfinite: options.allowNonfinite }) : stored;
+    const parameters = countParameters(checkpoint);
+    const bits = await countBits(checkpoint);
+    const kernels = createReferenceKernels();
+    opened.push(kernels);
+    const model = await loadModel(checkpoint, kernels, { allowNonfinite: options.allowNonfinite });
+    opened.push(model);
+    const spec = checkpoint.spec ? formatSpec(checkpoint.spec) : "stored";
+    return { model, checkpoint, spec, bits, parameters, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function readSpecFile(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new InputError(`The codebook ${path} cannot be read: ${(error as Error).message}.`);
+  }
+}
+
+/** A whole number of at least 1 from the command line. @throws InputError otherwise */
+export function parseWhole(option: string): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= 1) return value;
+    throw new InputError(`${option} takes a whole number of at least 1, not "${text}".`);
+  };
+}
