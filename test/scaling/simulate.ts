@@ -72,7 +72,7 @@ function hash(text: string): string {
 
 /** Loss in nats by the law. Three bits and fewer suffer more in families with a large `fragility`. */
 export function simulatedLoss(parameters: number, bits: number, block: number, penalty = 1, fragility = 1): number {
-  const noise = bits >= 16 ? 0 : fragility * 14 * 2 ** (-1.75 * bits) * (block / 64) ** 0.12;
+  const noise = bits >= 16 ? 0 : fragility * 6 * 2 ** (-1.75 * bits) * (block / 64) ** 0.12;
   return 1.75 + 260 / parameters ** 0.38 + penalty * noise;
 }
 

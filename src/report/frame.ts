@@ -1,0 +1,193 @@
+// The plane that both figures are drawn on: scales, axes with ticks that people read, and the marks' texts.
+// Which points and lines stand on it is said in figure.ts.
+
+import * as Plot from "@observablehq/plot";
+import { parseHTML } from "linkedom";
+import type { ResultRow } from "../result.ts";
+import type { Answer } from "../scaling/answer.ts";
+import { chooseBudgets } from "../scaling/budgets.ts";
+import type { Point } from "../scaling/curves.ts";
+import { describeCount } from "./headline.ts";
+import type { LabelFrame, PlacedLabel } from "./labels.ts";
+import { cleanText } from "./text.ts";
+import { formatMeasured, formatMetric, formatParameters, formatSize } from "./units.ts";
+
+/** Where each row stands in the page's table. */
+export type RowIndex = ReadonlyMap<ResultRow, number>;
+
+/** Width and height of a figure in CSS pixels. */
+export interface FigureSize {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Scales and edges of a figure. */
+export interface Frame {
+  readonly size: FigureSize;
+  /** Smallest and largest size, in bits. */
+  readonly domain: readonly [number, number];
+  /** Smallest and largest value in view. */
+  readonly values: readonly [number, number];
+  /** The value at the edge behind which worse points lie. */
+  readonly edge: number;
+  readonly worseIsUp: boolean;
+  readonly xLabel: string;
+  readonly yLabel: string;
+  /** Where labels may stand, in pixels. */
+  readonly labels: LabelFrame;
+  x(bits: number): number;
+  y(value: number): number;
+  clampY(value: number): number;
+}
+
+const margin = { top: 34, right: 26, bottom: 44, left: 50 };
+
+/**
+ * The frame that shows an answer's points. Values much worse than the worst 16-bit model (by more than 0.4 of the span
+ * of the 16-bit models) lie beyond its edge, or a broken precision would press all others into a line.
+ */
+export function createFrame(answer: Answer, size: FigureSize): Frame {
+  const worseIsUp = answer.series.metric.better === "lower";
+  const values = viewOf(answer, worseIsUp);
+  const bits = answer.points.map((point) => point.bits);
+  const domain = [minOf(bits) / 1.12, maxOf(bits) * 1.12] as const;
+  const { width, height } = size;
+  const x = (at: number) =>
+    margin.left + (Math.log(at / domain[0]) / Math.log(domain[1] / domain[0])) * (width - margin.left - margin.right);
+  const y = (value: number) =>
+    height - margin.bottom - ((value - values[0]) / (values[1] - values[0])) * (height - margin.top - margin.bottom);
+  const better = worseIsUp ? "lower is better" : "higher is better";
+  const name = describeCount(answer.count);
+  return {
+    size,
+    domain,
+    values,
+    edge: values[worseIsUp ? 1 : 0],
+    worseIsUp,
+    xLabel: `${name.charAt(0).toUpperCase()}${name.slice(1)}, as bytes`,
+    yLabel: `${formatMetric(answer.series.metric)} (${better})`,
+    labels: { left: margin.left, right: width - 4, top: margin.top, bottom: height - margin.bottom - 4 },
+    x,
+    y,
+    clampY: (value) => Math.min(values[1], Math.max(values[0], value)),
+  };
+}
+
+/** Whether a value lies in view. */
+export function isInView(frame: Pick<Frame, "values">, value: number): boolean {
+  return value >= frame.values[0] && value <= frame.values[1];
+}
+
+function viewOf(answer: Answer, worseIsUp: boolean): [number, number] {
+  const all = answer.points.map((point) => point.value);
+  let low = minOf(all);
+  let high = maxOf(all);
+  const baseline = answer.points.filter((point) => point.row.bitsPerWeight >= 16).map((point) => point.value);
+  const span = maxOf(baseline) - minOf(baseline);
+  if (baseline.length > 1 && span > 0) {
+    if (worseIsUp) high = Math.min(high, maxOf(baseline) + 0.4 * span);
+    else low = Math.max(low, minOf(baseline) - 0.4 * span);
+  }
+  const padding = (high - low) * 0.05 || Math.abs(high) * 0.05 || 1;
+  // Room below the best points for their labels; none beyond the edge where worse points are marked.
+  return [low - padding * (worseIsUp ? 1.6 : 1), high + padding * (worseIsUp ? 1 : 1.6)];
+}
+
+/** A figure with axes and the given marks, as an SVG element. */
+export function startFigure(frame: Frame, marks: readonly Plot.Markish[]): Element {
+  const { width, height } = frame.size;
+  const { document } = parseHTML("<!doctype html><html><body></body></html>");
+  const ticks = chooseBudgets(frame.domain[0], frame.domain[1], width < 500 ? 4 : 7);
+  const figure = Plot.plot({
+    document: document as unknown as Document,
+    className: "figure",
+    width,
+    height,
+    marginTop: margin.top,
+    marginRight: margin.right,
+    marginBottom: margin.bottom,
+    marginLeft: margin.left,
+    x: { type: "log", domain: [...frame.domain], label: null },
+    y: { domain: [...frame.values], label: null },
+    marks: [
+      Plot.gridY({ ticks: 6, stroke: "var(--rule)", strokeOpacity: 1 }),
+      Plot.ruleY([frame.values[0]], { stroke: "var(--muted)" }),
+      Plot.axisX(ticks, { text: formatSize, tickSize: 5, stroke: "var(--muted)", fill: "var(--muted)" }),
+      Plot.axisY({ ticks: 6, tickSize: 0, fill: "var(--muted)" }),
+      ...marks,
+    ],
+  }) as unknown as Element;
+  figure.querySelector("style")?.remove();
+  addText(figure, { text: frame.yLabel, x: 2, y: 14, color: "var(--ink)", anchor: "start" }, "axis-title");
+  const middle = (margin.left + width - margin.right) / 2;
+  addText(
+    figure,
+    { text: frame.xLabel, x: middle, y: height - 6, color: "var(--ink)", anchor: "middle" },
+    "axis-title",
+  );
+  return figure;
+}
+
+/** A text of a figure with where `x` holds it. */
+export interface FigureText extends PlacedLabel {
+  readonly anchor: "start" | "middle" | "end";
+}
+
+/** Adds labels, and to every point what it is and which row of the table it shows; returns the SVG as text. */
+export function finishFigure(
+  figure: Element,
+  description: string,
+  marks: readonly { readonly selector: string; readonly points: readonly Point[] }[],
+  labels: readonly FigureText[],
+  rows: RowIndex,
+  answer: Answer,
+): string {
+  for (const { selector, points } of marks) {
+    const shapes = figure.querySelectorAll(`${selector} circle, ${selector} path, circle${selector}, path${selector}`);
+    points.forEach((point, i) => {
+      const shape = shapes[i];
+      shape.setAttribute("class", "point");
+      shape.setAttribute("data-row", String(rows.get(point.row) ?? -1));
+      const text = describePoint(point, answer);
+      shape.setAttribute("aria-label", text);
+      const title = figure.ownerDocument.createElementNS("http://www.w3.org/2000/svg", "title");
+      title.textContent = text;
+      shape.append(title);
+    });
+  }
+  for (const label of labels) addText(figure, label, "label");
+  figure.setAttribute("role", "group");
+  figure.setAttribute("aria-label", description);
+  figure.removeAttribute("font-family");
+  return figure.outerHTML;
+}
+
+/** What a point is, a line a fact. */
+export function describePoint(point: Point, answer: Answer): string {
+  const { row, bits, value, standardError } = point;
+  const { metric } = answer.series;
+  return [
+    `${cleanText(row.model.name, 60)} at ${cleanText(row.key.spec, 60)}`,
+    `${metric.label} ${formatMeasured(value, standardError)}`,
+    `${formatSize(bits)}, ${formatParameters(row.model.parameters)} parameters, ${(row.bits.total / row.model.parameters).toFixed(2)} bits each`,
+  ].join("\n");
+}
+
+function addText(figure: Element, { text, x, y, color, anchor }: FigureText, className: string): void {
+  const element = figure.ownerDocument.createElementNS("http://www.w3.org/2000/svg", "text");
+  element.setAttribute("class", className);
+  element.setAttribute("x", x.toFixed(1));
+  element.setAttribute("y", y.toFixed(1));
+  element.setAttribute("fill", color);
+  element.setAttribute("text-anchor", anchor);
+  element.textContent = text;
+  figure.append(element);
+}
+
+function minOf(values: readonly number[]): number {
+  return values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+}
+
+function maxOf(values: readonly number[]): number {
+  return values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+}

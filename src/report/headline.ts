@@ -1,0 +1,81 @@
+// The answer in words: one or two sentences that are true of the numbers beside them.
+
+import type { Answer } from "../scaling/answer.ts";
+import type { Share } from "../scaling/compare.ts";
+import { cleanText } from "./text.ts";
+import { formatPrecision, formatShare, formatSize, formatValue } from "./units.ts";
+
+/** The answer of one series in sentences of plain text, the answer itself first. */
+export function writeHeadline(answer: Answer): string[] {
+  const { points, curves, range, unstable } = answer;
+  if (points.length === 0) return [`Every run was unstable (${unstable.length}): there is nothing to compare.`];
+  if (range.contested === null) return writeThinAnswer(answer);
+  const best = answer.series.metric.better === "lower" ? "lowest" : "highest";
+  const { winner, share, isCommon } = findWinner(range.shares);
+  const [low, high] = (isCommon ? range.common : range.contested)!;
+  const measured = curves.filter((curve) => curve.points.length > 1).length;
+  const where =
+    isCommon && measured > 2 ? `where all ${measured} precisions were measured` : "where precisions overlap";
+  const first =
+    `${formatPrecision(winner)} give the ${best} ${answer.series.metric.label} ` +
+    `${share > 0.9999 ? "at every budget" : `over ${formatShare(share)} of the budgets`} ` +
+    `from ${formatSize(low)} to ${formatSize(high)} (${where}).`;
+  return [first, writeExample(answer), writeCertainty(answer)].filter((sentence) => sentence !== "");
+}
+
+/** The precision that wins most: of the budgets common to all curves, or else of all contested ones. */
+export function findWinner(shares: readonly Share[]): { winner: number; share: number; isCommon: boolean } {
+  const isCommon = shares.some((one) => one.ofCommon !== null);
+  const shareOf = (one: Share) => (isCommon ? (one.ofCommon ?? 0) : one.ofContested);
+  const best = shares.reduce((a, b) => (shareOf(b) > shareOf(a) ? b : a));
+  return { winner: best.bitsPerWeight, share: shareOf(best), isCommon };
+}
+
+// A budget in the middle, said as a choice that can be made.
+function writeExample({ budgets }: Answer): string {
+  const chosen = budgets.filter((one) => one.choice !== null);
+  const middle = chosen[chosen.length >> 1];
+  if (middle === undefined) return "";
+  const { best, second, margin } = middle.choice!;
+  const what = `At ${formatSize(middle.budget)} the best that fits is ${cleanText(best.row.model.name, 40)} at ${cleanText(best.row.key.spec, 40)}`;
+  if (second === null || margin === null) return `${what}.`;
+  const noise = margin.withinNoise ? ", a margin within noise" : "";
+  return `${what}, better by ${formatValue(margin.value)} than ${cleanText(second.row.model.name, 40)} at ${cleanText(second.row.key.spec, 40)}${noise}.`;
+}
+
+function writeCertainty({ budgets }: Answer): string {
+  const judged = budgets.filter((one) => one.curves.margin !== null && one.curves.margin.withinNoise !== null);
+  if (judged.length === 0) return "";
+  const clear = judged.filter((one) => !one.curves.margin!.withinNoise).length;
+  if (clear === judged.length) return "At every budget shown, the winning precision is clear of noise.";
+  if (clear === 0) return "At no budget shown is the winning precision clear of noise.";
+  return `The winning precision is clear of noise at ${clear} of the ${judged.length} budgets shown.`;
+}
+
+// One size or one precision, or curves that do not overlap: what can be said without any of them.
+function writeThinAnswer({ curves, frontier, series }: Answer): string[] {
+  const models = new Set(curves.flatMap((curve) => curve.points.map((point) => point.row.model.name))).size;
+  const why =
+    models < 2
+      ? "Only one model size was measured; curves need at least two."
+      : curves.length < 2
+        ? "Only one precision was measured; there is nothing to compare it with."
+        : "No two precisions were measured around the same budget.";
+  const best = frontier[frontier.length - 1];
+  return [
+    why,
+    `The best measured ${series.metric.label} is ${formatValue(best.value)}, by ${cleanText(best.row.model.name, 40)} at ${cleanText(best.row.key.spec, 40)} in ${formatSize(best.bits)}.`,
+  ];
+}
+
+/** How a count names itself in a caption. */
+export function describeCount(count: Answer["count"]): string {
+  if (count === "nonEmbedding") return "model bits without embeddings and head";
+  return count === "quantized" ? "bits of the quantized matrices" : "total model bits";
+}
+
+/** `books, perplexity (loss)`: what a series compares, as plain text. */
+export function describeSeries({ series }: Answer): string {
+  const note = series.note === "" ? "" : ` [${series.note}]`;
+  return `${cleanText(series.family, 40)}, ${cleanText(series.task, 40)} (${series.metric.label})${cleanText(note, 160)}`;
+}

@@ -1,0 +1,161 @@
+// The page's sections as HTML: answers with their figures and tables, failures, experiments, provenance.
+// Every text of a row passes through escapeHtml.
+
+import type { FailureRow, ResultRow } from "../result.ts";
+import type { Answer } from "../scaling/answer.ts";
+import type { UnstableRow } from "../scaling/stability.ts";
+import { colorOf } from "./colors.ts";
+import { drawCurves, drawFrontier } from "./figure.ts";
+import type { RowIndex } from "./frame.ts";
+import { describeCount, describeSeries, writeHeadline } from "./headline.ts";
+import { explainTables, type TextTable, tabulateBudgets, tabulateShares } from "./table.ts";
+import { escapeHtml } from "./text.ts";
+import { formatCount, formatPrecision, formatSize } from "./units.ts";
+
+const wide = { width: 760, height: 500 };
+const narrow = { width: 360, height: 400 };
+
+/** Figures and tables of one answer. */
+export function renderAnswer(answer: Answer, rows: RowIndex): string {
+  if (answer.points.length === 0) return "";
+  const { label } = answer.series.metric;
+  const off = answer.points.length > 0 ? "A triangle at the edge is a point beyond it. " : "";
+  return `
+<figure>
+${renderSizes((size) => drawCurves(answer, rows, size))}
+<figcaption><b>${escapeHtml(capitalize(label))} against ${describeCount(answer.count)}</b> of the ${escapeHtml(answer.series.family)} models on ${escapeHtml(answer.series.task)}. One line a precision, one point a model at the best spec of that precision; straight between models over log bits, and nothing beyond them. Bars are one standard error. ${off}</figcaption>
+</figure>
+<h3>What to choose for a budget</h3>
+${renderTable(tabulateBudgets(answer), "Best measured choice and winning precision at each budget")}
+${explainTables(answer)
+  .map((note) => `<p class="note">${escapeHtml(note)}</p>`)
+  .join("\n")}
+<h3>How often each precision wins</h3>
+${renderTable(tabulateShares(answer), "Share of budgets at which each precision is best")}
+<p class="note">Budgets are weighed evenly in log bits: those that every curve was measured around, those that any two were, and those of the precision itself. The gain is the mean difference in ${escapeHtml(label)} at equal size; positive is better.</p>
+<h3>The frontier of measured choices</h3>
+<figure>
+${renderSizes((size) => drawFrontier(answer, rows, size))}
+${renderKeys(answer)}
+<figcaption><b>Every measured model and spec</b>; the steps join those that no smaller one equals: the best ${escapeHtml(label)} that can be had within a size. A name stands where the best model changes.</figcaption>
+</figure>
+${renderFrontierTable(answer)}`;
+}
+
+/** Answers after the first, folded. */
+export function renderOtherAnswers(answers: readonly Answer[], rows: RowIndex, limit: number): string {
+  if (answers.length === 0) return "";
+  const shown = answers.slice(0, limit);
+  const left = answers.length - shown.length;
+  const items = shown.map(
+    (
+      answer,
+    ) => `<details><summary>${escapeHtml(describeSeries(answer))} <span>${escapeHtml(writeHeadline(answer)[0])}</span></summary>
+${renderAnswer(answer, rows)}</details>`,
+  );
+  const rest = left > 0 ? `<p class="note">${formatCount(left)} more are in the rows below but not drawn.</p>` : "";
+  return `<section><h2>Other families, tasks and conditions</h2>${items.join("\n")}${rest}</section>`;
+}
+
+/** Failed and unstable experiments with their reasons. */
+export function renderTroubles(failures: readonly FailureRow[], unstable: readonly UnstableRow[]): string {
+  if (failures.length + unstable.length === 0) return "";
+  const limit = 500;
+  const table = (title: string, lines: readonly (readonly string[])[]) => {
+    if (lines.length === 0) return "";
+    const cells = lines
+      .slice(0, limit)
+      .map(
+        ([model, spec, task, reason]) =>
+          `<tr>${[model, spec, task].map((text) => `<td class="long" title="${escapeHtml(text)}"><bdi>${escapeHtml(text)}</bdi></td>`).join("")}<td class="wrap"><bdi>${escapeHtml(reason)}</bdi></td></tr>`,
+      );
+    const more = lines.length > limit ? `<p class="note">The first ${limit} of ${formatCount(lines.length)}.</p>` : "";
+    return `<h3>${title}</h3><div class="scroll" tabindex="0" role="region" aria-label="${title}"><table><thead><tr><th scope="col">Model</th><th scope="col">Spec</th><th scope="col">Task</th><th scope="col">Reason</th></tr></thead><tbody>${cells.join("")}</tbody></table></div>${more}`;
+  };
+  return `<section><h2>Left out</h2>
+${table(
+  "Failed",
+  failures.map((one) => [one.model, one.spec, one.task, one.reason]),
+)}
+${table(
+  "Unstable",
+  unstable.map(({ row, reason }) => [row.model.name, row.key.spec, row.key.task, reason]),
+)}
+</section>`;
+}
+
+/** Where the rows come from. */
+export function renderProvenance(rows: readonly ResultRow[], facts: readonly (readonly [string, string])[]): string {
+  const distinct = (read: (row: ResultRow) => string) => {
+    const values = [...new Set(rows.map(read))];
+    const shown = values.slice(0, 12).map((value) => `<bdi>${escapeHtml(value)}</bdi>`);
+    return shown.join("; ") + (values.length > 12 ? `; and ${formatCount(values.length - 12)} more` : "");
+  };
+  const dates = rows.map((row) => row.date).sort();
+  const list: [string, string][] = [
+    ...facts.map(([name, value]): [string, string] => [name, `<bdi>${escapeHtml(value)}</bdi>`]),
+    ["kbit", distinct((row) => row.kbit)],
+    ["Machine", distinct((row) => row.machine)],
+    ["Kernels, compute type", distinct((row) => `${row.kernels}, ${row.key.computeType}`)],
+    ["Measured", rows.length === 0 ? "" : escapeHtml(`${dates[0]} to ${dates[dates.length - 1]}`)],
+    [
+      "Task, version, profile, limit",
+      distinct(({ key }) => `${key.task} ${key.taskVersion}, ${key.profile}, ${key.limit ?? "all"}`),
+    ],
+    ["Data, SHA-256", distinct(({ key }) => `${key.task}: ${key.dataHash}`)],
+    ["Weights, SHA-256", distinct((row) => `${row.model.name}: ${row.key.weightsHash}`)],
+    [
+      "Code of quantizer, model, task",
+      distinct(({ key: { versions } }) => `${versions.quantizer}, ${versions.model}, ${versions.task}`),
+    ],
+  ];
+  const items = list
+    .filter(([, value]) => value !== "")
+    .map(([name, value]) => `<dt>${escapeHtml(name)}</dt><dd>${value}</dd>`);
+  return `<section><h2>Provenance</h2><dl>${items.join("\n")}</dl></section>`;
+}
+
+/** A table of plain text as HTML; the caption is for screen readers, the heading above it says the same. */
+export function renderTable(table: TextTable, caption: string): string {
+  const cell = (tag: "th" | "td", text: string, j: number) => {
+    const { align, opens } = table.columns[j];
+    const names = [align === "right" ? "right" : "", opens ? "opens" : ""].filter((name) => name !== "").join(" ");
+    return `<${tag}${tag === "th" ? ' scope="col"' : ""}${names && ` class="${names}"`}><bdi>${escapeHtml(text)}</bdi></${tag}>`;
+  };
+  const head = table.columns.map((column, j) => cell("th", column.title, j)).join("");
+  const body = table.rows.map((row) => `<tr>${row.map((text, j) => cell("td", text, j)).join("")}</tr>`).join("\n");
+  return `<div class="scroll" tabindex="0" role="region" aria-label="${escapeHtml(caption)}"><table><caption>${escapeHtml(caption)}</caption><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
+}
+
+function renderFrontierTable({ frontier, series }: Answer): string {
+  const columns = [
+    { title: "Size", align: "right" },
+    { title: "Model", align: "left" },
+    { title: "Spec", align: "left" },
+    { title: capitalize(series.metric.label), align: "right" },
+  ] as const;
+  const rows = frontier.map(({ row, bits, value, standardError }) => [
+    formatSize(bits),
+    row.model.name,
+    row.key.spec,
+    `${value.toFixed(3)}${standardError === null ? "" : ` ± ${standardError.toFixed(3)}`}`,
+  ]);
+  return `<details><summary>The frontier as a table <span>${formatCount(rows.length)} choices</span></summary>${renderTable({ columns, rows }, "The frontier, smallest first")}</details>`;
+}
+
+function renderSizes(draw: (size: { width: number; height: number }) => string): string {
+  const name = (svg: string, width: string) => svg.replace('class="figure"', `class="figure ${width}"`);
+  return `${name(draw(wide), "wide")}\n${name(draw(narrow), "narrow")}`;
+}
+
+function renderKeys({ curves }: Answer): string {
+  const items = curves.map(
+    ({ bitsPerWeight }) =>
+      `<li><svg viewBox="0 0 9 9" aria-hidden="true"><circle cx="4.5" cy="4.5" r="4" fill="${colorOf(bitsPerWeight)}"/></svg>${formatPrecision(bitsPerWeight)}</li>`,
+  );
+  return `<ul class="keys" aria-label="Colours of precisions">${items.join("")}</ul>`;
+}
+
+function capitalize(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

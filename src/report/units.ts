@@ -1,0 +1,70 @@
+// Numbers as people read them: sizes in decimal KB, MB, GB as file managers show them, losses, shares, precisions.
+
+import type { Margin } from "../scaling/compare.ts";
+import type { MetricFacts } from "../scaling/metrics.ts";
+
+const sizeUnits = ["B", "KB", "MB", "GB", "TB", "PB"];
+
+/** A size given in bits as decimal bytes, three digits: `8e6` is `1 MB`, `3.3e6` is `413 KB`. */
+export function formatSize(bits: number): string {
+  let value = bits / 8;
+  let unit = 0;
+  while (value >= 999.5 && unit < sizeUnits.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${trimDigits(value)} ${sizeUnits[unit]}`;
+}
+
+/** A number of parameters: `840000` is `0.84 M`. */
+export function formatParameters(parameters: number): string {
+  if (parameters >= 999.5e6) return `${trimDigits(parameters / 1e9)} B`;
+  return parameters >= 99_950 ? `${trimDigits(parameters / 1e6)} M` : `${trimDigits(parameters / 1e3)} K`;
+}
+
+/** A metric's value with three digits after the point, so that columns line up. */
+export function formatValue(value: number): string {
+  return Number.isFinite(value) ? value.toFixed(3) : String(value);
+}
+
+/** `3.571 ± 0.012`: a value and its standard error, where it has one. */
+export function formatMeasured(value: number, standardError: number | null): string {
+  return standardError === null ? formatValue(value) : `${formatValue(value)} ± ${formatValue(standardError)}`;
+}
+
+/** `0.031`, or `0.031 ~` where it cannot be told from noise. */
+export function formatMargin(margin: Margin): string {
+  return `${formatValue(margin.value)}${margin.withinNoise ? " ~" : ""}`;
+}
+
+/** A share between 0 and 1 in percent; `<1 %` for what is small but not nothing. */
+export function formatShare(share: number): string {
+  if (share > 0 && share < 0.005) return "<1 %";
+  if (share < 1 && share > 0.995) return ">99 %";
+  return `${Math.round(share * 100)} %`;
+}
+
+/** `4 bits`. */
+export function formatPrecision(bitsPerWeight: number): string {
+  return `${bitsPerWeight} bits`;
+}
+
+/** `loss, nats a token` or `accuracy`. */
+export function formatMetric(metric: MetricFacts): string {
+  return metric.unit === "" || metric.unit === metric.label ? metric.label : `${metric.label}, ${metric.unit}`;
+}
+
+/** A whole number with thin separators: `35,000`. */
+export function formatCount(count: number): string {
+  return count.toLocaleString("en-US");
+}
+
+/** `1 model`, `3 models`. */
+export function formatPlural(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+function trimDigits(value: number): string {
+  const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  return String(Number(value.toFixed(digits)));
+}
