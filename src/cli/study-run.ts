@@ -1,0 +1,123 @@
+// A study running in a terminal: a line for each result as it comes, how far it is, how it ended, and a clean stop.
+
+import { formatPlural, formatSize, formatValue } from "../report/units.ts";
+import type { Metric, ResultRow } from "../result.ts";
+import type { StudyProgress } from "../study/progress.ts";
+import { type RunOptions, runStudy, type StudyEvent, type StudySummary } from "../study/run.ts";
+import type { Store } from "../study/store/store.ts";
+import type { Study } from "../study/study.ts";
+import { createProgress, formatSeconds, type Progress, paint, printLine, printNote } from "./terminal.ts";
+
+/** How a study is run and shown. */
+export interface TerminalRunOptions extends Pick<RunOptions, "workers" | "threads"> {
+  /** Nothing on standard output. */
+  readonly isQuiet?: boolean;
+}
+
+/** Failures of a summary that are printed; the store has all. */
+const shownFailures = 10;
+
+/**
+ * Runs a study, shows it, and stops it cleanly at SIGINT or SIGTERM (at the second one at once).
+ * The kernel set is that of KBIT_KERNELS, if it is set.
+ */
+export async function runInTerminal(
+  study: Study,
+  store: Store,
+  options: TerminalRunOptions = {},
+): Promise<StudySummary> {
+  const { workers, threads, isQuiet = false } = options;
+  const controller = new AbortController();
+  const stop = () => {
+    if (controller.signal.aborted) process.exit(130);
+    controller.abort();
+  };
+  process.on("SIGINT", stop).on("SIGTERM", stop);
+  for (const note of study.notes) printNote(note);
+  const display = createDisplay(study, isQuiet ? () => {} : printLine);
+  try {
+    const kernels = process.env["KBIT_KERNELS"] || undefined;
+    const { signal } = controller;
+    const summary = await runStudy(study, store, { workers, threads, kernels, signal, onEvent: display.show });
+    display.finish();
+    if (!isQuiet) printSummary(summary);
+    return summary;
+  } finally {
+    display.finish();
+    process.off("SIGINT", stop).off("SIGTERM", stop);
+  }
+}
+
+/** The metric that stands for a row in a line. */
+export function pickMetric(row: ResultRow): [name: string, metric: Metric] {
+  const names = row.key.task === "perplexity" ? ["perplexity"] : ["acc", "word_perplexity"];
+  const name = names.find((candidate) => candidate in row.metrics) ?? Object.keys(row.metrics)[0];
+  return [name, row.metrics[name]];
+}
+
+function createDisplay(study: Study, print: (line: string) => void) {
+  const modelWidth = Math.max(...study.models.map(({ name }) => name.length));
+  const specWidth = Math.max(...study.specs.map(({ text }) => text.length));
+  const label = (model: string, spec: string) => `${model.padEnd(modelWidth)}  ${spec.padEnd(specWidth)}`;
+  let bar: Progress | undefined;
+  const update = ({ done, total, share }: StudyProgress) => bar?.update(share, 1, `${done} of ${total}`);
+  const count = ({ done, total }: StudyProgress) => `[${String(done).padStart(String(total).length)}/${total}]`;
+  const printAbove = (line: string, progress: StudyProgress) => {
+    bar?.finish();
+    print(line);
+    update(progress);
+  };
+  return {
+    show(event: StudyEvent) {
+      switch (event.kind) {
+        case "hashing":
+          (bar ??= createProgress("reading ")).update(event.index, event.total, event.model.name);
+          break;
+        case "planned": {
+          bar?.finish();
+          const rest = event.stored > 0 ? `, ${event.stored} of them stored already` : "";
+          print(`${formatPlural(event.planned, "experiment")}${rest}; ${formatPlural(event.workers, "worker")}.`);
+          bar = createProgress("running ");
+          break;
+        }
+        case "progress":
+          update(event.progress);
+          break;
+        case "result": {
+          const { row, progress } = event;
+          const [name, { value }] = pickMetric(row);
+          const size = formatSize(row.bits.total).padStart(8);
+          const left = progress.done < progress.total ? `, ${formatSeconds(progress.secondsLeft)} left` : "";
+          const times = paint("dim", `${row.seconds.toFixed(1)} s${left}`);
+          const { task } = row.key;
+          const metric = task === name ? name : `${task} ${name}`;
+          printAbove(
+            `${count(progress)} ${label(row.model.name, row.key.spec)} ${size}  ${metric} ${formatValue(value)}  ${times}`,
+            progress,
+          );
+          break;
+        }
+        case "failure": {
+          const { failure, progress } = event;
+          printAbove(
+            `${count(progress)} ${label(failure.model, failure.spec)}  ${paint("red", "failed")} ${failure.reason}`,
+            progress,
+          );
+        }
+      }
+    },
+    finish: () => bar?.finish(),
+  };
+}
+
+function printSummary({ stored, computed, failures, interrupted, seconds }: StudySummary): void {
+  const parts = [`${formatPlural(computed, "result")} in ${formatSeconds(seconds)}`];
+  if (stored > 0) parts.push(`${stored} stored before`);
+  if (failures.length > 0) parts.push(paint("red", `${failures.length} failed`));
+  printLine(`\n${interrupted ? "Stopped: " : ""}${parts.join(", ")}.`);
+  if (interrupted) printLine("What is done is stored; the same command goes on with the rest.");
+  for (const { model, spec, task, reason } of failures.slice(0, shownFailures))
+    printLine(`  ${model} ${spec} ${task}: ${reason}`);
+  if (failures.length > shownFailures)
+    printLine(`  .. and ${failures.length - shownFailures} more; kbit study show lists them.`);
+}

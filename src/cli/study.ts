@@ -1,0 +1,218 @@
+// kbit study: measures models x specs x tasks into a store, says beforehand what that comes to, and shows what is there.
+
+import { readFileSync, statSync } from "node:fs";
+import type { Command } from "commander";
+import { InputError } from "../input-error.ts";
+import { formatCount, formatPlural, formatSize, formatValue } from "../report/units.ts";
+import type { ResultRow } from "../result.ts";
+import { createCostModel } from "../study/progress.ts";
+import { countWorkers, planOnKernels } from "../study/run.ts";
+import { openStore } from "../study/store/store.ts";
+import type { Study } from "../study/study.ts";
+import { createStudy, parseStudy } from "../study/study-file.ts";
+import { pickMetric, runInTerminal } from "./study-run.ts";
+import { formatSeconds, formatTable, paint, printJson, printLine, printNote } from "./terminal.ts";
+
+/** Adds `kbit study run`, `plan` and `show`. */
+export function addStudyCommand(program: Command): void {
+  const study = program.command("study").description("Measure models x specs x tasks and keep every result.");
+  addStudyInput(study.command("run"))
+    .description("Run what is missing of a study; it may be stopped at any moment and goes on where it was.")
+    .requiredOption("--db <file>", "store of the results, made if it is missing")
+    .option("--workers <n>", "experiments at the same time (default: one a core)", parseCount)
+    .option("--threads <n>", "threads of each worker's kernels (default: 1)", parseCount)
+    .option("--json", "print one JSON document")
+    .addHelpText("after", examples("run", "--db results.db"))
+    .action(runCommand);
+  addStudyInput(study.command("plan"))
+    .description("Print the experiments of a study and about how long they take, without running them.")
+    .option("--db <file>", "leave out what this store has")
+    .option("--workers <n>", "experiments at the same time (default: one a core)", parseCount)
+    .option("--json", "print one JSON document")
+    .addHelpText("after", examples("plan", ""))
+    .action(planCommand);
+  study
+    .command("show")
+    .description("Print the results and failures of a store.")
+    .requiredOption("--db <file>", "store of the results")
+    .option("--json", "print one JSON document")
+    .addHelpText("after", "\nExample:\n  kbit study show --db results.db")
+    .action(showCommand);
+}
+
+/** What `run` and `plan` take. */
+interface StudyOptions {
+  readonly specs?: readonly string[];
+  readonly text?: string;
+  readonly tasks?: readonly string[];
+  readonly data?: string;
+  readonly window?: number;
+  readonly stride?: number;
+  readonly limit?: number;
+  readonly workers?: number;
+  readonly threads?: number;
+  readonly json?: boolean;
+}
+
+function addStudyInput(command: Command): Command {
+  return command
+    .argument("<study..>", "a study file (.yaml or .json), or model folders, globs and Hub ids")
+    .option("--specs <list>", "specs, such as fp16,int3-8:b64", parseList)
+    .option("--text <file>", "measure perplexity on this text")
+    .option("--tasks <list>", "zero-shot tasks, such as piqa,winogrande", parseList)
+    .option("--data <folder>", "folder of the tasks' files")
+    .option("--window <n>", "tokens a window of perplexity (default: the model's maximum)", parseCount)
+    .option("--stride <n>", "tokens from one window to the next (default: the window)", parseCount)
+    .option("--limit <n>", "first n windows or documents (default: all)", parseCount);
+}
+
+const examples = (command: string, store: string) => `
+Examples:
+  kbit study ${command} study.yaml ${store}
+  kbit study ${command} "models/opt-*" --specs fp16,int3-8:b64,float4:e2:b64 --text wiki.txt ${store}`;
+
+/** `a,b` as a list. */
+export function parseList(text: string): string[] {
+  return text.split(",").map((item) => item.trim()).filter((item) => item !== ""); // biome-ignore format: one line
+}
+
+/** A whole number from 1. @throws InputError if it is none */
+export function parseCount(text: string): number {
+  const count = Number(text);
+  if (Number.isSafeInteger(count) && count >= 1) return count;
+  throw new InputError(`${text} is not a whole number from 1.`);
+}
+
+/** The study that the arguments name: a file, or models with flags. */
+function readStudy(inputs: readonly string[], options: StudyOptions): Study {
+  const { specs, text, tasks, data, window, stride, limit } = options;
+  const [first] = inputs;
+  if (!/(?<!\.index)\.(ya?ml|json)$/i.test(first)) {
+    if (!specs) throw new InputError("--specs is missing; say which, such as --specs fp16,int3-8:b64.");
+    return createStudy({ models: inputs, specs, text, tasks, data, window, stride, limit });
+  }
+  if (inputs.length > 1) throw new InputError(`${first} is a study file; it stands alone, without ${inputs[1]}.`);
+  const flags = { specs, text, tasks, data, window, stride, limit };
+  const flag = Object.entries(flags).find(([, value]) => value !== undefined)?.[0];
+  if (flag) throw new InputError(`--${flag} does not go with a study file; change it in ${first}.`);
+  if (!statSync(first, { throwIfNoEntry: false })?.isFile()) throw new InputError(`There is no study file ${first}.`);
+  return parseStudy(readFileSync(first, "utf8"), first);
+}
+
+async function runCommand(inputs: string[], options: StudyOptions & { readonly db: string }): Promise<void> {
+  const study = readStudy(inputs, options);
+  const store = await openStore(options.db);
+  const { workers, threads, json } = options;
+  const summary = await runInTerminal(study, store, { workers, threads, isQuiet: json });
+  if (json) {
+    const ids = new Set(summary.ids);
+    const rows = (await store.rows()).filter(({ id }) => ids.has(id));
+    printJson({ study: study.name, db: options.db, ...summary, ids: undefined, rows });
+  } else if (!summary.interrupted && summary.computed + summary.stored > 0) {
+    printLine(`The report: kbit report --db ${options.db} --out report.html`);
+  }
+  await store.close();
+  process.exitCode = summary.interrupted ? 130 : summary.failures.length > 0 ? 1 : 0;
+}
+
+async function planCommand(inputs: string[], options: StudyOptions & { readonly db?: string }): Promise<void> {
+  const study = readStudy(inputs, options);
+  const plan = await planOnKernels(study, { kernels: process.env["KBIT_KERNELS"] });
+  const store = options.db === undefined ? undefined : await openStore(options.db, { create: false });
+  const model = createCostModel();
+  const experiments = [];
+  for (const { id, model: choice, spec, task, tokens, cost } of plan.experiments) {
+    const isStored = (await store?.has(id)) ?? false;
+    const seconds = model.estimate(cost);
+    experiments.push({
+      model: choice.name,
+      spec: spec.text,
+      task: task.task,
+      tokens: Math.round(tokens),
+      seconds,
+      isStored,
+      id,
+    });
+  }
+  await store?.close();
+  const workers = countWorkers(plan, options);
+  const missing = experiments.filter(({ isStored }) => !isStored);
+  const seconds = missing.reduce((sum, { seconds }) => sum + seconds, 0) / workers;
+  if (options.json) {
+    printJson({ study: study.name, experiments, failures: plan.failures, notes: study.notes, workers, seconds });
+  } else {
+    const columns = [
+      { title: "model" },
+      { title: "spec" },
+      { title: "task" },
+      { title: "tokens", align: "right" },
+      { title: "about", align: "right" },
+      { title: "" },
+    ] as const;
+    const shown = experiments.slice(0, 100);
+    const rows = shown.map(({ model, spec, task, tokens, seconds, isStored }) => [
+      model,
+      spec,
+      task,
+      formatCount(tokens),
+      formatSeconds(seconds),
+      isStored ? "stored" : "",
+    ]);
+    printLine(formatTable(columns, rows));
+    if (shown.length < experiments.length)
+      printLine(`.. and ${formatCount(experiments.length - shown.length)} more; --json prints all.`);
+    for (const note of study.notes) printNote(note);
+    for (const { model, reason } of distinctModels(plan.failures)) printLine(`${model} cannot be measured: ${reason}`);
+    printLine(
+      `\n${formatPlural(missing.length, "experiment")} to run, about ${formatSeconds(seconds)} on ${formatPlural(workers, "worker")}.`,
+    );
+  }
+  process.exitCode = plan.failures.length > 0 ? 1 : 0;
+}
+
+function distinctModels<T extends { readonly model: string }>(failures: readonly T[]): T[] {
+  return [...new Map(failures.map((failure) => [failure.model, failure])).values()];
+}
+
+async function showCommand(options: { readonly db: string; readonly json?: boolean }): Promise<void> {
+  const store = await openStore(options.db, { create: false });
+  const [rows, failures] = [await store.rows(), await store.failures()];
+  await store.close();
+  if (options.json) {
+    printJson({ db: options.db, rows, failures });
+    return;
+  }
+  const columns = [
+    { title: "model" },
+    { title: "spec" },
+    { title: "bits a parameter", align: "right" },
+    { title: "size", align: "right" },
+    { title: "task" },
+    { title: "metric" },
+    { title: "value", align: "right" },
+    { title: "error", align: "right" },
+    { title: "time", align: "right" },
+  ] as const;
+  printLine(formatTable(columns, rows.map(formatResult)));
+  printLine(`\n${formatPlural(rows.length, "result")}, ${formatPlural(failures.length, "failure")}.`);
+  for (const { model, spec, task, reason } of failures)
+    printLine(`${paint("red", "failed")} ${model} ${spec} ${task}: ${reason}`);
+}
+
+function formatResult(row: ResultRow): string[] {
+  const [name, { value, standardError }] = pickMetric(row);
+  const bits = formatValue(row.bits.total / row.model.parameters);
+  const error = standardError === undefined ? "" : formatValue(standardError);
+  const { key, model } = row;
+  return [
+    model.name,
+    key.spec,
+    bits,
+    formatSize(row.bits.total),
+    key.task,
+    name,
+    formatValue(value),
+    error,
+    `${row.seconds.toFixed(1)} s`,
+  ];
+}

@@ -1,0 +1,107 @@
+// One experiment, the whole line from left to right: a checkpoint, quantized, counted, loaded, evaluated, a result row.
+// What several experiments share (open checkpoints, kernels, texts, tokens) comes in as resources.
+
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { parseDocuments } from "../evaluate/documents.ts";
+import { listPerplexityMetrics, measurePerplexity } from "../evaluate/perplexity.ts";
+import { evaluateTask, type TaskOptions } from "../evaluate/task.ts";
+import { tasks } from "../evaluate/tasks/index.ts";
+import { InputError } from "../input-error.ts";
+import type { LanguageModel } from "../language-model.ts";
+import { countBits, countParameters } from "../model/count.ts";
+import { quantizeCheckpoint } from "../model/quantized-view.ts";
+import type { Metric, ResultRow } from "../result.ts";
+import { storageTypes, type TensorHeader } from "../tensor/tensor.ts";
+import type { PlannedExperiment } from "./plan.ts";
+import type { PerplexityChoice, TaskChoice } from "./study.ts";
+
+/** What an experiment needs from outside; resources.ts makes the real ones. */
+export interface Resources {
+  /** Name of the kernel set. */
+  readonly kernels: string;
+  readonly machine: string;
+  /** Version of kbit. */
+  readonly kbit: string;
+  /** Opens a checkpoint, which stays open for the experiments to come. */
+  openCheckpoint(path: string): Promise<Checkpoint>;
+  /** Loads a model onto the kernels; it remembers what it encoded for models of the same tokenizer. */
+  loadModel(checkpoint: Checkpoint, tokenizerHash: string): Promise<LanguageModel & { close(): Promise<void> }>;
+  /** Text of a file whose bytes must have this SHA-256. */
+  readData(path: string, hash: string): Promise<string>;
+}
+
+/**
+ * Measures one model at one spec on one task.
+ *
+ * @param onProgress - called with the share that is done, 0 to 1
+ * @throws InputError if the model, the spec or the data cannot be used
+ */
+export async function runExperiment(
+  experiment: PlannedExperiment,
+  resources: Resources,
+  onProgress: (share: number) => void = () => {},
+): Promise<ResultRow> {
+  const started = performance.now();
+  const { id, key, model: choice, spec, task } = experiment;
+
+  const checkpoint = await resources.openCheckpoint(choice.path);
+  const quantized = quantizeCheckpoint(checkpoint, spec.spec);
+  const model = await resources.loadModel(quantized, key.tokenizerHash);
+  try {
+    const bits = await countBits(quantized); // after loading: by then the view knows the size of every codebook
+    const text = await resources.readData(task.data, key.dataHash);
+    const { metrics, profile } = await evaluate(model, task, text, onProgress);
+    if (profile !== key.profile) throw new Error(`planned for ${key.profile}, measured by ${profile}`);
+    return {
+      id,
+      key,
+      model: { name: choice.name, family: choice.family, ...countParameters(quantized) },
+      bitsPerWeight: countBitsPerWeight(quantized),
+      bits,
+      metrics: checkMetrics(metrics, experiment),
+      kernels: resources.kernels,
+      seconds: (performance.now() - started) / 1000,
+      machine: resources.machine,
+      kbit: resources.kbit,
+      date: new Date().toISOString(),
+    };
+  } finally {
+    await model.close();
+  }
+}
+
+/** Scores the model; the profile is the convention under which that was done. */
+async function evaluate(
+  model: LanguageModel,
+  choice: TaskChoice,
+  text: string,
+  report: (share: number) => void,
+): Promise<{ metrics: Readonly<Record<string, Metric>>; profile: string }> {
+  const limit = choice.limit ?? undefined;
+  if (choice.task === "perplexity") {
+    const { window, stride } = choice as PerplexityChoice;
+    const onProgress = (done: number, total: number) => report(done / total);
+    const result = await measurePerplexity(model, text, { window, stride, limit, onProgress });
+    return { metrics: listPerplexityMetrics(result), profile: result.convention };
+  }
+  const task = tasks[choice.task];
+  const documents = parseDocuments(text, task.fields, choice.data, limit);
+  const onProgress: TaskOptions["onProgress"] = (phase, done, total) => phase === "score" && report(done / total);
+  return evaluateTask(model, task, documents, { limit, onProgress });
+}
+
+/** k of a quantized checkpoint; otherwise the width of its largest tensor. */
+function countBitsPerWeight({ spec, tensors }: Checkpoint): number {
+  if (spec?.kind === "quantized") return spec.bits;
+  if (spec && spec.type !== "stored") return spec.type === "fp32" ? 32 : 16;
+  const size = (tensor: TensorHeader) => tensor.shape.reduce((product, length) => product * length, 1);
+  const largest = [...tensors.values()].reduce((a, b) => (size(b) > size(a) ? b : a));
+  return 8 * storageTypes[largest.type].bytes;
+}
+
+/** The metrics as they are. @throws InputError if one is not a number: such a row would poison every curve. */
+function checkMetrics(metrics: Readonly<Record<string, Metric>>, { model, spec, task }: PlannedExperiment) {
+  const bad = Object.keys(metrics).find((name) => Number.isNaN(metrics[name].value));
+  if (bad === undefined) return metrics;
+  throw new InputError(`${model.name} at ${spec.text} on ${task.task} gives no number for ${bad}.`);
+}

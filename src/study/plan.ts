@@ -1,0 +1,169 @@
+// Plans a study before anything runs: the key and so the id of every experiment, what it will cost, what cannot be done.
+// Models and data are read once, for their hashes; a model that does not open fails its own experiments only.
+
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { hashCheckpoint } from "../checkpoint/hash-node.ts";
+import { defaultProfile } from "../evaluate/profiles.ts";
+import { tasks } from "../evaluate/tasks/index.ts";
+import { InputError } from "../input-error.ts";
+import { describeDecoder } from "../model/architectures/index.ts";
+import { countParameters } from "../model/count.ts";
+import { codeVersions, type FailureRow, formatKey, type ResultKey } from "../result.ts";
+import type { Experiment, ModelChoice, PerplexityChoice, Study, TaskChoice } from "./study.ts";
+
+/** An experiment whose result is known by its id before it is there. Plain JSON: it can be sent to a worker. */
+export interface PlannedExperiment extends Experiment {
+  /** SHA-256 of the canonical text of `key`. */
+  readonly id: string;
+  readonly key: ResultKey;
+  /** Tokens that will be scored, estimated. */
+  readonly tokens: number;
+  /** What its time goes with: `parameters * (tokens + overhead)`. */
+  readonly cost: number;
+}
+
+/** What a study comes to. */
+export interface Plan {
+  /** Distinct by id, the cheapest first. */
+  readonly experiments: readonly PlannedExperiment[];
+  /** Experiments that cannot be done, since their model does not open. */
+  readonly failures: readonly FailureRow[];
+  /** Bytes of the largest model's weights. */
+  readonly largestModel: number;
+}
+
+/** Quantizing and loading a weight takes about as long as scoring this many tokens with it. */
+const overheadTokens = 200;
+/** Of English under the tokenizers of today; only estimates depend on it. */
+const bytesPerToken = 4;
+
+/** What a plan needs of a model. */
+interface ModelFacts {
+  readonly hashes: { readonly weightsHash: string; readonly configHash: string; readonly tokenizerHash: string };
+  readonly parameters: number;
+  readonly maxLength: number;
+  readonly fileBytes: number;
+}
+
+/** What a plan needs of a data file. */
+interface DataFacts {
+  readonly hash: string;
+  readonly bytes: number;
+  readonly lines: number;
+}
+
+/** How a plan is made. */
+export interface PlanOptions {
+  readonly openCheckpoint: (path: string) => Promise<Checkpoint>;
+  /** Compute type of the kernels that will be used. */
+  readonly computeType: string;
+  /** Called before each model is read. */
+  readonly onModel?: (model: ModelChoice, index: number) => void;
+}
+
+/** Plans every experiment of a study. @throws InputError if a data file cannot be read */
+export async function planStudy(study: Study, options: PlanOptions): Promise<Plan> {
+  const data = new Map<string, DataFacts>();
+  for (const { data: path } of study.tasks) if (!data.has(path)) data.set(path, await readDataFacts(path));
+
+  const experiments = new Map<string, PlannedExperiment>();
+  const failures: FailureRow[] = [];
+  let largestModel = 0;
+  for (const [index, model] of study.models.entries()) {
+    options.onModel?.(model, index);
+    let facts: ModelFacts;
+    try {
+      facts = await readModelFacts(model, options.openCheckpoint);
+    } catch (error) {
+      const failure = { model: model.name, reason: explainFailure(error), date: new Date().toISOString() };
+      for (const { text: spec } of study.specs)
+        for (const { task } of study.tasks) failures.push({ ...failure, spec, task });
+      continue;
+    }
+    largestModel = Math.max(largestModel, facts.fileBytes);
+    for (const spec of study.specs) {
+      for (const task of study.tasks) {
+        const dataFacts = data.get(task.data)!;
+        const key = createKey(facts, spec.text, task, dataFacts, options.computeType);
+        const id = createHash("sha256").update(formatKey(key)).digest("hex");
+        const tokens = estimateTokens(task, dataFacts, facts.maxLength);
+        const cost = facts.parameters * (tokens + overheadTokens);
+        if (!experiments.has(id)) experiments.set(id, { id, key, model, spec, task, tokens, cost });
+      }
+    }
+  }
+  return { experiments: [...experiments.values()].sort((a, b) => a.cost - b.cost), failures, largestModel };
+}
+
+/** One sentence for whatever an experiment threw. */
+export function explainFailure(error: unknown): string {
+  if (error instanceof InputError) return error.message;
+  const message = error instanceof Error ? error.message : String(error);
+  return `kbit itself failed: ${message.split("\n")[0]}`;
+}
+
+async function readModelFacts(model: ModelChoice, openCheckpoint: PlanOptions["openCheckpoint"]): Promise<ModelFacts> {
+  const checkpoint = await openCheckpoint(model.path);
+  try {
+    const { config, tensors, source, fileBytes } = checkpoint;
+    return {
+      maxLength: describeDecoder(config, tensors, source).shape.maxLength,
+      parameters: countParameters(checkpoint).parameters,
+      hashes: await hashCheckpoint(checkpoint),
+      fileBytes,
+    };
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+async function readDataFacts(path: string): Promise<DataFacts> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  let lines = 0;
+  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+    hash.update(chunk);
+    bytes += chunk.length;
+    for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) lines++;
+  }
+  return { hash: hash.digest("hex"), bytes, lines: Math.max(1, lines) };
+}
+
+function createKey(
+  { hashes: { weightsHash, configHash, tokenizerHash }, maxLength }: ModelFacts,
+  spec: string,
+  choice: TaskChoice,
+  data: DataFacts,
+  computeType: string,
+): ResultKey {
+  const { task, limit } = choice;
+  const isPerplexity = task === "perplexity";
+  return {
+    weightsHash,
+    configHash,
+    tokenizerHash,
+    spec,
+    task,
+    taskVersion: isPerplexity ? "1" : tasks[task].version,
+    dataHash: data.hash,
+    limit,
+    profile: isPerplexity ? nameConvention(choice as PerplexityChoice, maxLength) : defaultProfile,
+    computeType,
+    versions: codeVersions,
+  };
+}
+
+/** The name that measurePerplexity gives its windows. */
+function nameConvention({ window, stride }: PerplexityChoice, maxLength: number): string {
+  const size = window ?? Math.min(maxLength, 2048);
+  return `windows-${size}-stride-${stride ?? size}`;
+}
+
+function estimateTokens(choice: TaskChoice, { bytes, lines }: DataFacts, maxLength: number): number {
+  const all = bytes / bytesPerToken;
+  if (choice.task !== "perplexity") return all * Math.min(1, (choice.limit ?? lines) / lines);
+  const { window = Math.min(maxLength, 2048), stride = window, limit } = choice as PerplexityChoice;
+  return Math.min(all / stride, limit ?? Number.POSITIVE_INFINITY) * window;
+}
