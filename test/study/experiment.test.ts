@@ -1,0 +1,143 @@
+// The whole line on a real checkpoint with a model that only pretends, so that every number of the row is known.
+
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { openCheckpoint } from "../../src/checkpoint/open-node.ts";
+import type { ScoreRequest } from "../../src/language-model.ts";
+import { type Resources, runExperiment } from "../../src/study/experiment.ts";
+import { type PlannedExperiment, planStudy } from "../../src/study/plan.ts";
+import { createStudy } from "../../src/study/study-file.ts";
+
+const books = fileURLToPath(new URL("../../models/books/", import.meta.url));
+const vocabulary = 1000;
+
+/** A model that finds every token equally likely, on resources that remember what was asked of them. */
+function createFakes(logProb = -Math.log(vocabulary), letter = "x") {
+  const calls = { opened: 0, closed: 0 };
+  const resources: Resources = {
+    kernels: "fake",
+    machine: "a machine",
+    kbit: "1.2.3",
+    openCheckpoint(path) {
+      calls.opened++;
+      return openCheckpoint(path);
+    },
+    async loadModel(checkpoint) {
+      // As the real one does, it reads every weight once; by that the view knows the sizes of all codebooks.
+      for (const name of checkpoint.tensors.keys()) await checkpoint.read(name);
+      return {
+        name: "fake",
+        vocabularySize: vocabulary,
+        maxLength: 256,
+        bosToken: 0,
+        eosToken: 0,
+        encode: (text) => text.split(" ").map((word) => word.length),
+        decode: (tokens) => tokens.map((length) => letter.repeat(length)).join(letter),
+        score: async (requests: readonly ScoreRequest[]) =>
+          requests.map(({ continuations }) =>
+            continuations.map((tokens) => ({ logProbs: new Float32Array(tokens.length).fill(logProb), greedy: false })),
+          ),
+        async close() {
+          calls.closed++;
+        },
+      };
+    },
+    async readData(path, hash) {
+      const bytes = readFileSync(path);
+      expect(createHash("sha256").update(bytes).digest("hex")).toBe(hash);
+      return bytes.toString();
+    },
+  };
+  return { resources, calls };
+}
+
+const flags = { models: [`${books}books-0.2m`], text: `${books}heldout.txt`, window: 32, limit: 3 };
+const planOne = async (spec: string, changes: Partial<typeof flags> = {}): Promise<PlannedExperiment> => {
+  const study = createStudy({ ...flags, ...changes, specs: [spec] });
+  return (await planStudy(study, { openCheckpoint, computeType: "float32" })).experiments[0];
+};
+
+// GPT-NeoX of width 48 with 2 layers: QKV, output, up and down are 12 x 48^2 weights a layer.
+const quantizedParameters = 2 * 12 * 48 * 48;
+const parameters = 253_248;
+const embeddings = 2 * 2048 * 48;
+
+test("a row says what was measured, on what, and how large it is", async () => {
+  const { resources, calls } = createFakes();
+  const experiment = await planOne("int4:b64");
+  const row = await runExperiment(experiment, resources);
+  expect(row).toMatchObject({
+    id: experiment.id,
+    key: { spec: "int4:b64", task: "perplexity", limit: 3, profile: "windows-32-stride-32", computeType: "float32" },
+    model: {
+      name: "books-0.2m",
+      family: "books",
+      parameters,
+      nonEmbeddingParameters: parameters - embeddings,
+      quantizedParameters,
+    },
+    bitsPerWeight: 4,
+    bits: { nominalPerParameter: 4.25, quantized: quantizedParameters * 4.25 },
+    kernels: "fake",
+    machine: "a machine",
+    kbit: "1.2.3",
+  });
+  expect(row.bits.total).toBe(16 * (parameters - quantizedParameters) + 4.25 * quantizedParameters);
+  expect(row.metrics["perplexity"].value).toBeCloseTo(vocabulary, 2);
+  expect(row.metrics["nll"]).toMatchObject({ n: 3 * 31 });
+  expect(calls).toEqual({ opened: 1, closed: 1 });
+});
+
+test("a baseline is as many bits as its name says", async () => {
+  const { resources } = createFakes();
+  for (const [spec, bits] of [
+    ["fp16", 16],
+    ["bf16", 16],
+    ["fp32", 32],
+    ["stored", 16],
+  ] as const) {
+    const row = await runExperiment(await planOne(spec), resources);
+    expect([row.bitsPerWeight, row.bits.total]).toEqual([bits, bits * parameters]);
+  }
+});
+
+test("a metric that is not a number is refused", async () => {
+  // Tokens that spell nothing, each certain: 0 bits by 0 bytes.
+  const { resources } = createFakes(0, "");
+  await expect(runExperiment(await planOne("int4"), resources)).rejects.toThrow(
+    "books-0.2m at int4 on perplexity gives no number for bitsPerByte.",
+  );
+});
+
+test("a model is closed when its evaluation fails", async () => {
+  const { resources, calls } = createFakes(Number.NaN);
+  await expect(runExperiment(await planOne("int4"), resources)).rejects.toThrow(/window 1 of the text/);
+  expect(calls).toEqual({ opened: 1, closed: 1 });
+});
+
+test("a plan's id is that of the key, and everything that matters is in the key", async () => {
+  const { id } = await planOne("int4:b64");
+  expect((await planOne("int4:b64")).id).toBe(id);
+  expect((await planOne("int4:b64", { window: 256 })).id).not.toBe(id);
+  expect((await planOne("int4:b64", { limit: 4 })).id).not.toBe(id);
+  expect((await planOne("int4")).id).not.toBe(id);
+  expect((await planOne("int4:b64", { models: [`${books}books-0.4m`] })).id).not.toBe(id);
+  expect((await planOne("int4:b64", { text: `${books}README.md` })).id).not.toBe(id);
+});
+
+test("a window that is not given is planned as it will be measured", async () => {
+  const { resources } = createFakes();
+  const row = await runExperiment(await planOne("int4", { window: undefined }), resources);
+  expect(row.key.profile).toBe("windows-256-stride-256");
+});
+
+test("a plan runs the cheapest first", async () => {
+  const study = createStudy({ ...flags, models: [books], specs: ["int4", "fp16"] });
+  const plan = await planStudy(study, { openCheckpoint, computeType: "float32" });
+  const names = plan.experiments.map(({ model }) => model.name);
+  expect(names).toEqual(
+    ["0.2m", "0.2m", "0.4m", "0.4m", "0.8m", "0.8m", "1.7m", "1.7m"].map((size) => `books-${size}`),
+  );
+});

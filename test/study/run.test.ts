@@ -1,0 +1,133 @@
+// The scheduler, with workers that only pretend: what is stored is not repeated, what fails fails alone, a stop is clean.
+
+import { copyFileSync, cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, test } from "vitest";
+import { type RunOptions, runStudy, type StudyEvent } from "../../src/study/run.ts";
+import { openStore } from "../../src/study/store/store.ts";
+import { createStudy } from "../../src/study/study-file.ts";
+
+const books = fileURLToPath(new URL("../../models/books", import.meta.url));
+const workerFile = new URL("./fake-worker.ts", import.meta.url);
+const folder = mkdtempSync(join(tmpdir(), "kbit-run-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const text = join(folder, "text.txt");
+writeFileSync(text, "It was a bright cold day in April, and the clocks were striking thirteen. ".repeat(20));
+
+const model = join(books, "books-0.2m");
+const makeStudy = (specs: string[], models = [model]) => createStudy({ models, specs, text, window: 16, limit: 2 });
+const options: RunOptions = { workerFile, workers: 2, kernels: "reference" };
+
+describe("runStudy", () => {
+  test("computes every experiment once, and nothing at the second run", async () => {
+    const store = await openStore(":memory:");
+    const study = makeStudy(["fp16", "int2-8:b64"]);
+    const first = await runStudy(study, store, options);
+    expect(first).toMatchObject({ computed: 8, stored: 0, failures: [], interrupted: false });
+    expect((await store.rows()).map((row) => row.id).sort()).toEqual([...first.ids].sort());
+    const second = await runStudy(study, store, options);
+    expect(second).toMatchObject({ ids: first.ids, computed: 0, stored: 8 });
+    const third = await runStudy(makeStudy(["fp16", "int2-8"]), store, options);
+    expect(third).toMatchObject({ computed: 7, stored: 1 });
+    await store.close();
+  });
+
+  test("fails only the experiments that fail, whether they say so, throw, or end their thread", async () => {
+    const store = await openStore(":memory:");
+    const study = makeStudy(["bf16", "fp32", "stored", "int2-8"]);
+    const summary = await runStudy(study, store, options);
+    expect(summary.computed).toBe(7);
+    const reasons = Object.fromEntries(summary.failures.map(({ spec, reason }) => [spec, reason]));
+    expect(reasons).toEqual({
+      bf16: "It cannot be done.",
+      fp32: "The worker died: A fault.",
+      stored: "The worker ended with code 7; the experiment may need more memory.",
+    });
+    expect(await store.failures()).toHaveLength(3);
+    await store.close();
+  });
+
+  test("tries a failed experiment again, and forgets its failure when it succeeds", async () => {
+    const flaky = join(folder, "flaky");
+    cpSync(model, flaky, { recursive: true });
+    writeFileSync(join(flaky, "fail"), "");
+    const store = await openStore(":memory:");
+    const study = makeStudy(["int4"], [flaky]);
+    expect(await runStudy(study, store, options)).toMatchObject({ computed: 0, failures: [{ model: "flaky" }] });
+    expect(await runStudy(study, store, options)).toMatchObject({ computed: 0, failures: [{ model: "flaky" }] });
+    expect(await store.failures()).toHaveLength(1);
+    rmSync(join(flaky, "fail"));
+    expect(await runStudy(study, store, options)).toMatchObject({ computed: 1, failures: [] });
+    expect(await store.failures()).toEqual([]);
+    await store.close();
+  });
+
+  test("fails a model that cannot be opened with a reason for each of its experiments, and measures the others", async () => {
+    const broken = join(folder, "broken");
+    cpSync(model, broken, { recursive: true });
+    writeFileSync(join(broken, "model.safetensors"), "not a model");
+    const store = await openStore(":memory:");
+    const summary = await runStudy(makeStudy(["fp16", "int4"], [broken, model]), store, options);
+    expect(summary.computed).toBe(2);
+    expect(summary.failures.map(({ model, spec }) => [model, spec])).toEqual([
+      ["broken", "fp16"],
+      ["broken", "int4"],
+    ]);
+    expect(summary.failures[0].reason).toMatch(/model\.safetensors/);
+    copyFileSync(join(model, "model.safetensors"), join(broken, "model.safetensors"));
+    // Mended, it is the same model under another name: its results are there already.
+    expect(await runStudy(makeStudy(["fp16", "int4"], [broken, model]), store, options)).toMatchObject({
+      ids: { length: 2 },
+      stored: 2,
+      failures: [],
+    });
+    await store.close();
+  });
+
+  test("stops in the middle of an experiment when it is told to, and keeps what is done", async () => {
+    const store = await openStore(":memory:");
+    const controller = new AbortController();
+    const events: StudyEvent[] = [];
+    const onEvent = (event: StudyEvent) => {
+      events.push(event);
+      if (event.kind === "progress") controller.abort();
+    };
+    const study = makeStudy(["int4", "float4", "int5", "int6"]);
+    const summary = await runStudy(study, store, { ...options, workers: 1, signal: controller.signal, onEvent });
+    expect(summary).toMatchObject({ interrupted: true, computed: 1, failures: [] });
+    expect(await store.rows()).toHaveLength(1);
+    expect(await store.failures()).toEqual([]);
+    expect(events.map(({ kind }) => kind)).toEqual(["hashing", "planned", "result", "progress"]);
+    await store.close();
+  });
+
+  test("does nothing when it was stopped before it began", async () => {
+    const store = await openStore(":memory:");
+    const summary = await runStudy(makeStudy(["int4"]), store, { ...options, signal: AbortSignal.abort() });
+    expect(summary).toMatchObject({ interrupted: true, computed: 0 });
+    await store.close();
+  });
+
+  test("ends with the store's error when a result cannot be kept", async () => {
+    const store = await openStore(":memory:");
+    const full = { ...store, add: () => Promise.reject(new Error("disk full")) };
+    await expect(runStudy(makeStudy(["int3-8"]), full, options)).rejects.toThrow("disk full");
+    await store.close();
+  });
+
+  test("says how far it is", async () => {
+    const store = await openStore(":memory:");
+    const shares: number[] = [];
+    const onEvent = (event: StudyEvent) => {
+      if (event.kind === "result") shares.push(event.progress.share);
+    };
+    const books4 = ["books-0.2m", "books-0.8m"].map((name) => join(books, name));
+    await runStudy(makeStudy(["fp16", "int4"], books4), store, { ...options, workers: 1, onEvent });
+    expect(shares).toHaveLength(4);
+    expect([...shares].sort((a, b) => a - b)).toEqual(shares);
+    expect(shares[3]).toBe(1);
+    await store.close();
+  });
+});
