@@ -19,16 +19,20 @@ export function quoteShell(word: string): string {
 }
 
 /**
- * The command line that measures the row again: `kbit eval MODEL --spec S --tasks T`, or `--text FILE` with its window
- * and stride for perplexity. The text is not in a row, so its SHA-256 stands in its place.
+ * The command line that measures the row again: `kbit eval MODEL --spec S --text FILE --window N --stride N`, or
+ * `--tasks T --data FILE --profile P`. A row knows its data by SHA-256 only, so the beginning of that stands for the file.
  */
 export function formatCommand(row: RepeatedRow): string {
   const words = ["kbit", "eval", quoteShell(row.model)];
   if (row.spec !== "stored") words.push("--spec", quoteShell(row.spec));
-  const windows = /^windows-(\d+)-stride-(\d+)/.exec(row.profile);
-  if (row.task === "perplexity") words.push("--text", quoteShell(`TEXT-${row.dataHash.slice(0, 12)}`));
-  else words.push("--tasks", quoteShell(row.task));
-  if (row.task === "perplexity" && windows) words.push("--window", windows[1], "--stride", windows[2]);
+  const data = quoteShell(`FILE-${row.dataHash.slice(0, 12)}`);
+  const windows = /^windows-(\d+)-stride-(\d+)$/.exec(row.profile);
+  if (row.task !== "perplexity") {
+    words.push("--tasks", quoteShell(row.task), "--data", data, "--profile", quoteShell(row.profile));
+  } else {
+    words.push("--text", data);
+    if (windows) words.push("--window", windows[1], "--stride", windows[2]);
+  }
   if (row.limit !== null) words.push("--limit", String(row.limit));
   return words.join(" ");
 }

@@ -6,7 +6,7 @@ import type { Answer } from "../scaling/answer.ts";
 import type { UnstableRow } from "../scaling/stability.ts";
 import { colorOf } from "./colors.ts";
 import { drawCurves, drawFrontier } from "./figure.ts";
-import type { RowIndex } from "./frame.ts";
+import { createFrame, isInView, type RowIndex } from "./frame.ts";
 import { describeCount, describeSeries, writeHeadline } from "./headline.ts";
 import { explainTables, type TextTable, tabulateBudgets, tabulateShares } from "./table.ts";
 import { escapeHtml } from "./text.ts";
@@ -19,11 +19,16 @@ const narrow = { width: 360, height: 400 };
 export function renderAnswer(answer: Answer, rows: RowIndex): string {
   if (answer.points.length === 0) return "";
   const { label } = answer.series.metric;
-  const off = answer.points.length > 0 ? "A triangle at the edge is a point beyond it. " : "";
+  const frame = createFrame(answer, wide);
+  const drawn = answer.curves.flatMap((curve) => curve.points);
+  const bars = drawn.some((point) => point.standardError !== null) ? " Bars are one standard error." : "";
+  const off = drawn.some((point) => !isInView(frame, point.value))
+    ? " A triangle at the edge is a point beyond it."
+    : "";
   return `
 <figure>
 ${renderSizes((size) => drawCurves(answer, rows, size))}
-<figcaption><b>${escapeHtml(capitalize(label))} against ${describeCount(answer.count)}</b> of the ${escapeHtml(answer.series.family)} models on ${escapeHtml(answer.series.task)}. One line a precision, one point a model at the best spec of that precision; straight between models over log bits, and nothing beyond them. Bars are one standard error. ${off}</figcaption>
+<figcaption><b>${escapeHtml(capitalize(label))} against ${describeCount(answer.count)}</b> of the ${escapeHtml(answer.series.family)} models on ${escapeHtml(answer.series.task)}. One line a precision, one point a model at the best spec of that precision; straight between models over log bits, and nothing beyond them.${bars}${off}</figcaption>
 </figure>
 <h3>What to choose for a budget</h3>
 ${renderTable(tabulateBudgets(answer), "Best measured choice and winning precision at each budget")}

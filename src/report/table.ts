@@ -1,7 +1,7 @@
 // The answer as tables of text: budgets, and shares of wins. The terminal and the page show the same ones.
 
 import type { Answer } from "../scaling/answer.ts";
-import type { Pair } from "../scaling/compare.ts";
+import type { Comparison, Pair } from "../scaling/compare.ts";
 import { cleanText } from "./text.ts";
 import { formatMargin, formatMeasured, formatPrecision, formatShare, formatSize, formatValue } from "./units.ts";
 
@@ -36,8 +36,6 @@ export function tabulateBudgets(answer: Answer): TextTable {
     right("Margin"),
     left("over"),
     { ...left("By the curves"), opens: true },
-    right("Margin"),
-    left("over"),
   ];
   const rows = answer.budgets.map(({ budget, curves, choice }) => [
     formatSize(budget),
@@ -51,24 +49,22 @@ export function tabulateBudgets(answer: Answer): TextTable {
         ]),
     choice?.margin ? formatMargin(choice.margin) : "",
     choice?.second ? describeOther(choice.best.row, choice.second.row) : "",
-    curves.standings.length === 0 ? "not measured" : formatPrecision(curves.standings[0].bitsPerWeight),
-    curves.margin ? formatMargin(curves.margin) : "",
-    curves.standings.length > 1 ? formatPrecision(curves.standings[1].bitsPerWeight) : "",
+    describeWinner(curves),
   ]);
   return { columns, rows };
 }
 
-/** For each precision: over how much of the budgets it wins, and its mean advantage over 16 bits. */
+/** For each precision: over how much of the budgets it wins, and its mean advantage over the unquantized models. */
 export function tabulateShares(answer: Answer): TextTable {
   const { range, curves } = answer;
-  const baseline = curves.find((curve) => curve.bitsPerWeight === 16)?.bitsPerWeight;
+  const baseline = curves.find((curve) => curve.bitsPerWeight >= 16)?.bitsPerWeight;
   const columns = [
     right("Precision"),
     right("Models"),
     right("Wins, all measured"),
     right("Wins, any two measured"),
     right("Wins, its own range"),
-    ...(baseline === undefined ? [] : [right("Gain over 16 bits")]),
+    ...(baseline === undefined ? [] : [right(`Gain over ${formatPrecision(baseline)}`)]),
   ];
   const rows = curves.map(({ bitsPerWeight, points }) => {
     const share = range.shares.find((one) => one.bitsPerWeight === bitsPerWeight);
@@ -91,7 +87,7 @@ export function tabulateShares(answer: Answer): TextTable {
 export function explainTables(answer: Answer): string[] {
   const notes = [
     "Best that fits: the best model and spec that was measured and is no larger than the budget; its margin is over the best of another model or precision that fits.",
-    "By the curves: every precision read at exactly this size, linearly over log bits between measured models, never beyond them.",
+    "By the curves: the precision that is best at exactly this size, and by how much over the next; each curve is straight over log bits between measured models and says nothing beyond them.",
   ];
   const hasErrors = answer.points.some((point) => point.standardError !== null);
   if (hasErrors) {
@@ -100,6 +96,12 @@ export function explainTables(answer: Answer): string[] {
     );
   }
   return notes;
+}
+
+function describeWinner({ standings, margin }: Comparison): string {
+  if (standings.length === 0) return "not measured";
+  const winner = formatPrecision(standings[0].bitsPerWeight);
+  return margin === null ? `${winner}, alone` : `${winner}, by ${formatMargin(margin)}`;
 }
 
 function describeOther(best: Answer["points"][number]["row"], other: Answer["points"][number]["row"]): string {

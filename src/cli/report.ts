@@ -1,0 +1,212 @@
+// kbit report: the answer of a store in the terminal, as a page, or as data.
+
+import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { type Command, Option } from "commander";
+import { findNearest, InputError } from "../input-error.ts";
+import { describeCount, describeSeries, writeHeadline } from "../report/headline.ts";
+import { renderReport } from "../report/html.ts";
+import { explainTables, tabulateBudgets, tabulateShares } from "../report/table.ts";
+import { drawTextPlot } from "../report/text-plot.ts";
+import { formatPlural } from "../report/units.ts";
+import type { FailureRow, ResultRow } from "../result.ts";
+import { type Answer, type AnswerOptions, answerRows } from "../scaling/answer.ts";
+import type { CountName } from "../scaling/curves.ts";
+import { summarizeAnswer } from "../scaling/summary.ts";
+import { openStore } from "../study/store/store.ts";
+import { formatTable, paint, printJson, printLine, type Style } from "./terminal.ts";
+
+interface ReportOptions {
+  readonly db: string;
+  readonly out?: string;
+  readonly title?: string;
+  readonly metric?: string;
+  readonly task?: string;
+  readonly family?: string;
+  readonly count: string;
+  readonly type?: string[];
+  readonly block?: string[];
+  readonly budget?: number[];
+  readonly json?: boolean;
+}
+
+const counts: Record<string, CountName> = { all: "all", "non-embedding": "nonEmbedding", quantized: "quantized" };
+
+/** Adds `kbit report`. */
+export function addReportCommand(program: Command): void {
+  program
+    .command("report")
+    .description("Show which model at how many bits each budget is best spent on.")
+    .requiredOption("--db <file>", "the store of a study")
+    .option("--out <file>", "write the report as one HTML file")
+    .option("--title <text>", "title of the page (default: the store's path)")
+    .option("--metric <name>", "compare by this metric (default: acc of tasks, nll of texts)")
+    .option("--task <name>", "only this task")
+    .option("--family <name>", "only this family")
+    .addOption(
+      new Option("--count <bits>", "bits that a model is charged for").choices(Object.keys(counts)).default("all"),
+    )
+    .option(
+      "--type <names>",
+      "only these data types, such as float,int (default: the best of each precision)",
+      splitList,
+    )
+    .option("--block <sizes>", "only these block sizes, such as 64,row,tensor", splitList)
+    .option("--budget <sizes>", "budgets, such as 500KB,2MB (default: round ones across the range)", parseBudgets)
+    .option("--json", "print one JSON document")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  kbit report --db results.db --out kbit-report.html
+  kbit report --db results.db --type float --block 64 --budget 1MB,2MB --json`,
+    )
+    .action(runReport);
+}
+
+async function runReport(options: ReportOptions): Promise<void> {
+  const store = await openStore(options.db, { create: false });
+  let rows: ResultRow[];
+  let failures: FailureRow[];
+  try {
+    rows = await store.rows();
+    failures = await store.failures();
+  } finally {
+    await store.close();
+  }
+  const chosen: AnswerOptions = {
+    metric: options.metric,
+    task: options.task,
+    family: options.family,
+    count: counts[options.count],
+    types: options.type,
+    blocks: options.block,
+    budgets: options.budget,
+  };
+  checkName(
+    "task",
+    options.task,
+    rows.map((row) => row.key.task),
+  );
+  checkName(
+    "family",
+    options.family,
+    rows.map((row) => row.model.family),
+  );
+  const answers = answerRows(rows, chosen);
+  if (options.out !== undefined) {
+    const title = options.title ?? options.db;
+    writeWhole(options.out, renderReport({ rows, failures, title, facts: [["Store", options.db]], options: chosen }));
+  }
+  if (options.json) {
+    const { db, out = null } = options;
+    printJson({ db, out, rows: rows.length, failures, answers: answers.map(summarizeAnswer) });
+    return;
+  }
+  printAnswers(answers, rows, failures);
+  if (options.out !== undefined) printLine(`\nThe report: ${options.out}`);
+}
+
+/** Prints the answers: the first in full with its figure, the others as a sentence each. */
+export function printAnswers(
+  answers: readonly Answer[],
+  rows: readonly ResultRow[],
+  failures: readonly FailureRow[],
+): void {
+  const [main, ...others] = answers;
+  if (main === undefined) {
+    printLine(
+      rows.length === 0 ? "The store holds no results yet." : "No result has that metric and passes the filters.",
+    );
+  } else {
+    printAnswer(main);
+  }
+  for (const answer of others) {
+    printLine(`\n${paint("bold", describeSeries(answer))}\n${writeHeadline(answer)[0]}`);
+  }
+  const counted = [formatPlural(rows.length, "result")];
+  if (failures.length > 0) counted.push(paint("red", `${formatPlural(failures.length, "failure")}`));
+  const unstable = answers.reduce((sum, answer) => sum + answer.unstable.length, 0);
+  if (unstable > 0) counted.push(paint("yellow", `${unstable} unstable and left out`));
+  printLine(`\n${counted.join(", ")}.`);
+}
+
+function printAnswer(answer: Answer): void {
+  const [first, ...more] = writeHeadline(answer);
+  printLine(paint("bold", first));
+  for (const sentence of more) printLine(sentence);
+  if (answer.points.length === 0) return;
+  const columns = Math.min(100, Math.max(48, process.stdout.columns ?? 100));
+  const plot = drawTextPlot(answer, { columns, rows: 19 }, (bits, mark) => paint(styleOf(bits), mark));
+  if (plot.length > 0) printLine(`\n${plot.join("\n")}`);
+  printLine(`\n${describeSeries(answer)}, by ${describeCount(answer.count)}`);
+  for (const table of [tabulateBudgets(answer), tabulateShares(answer)]) {
+    if (table.rows.length > 0) printLine(`\n${formatTable(table.columns, table.rows)}`);
+  }
+  printLine();
+  for (const note of explainTables(answer)) printLine(paint("dim", note));
+}
+
+function checkName(option: string, name: string | undefined, present: readonly string[]): void {
+  if (name === undefined || present.length === 0 || present.includes(name)) return;
+  const names = [...new Set(present)];
+  const nearest = findNearest(name, names);
+  const hint = nearest ? `did you mean ${nearest}?` : `it has ${names.slice(0, 8).join(", ")}.`;
+  throw new InputError(`The store has no results of --${option} ${name}; ${hint}`);
+}
+
+// Few bits warm, many cool, 16 as the text.
+function styleOf(bitsPerWeight: number): Style {
+  const styles: Record<number, Style> = {
+    2: "yellow",
+    3: "red",
+    4: "redBright",
+    5: "magentaBright",
+    6: "magenta",
+    7: "blueBright",
+    8: "blue",
+  };
+  return styles[bitsPerWeight] ?? "bold";
+}
+
+function splitList(text: string): string[] {
+  const items = text.split(",").map((item) => item.trim());
+  return items.filter((item) => item !== "");
+}
+
+const units: Record<string, number> = {
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  tb: 1e12,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+  tib: 2 ** 40,
+};
+
+/** Sizes such as `500KB,2MB` (decimal) or `1MiB`, in bits. @throws InputError for what is no size */
+function parseBudgets(text: string): number[] {
+  return splitList(text).map((item) => {
+    const [, number, unit] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(item) ?? [];
+    const bytes = Number(number) * (units[unit?.toLowerCase() || "b"] ?? Number.NaN);
+    if (bytes > 0) return Math.round(bytes * 8);
+    throw new InputError(
+      `--budget ${item} is not a size; write a number and B, KB, MB, GB, KiB, MiB or GiB, such as 2MB.`,
+    );
+  });
+}
+
+// Under a temporary name first, so that a killed run leaves no half page.
+function writeWhole(path: string, text: string): void {
+  if (!existsSync(dirname(path))) throw new InputError(`There is no folder ${dirname(path)} to write ${path} in.`);
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    writeFileSync(temporary, text);
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
