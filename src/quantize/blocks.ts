@@ -49,13 +49,14 @@ export function storeScales(absmax: Float32Array, kind: QuantizedSpec["scales"],
   };
 }
 
-/** One float32 absmax a block, as decoding uses it: `(ceil(rows * columns / blockSize))`. */
+/** One float32 absmax a block, as decoding uses it, never negative: `(ceil(rows * columns / blockSize))`. */
 export function expandScales(scales: BlockScales): Float32Array {
   if (scales.kind !== "double") return Float32Array.from(scales.values);
   const { codes, scales: chunkScales, offset } = scales;
   return Float32Array.from(codes, (code, block) => {
     const scale = chunkScales[Math.floor(block / chunkSize)];
-    return Math.fround(doubleCodebook[code] * scale) + offset;
+    // Next to much larger blocks that of a nearly empty one can come out below 0.
+    return Math.max(0, Math.fround(doubleCodebook[code] * scale) + offset);
   });
 }
 

@@ -24,9 +24,9 @@ export function createNearestTable(codebook: Float32Array): NearestTable {
   // Cells by ascending value: negative ones from -infinity (0xff80) up to -0 (0x8000), then 0 up to infinity (0x7f80).
   let code = 0;
   const fill = (cell: number) => {
-    // The end of the cell that is nearer to -infinity, and one float32 beyond it, as x itself is not rounded to float32.
+    // The end of the cell that is nearer to -infinity, and a little beyond it, as x is rounded to float32.
     word[0] = cell >= 0x8000 ? cell * 65536 + 65535 : cell * 65536;
-    const below = value[0] - Math.abs(value[0]) * 2 ** -23 - 2 ** -149;
+    const below = value[0] - Math.abs(value[0]) * 2 ** -22 - 2 ** -149;
     while (midpoints[code] < below) code++;
     firstCodes[cell] = code;
   };
@@ -37,28 +37,41 @@ export function createNearestTable(codebook: Float32Array): NearestTable {
 }
 
 /**
- * Codes of the weights `[from, to)` of one block: `codes[at + i] = argmin_c |codebook[c] - weights[from + i] / absmax|`,
- * the lower of two equally near values. The quotient is float64, so the choice is exact. With `absmax` 0 every weight counts as 0.
+ * Codes of the weights `[from, to)` of one block: `codes[at + i] = argmin_c |codebook[c] * absmax - weights[from + i]|`, the
+ * lower of two equally near values. Midpoints times absmax are float64, so the choice is exact.
+ *
+ * @param absmax - not negative; if it is 0 every weight counts as 0
  */
 export function encodeNearest(
   weights: Float32Array,
   from: number,
   to: number,
   absmax: number,
-  table: NearestTable,
+  { midpoints, firstCodes }: NearestTable,
   codes: Uint8Array,
   at: number,
 ): void {
-  const { midpoints, firstCodes } = table;
-  const divisor = absmax === 0 ? Infinity : absmax;
-  for (let i = from; i < to; i++) {
-    const x = weights[i] / divisor;
-    rounded[0] = x;
-    let code = firstCodes[roundedBits[0] >>> 16];
-    while (x > midpoints[code]) code++;
-    codes[at + i - from] = code;
+  if (absmax === 0) {
+    codes.fill(
+      midpoints.findIndex((midpoint) => midpoint >= 0),
+      at,
+      at + to - from,
+    );
+    return;
+  }
+  const inverse = 1 / absmax;
+  for (let start = from; start < to; start += scratchSize) {
+    const count = Math.min(scratchSize, to - start);
+    for (let i = 0; i < count; i++) scaled[i] = weights[start + i] * inverse;
+    for (let i = 0; i < count; i++) {
+      const weight = weights[start + i];
+      let code = firstCodes[scaledWords[i] >>> 16];
+      while (weight > midpoints[code] * absmax) code++;
+      codes[at + start - from + i] = code;
+    }
   }
 }
 
-const rounded = new Float32Array(1);
-const roundedBits = new Uint32Array(rounded.buffer);
+const scratchSize = 1024;
+const scaled = new Float32Array(scratchSize);
+const scaledWords = new Uint32Array(scaled.buffer);

@@ -39,6 +39,25 @@ export function quantize(
   spec: QuantizedSpec,
   options: QuantizeOptions = {},
 ): QuantizedTensor {
+  const { tensor, rest, coding } = prepareBlocks(weights, shape, spec, options);
+  return { ...tensor, codes: quantizeBlocks(rest, 0, rest.length, coding) };
+}
+
+/** Everything of a quantized matrix but its codes, and what `quantizeBlocks` makes those of. */
+export interface PreparedBlocks {
+  readonly tensor: Omit<QuantizedTensor, "codes">;
+  /** The weights less outlier columns and centers; `weights` itself where there are none. */
+  readonly rest: Float32Array; // (rows, columns)
+  readonly coding: BlockCoding;
+}
+
+/** `quantize` up to its last step, which workers can share. */
+export function prepareBlocks(
+  weights: Float32Array,
+  shape: readonly [number, number],
+  spec: QuantizedSpec,
+  options: QuantizeOptions = {},
+): PreparedBlocks {
   const { name = "weights", outlierColumns, allowNonfinite = false } = options;
   const [rows, columns] = shape;
   if (weights.length !== rows * columns || weights.length === 0) {
@@ -56,13 +75,8 @@ export function quantize(
   const dependsOnData = dataTypes[spec.type].stored;
   const codebook = buildCodebook(spec, outliers && dependsOnData ? dropColumns(rest, columns, outliers.columns) : rest);
   const absmax = storeScales(measureAbsmax(rest, blockSize), spec.scales, name);
-  const codes = quantizeBlocks(rest, 0, rest.length, {
-    bits: spec.bits,
-    codebook,
-    blockSize,
-    absmax: expandScales(absmax),
-  });
-  return { name, shape, spec, codebook, codes, blockSize, absmax, centers, outliers };
+  const coding = { bits: spec.bits, codebook, blockSize, absmax: expandScales(absmax) };
+  return { tensor: { name, shape, spec, codebook, blockSize, absmax, centers, outliers }, rest, coding };
 }
 
 /** The matrix that a quantized tensor stands for: products and sums in float64, rounded once. `(rows, columns)` */
@@ -110,7 +124,7 @@ export function quantizeBlocks(weights: Float32Array, from: number, to: number, 
   const { bits, codebook, blockSize, absmax } = coding;
   const table = createNearestTable(codebook);
   const packed = new Uint8Array(packedBytes(to - from, bits));
-  const codes = new Uint8Array(Math.min(to - from, 128 * groupSize)); // of one piece, small enough for the cache
+  const codes = new Uint8Array(Math.min(to - from, 16 * groupSize)); // of one piece, small enough for the cache
   for (let piece = from; piece < to; piece += codes.length) {
     const pieceEnd = Math.min(piece + codes.length, to);
     for (let start = piece; start < pieceEnd; ) {
@@ -126,9 +140,8 @@ export function quantizeBlocks(weights: Float32Array, from: number, to: number, 
 
 /** The weights, or if that is allowed a copy with 0 for those that are not finite. */
 function checkFinite(weights: Float32Array, columns: number, name: string, allowNonfinite: boolean): Float32Array {
-  // x - x is 0 for every finite x and NaN for the others.
   let first = 0;
-  while (first < weights.length && weights[first] - weights[first] === 0) first++;
+  while (first < weights.length && Number.isFinite(weights[first])) first++;
   if (first === weights.length) return weights;
   if (allowNonfinite) return weights.map((weight) => (Number.isFinite(weight) ? weight : 0));
   throw new InputError(

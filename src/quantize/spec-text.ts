@@ -19,8 +19,8 @@ import type { BaselineSpec, DataTypeName, QuantizedSpec, Spec } from "./spec.ts"
 /** What an option of every data type means. */
 interface CommonOption {
   readonly pattern: RegExp;
-  /** For hints. */
-  readonly example: string;
+  /** Its words, or an example where a number is in them; for hints. */
+  readonly words: readonly string[];
   /** The fields that the word sets. @throws InputError if a number in it is out of range */
   readonly parse: (match: RegExpExecArray) => Partial<QuantizedSpec>;
   /** The word of a spec; undefined where the option is absent. */
@@ -31,7 +31,7 @@ interface CommonOption {
 const commonOptions: readonly CommonOption[] = [
   {
     pattern: /^b(row|\d+)$/,
-    example: "b64",
+    words: ["b64", "brow"],
     parse: ([word, size]) => ({
       block: size === "row" ? "row" : checkRange(word, Number(size), 16, 4096, "block sizes"),
     }),
@@ -39,20 +39,20 @@ const commonOptions: readonly CommonOption[] = [
   },
   {
     pattern: /^(a32|dq)$/,
-    example: "dq",
+    words: ["a32", "dq"],
     parse: ([word]) => ({ scales: word === "dq" ? "double" : "float32" }),
     format: ({ scales }) => ({ float16: undefined, float32: "a32", double: "dq" })[scales],
   },
   {
     pattern: /^center(?:-(median|block))?$/,
-    example: "center",
+    words: ["center", "center-median", "center-block"],
     parse: ([, place]) => ({ center: (place as "median" | "block" | undefined) ?? "mean" }),
     format: ({ center }) =>
       ({ none: undefined, mean: "center", median: "center-median", block: "center-block" })[center],
   },
   {
     pattern: /^proxy(\d+(?:\.\d{1,6})?)(-self)?$/,
-    example: "proxy2",
+    words: ["proxy2", "proxy2-self"],
     parse: ([word, percent, self]) => ({
       proxy: { percent: checkRange(word, Number(percent), 1e-6, 99, "percents"), rule: self ? "self" : "previous" },
     }),
@@ -60,13 +60,13 @@ const commonOptions: readonly CommonOption[] = [
   },
   {
     pattern: /^embed$/,
-    example: "embed",
+    words: ["embed"],
     parse: () => ({ embed: true }),
     format: ({ embed }) => (embed ? "embed" : undefined),
   },
   {
     pattern: /^head$/,
-    example: "head",
+    words: ["head"],
     parse: () => ({ head: true }),
     format: ({ head }) => (head ? "head" : undefined),
   },
@@ -84,6 +84,7 @@ const plain = { block: "tensor", scales: "float16", center: "none", embed: false
  */
 export function parseSpec(text: string, readText?: (path: string) => string): Spec {
   const trimmed = text.trim();
+  if (trimmed === "") throw new InputError("a spec is empty; write one such as int4:b64, or stored");
   try {
     const baseline = baselines.find((name) => name === trimmed);
     return baseline ? { kind: "baseline", type: baseline } : parseQuantized(trimmed, readText);
@@ -109,11 +110,14 @@ function parseQuantized(text: string, readText?: (path: string) => string): Quan
   const setBy = new Map<string, string>(); // field -> word
   let spec: QuantizedSpec = { kind: "quantized", ...plain, ...head.fields };
   for (const word of head.words) {
+    if (word === "") throw new InputError("an option is empty; options are separated by single colons");
     const fields = parseOption(word, spec.type);
     for (const [field] of entriesOf(fields)) {
       const earlier = setBy.get(field);
-      if (earlier !== undefined)
+      if (earlier === word) throw new InputError(`"${word}" stands twice; once is enough`);
+      if (earlier !== undefined) {
         throw new InputError(`"${earlier}" and "${word}" contradict each other; keep one of them`);
+      }
       setBy.set(field, word);
     }
     spec = { ...spec, ...fields };
@@ -171,14 +175,7 @@ function parseOption(word: string, type: DataTypeName): Partial<QuantizedSpec> {
   }
   const owner = Object.entries(dataTypes).find(([, row]) => Object.hasOwn(row.options, word))?.[0];
   if (owner) throw new InputError(`"${word}" is an option of ${owner}, not of ${type}`);
-  const known = [
-    ...Object.keys(options),
-    ...commonOptions.map(({ example }) => example),
-    "brow",
-    "a32",
-    "center-median",
-    "center-block",
-  ];
+  const known = [...Object.keys(options), ...commonOptions.flatMap(({ words }) => words)];
   throw new InputError(`unknown option "${word}"${hint(findNearest(word, known))}; ${type} takes ${known.join(", ")}`);
 }
 
@@ -201,7 +198,7 @@ function formatDecimal(value: number): string {
 }
 
 function hint(nearest: string | undefined): string {
-  return nearest === undefined ? "" : `; did you mean "${nearest}"?`;
+  return !nearest ? "" : `; did you mean "${nearest}"?`;
 }
 
 function entriesOf(fields: Partial<QuantizedSpec>): [keyof QuantizedSpec, unknown][] {

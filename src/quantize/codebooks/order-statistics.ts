@@ -1,5 +1,5 @@
 // The r-th smallest of many values without sorting them: three histograms, each refining the bins that hold a wanted rank.
-// For the quantile data type and the median; linear in the number of values, and it keeps no copy of them.
+// For the quantile data type and the median; linear in the number of values, of which it makes no copy. Few are sorted.
 
 /**
  * The values at the given ranks of the ascending order: `sorted(values)[rank]`.
@@ -8,6 +8,10 @@
  * @param ranks - whole numbers in [0, values.length)
  */
 export function selectOrdered(values: Float32Array, ranks: readonly number[]): number[] {
+  if (values.length < 2 ** 16) {
+    const sorted = values.slice().sort();
+    return ranks.map((rank) => sorted[rank]);
+  }
   const keys = new Uint32Array(values.buffer, values.byteOffset, values.length);
   // Each wanted rank sinks through the bins of 11, 11 and 10 leading bits of the ordered key.
   const sought = ranks.map((rank) => ({ prefix: 0, rank }));
