@@ -1,0 +1,23 @@
+// The choice of kernels in Node: as in select.ts, with worker threads.
+
+import { availableParallelism } from "node:os";
+import type { Kernels } from "./kernels.ts";
+import { checkKernelSets as checkSets, type KernelSetCheck, selectKernels as select } from "./select.ts";
+import { startNodeThread } from "./wasm/threads-node.ts";
+
+export interface NodeSelectOptions {
+  /** A set by its name; default: the fastest that passes its self-test. */
+  readonly name?: string;
+  /** Default: one for each processor that this process may use. */
+  readonly threads?: number;
+}
+
+/** `selectKernels` of select.ts with threads. */
+export function selectKernels(options: NodeSelectOptions = {}): Promise<Kernels> {
+  return select({ ...options, threads: options.threads ?? availableParallelism(), startThread: startNodeThread });
+}
+
+/** `checkKernelSets` of select.ts with threads. */
+export function checkKernelSets(): Promise<KernelSetCheck[]> {
+  return checkSets({ threads: availableParallelism(), startThread: startNodeThread });
+}

@@ -1,0 +1,118 @@
+// A weight matrix in memory, dense or k-bit, and how stretches of it become float32.
+// Every product goes through `readRows`: a few rows at a time, into a scratch that stays in the first caches.
+
+import { decodeGroup, decodeTail } from "./codes";
+import { half, widenBrains, widenHalves } from "./half";
+
+export const DENSE_F32 = 0;
+export const DENSE_F16 = 1;
+export const DENSE_BF16 = 2;
+export const K_BIT = 3;
+
+/** What the host writes for a weight; the fields are 32 bits each, in the order of weight.ts on the host's side. */
+@unmanaged
+export class Weight {
+  rows: u32;
+  columns: u32;
+  kind: u32;
+  bits: u32;
+  data: usize; // dense values, or codes
+  table: usize; // codebook and its planes, as codes.ts has them
+  blockSize: u32;
+  scaleKind: u32; // 0: float16, 1: float32
+  scales: usize; // (blocks)
+  centerKind: u32; // 0: none, 1: one for the tensor, 2: one a block
+  centers: usize; // float32 (1 or blocks)
+  outlierCount: u32;
+  outlierColumns: usize; // u32 (outlierCount), ascending
+  outlierValues: usize; // float16 (rows, outlierCount)
+}
+
+/** Writes weights `index` to `index + count - 1` of the flattened matrix to `to`; outlier columns are not put in. */
+function readSpan(weight: Weight, index: usize, count: usize, to: usize, scratch: usize): void {
+  if (weight.kind == DENSE_F32) memory.copy(to, weight.data + index * 4, count * 4);
+  else if (weight.kind == DENSE_F16) widenHalves(weight.data + index * 2, to, count);
+  else if (weight.kind == DENSE_BF16) widenBrains(weight.data + index * 2, to, count);
+  else {
+    readCodes(weight, index, count, to, scratch);
+    scaleBlocks(weight, index, count, to);
+  }
+}
+
+/** Codebook values, unscaled. A group that the span covers in part is decoded in `scratch`, 2 KiB. */
+function readCodes(weight: Weight, index: usize, count: usize, to: usize, scratch: usize): void {
+  const grouped = (<usize>weight.rows * weight.columns) & ~511;
+  const groupBytes: usize = 64 * <usize>weight.bits;
+  while (count > 0) {
+    const group = weight.data + (index >> 9) * groupBytes;
+    const first = index & 511;
+    let taken = min<usize>(512 - first, count);
+    if (index >= grouped) {
+      taken = count;
+      decodeTail(weight.data + (grouped >> 9) * groupBytes, weight.bits, index - grouped, count, to, weight.table);
+    } else if (taken == 512) {
+      decodeGroup(group, weight.bits, to, weight.table);
+    } else {
+      decodeGroup(group, weight.bits, scratch, weight.table);
+      memory.copy(to, scratch + first * 4, taken * 4);
+    }
+    index += taken;
+    count -= taken;
+    to += taken * 4;
+  }
+}
+
+/** `value * absmax + center`, block by block, in place. */
+function scaleBlocks(weight: Weight, index: usize, count: usize, to: usize): void {
+  const size = <usize>weight.blockSize;
+  let block = index / size;
+  let left = size - (index - block * size); // weights until the next block
+  while (count > 0) {
+    const taken = min(left, count);
+    const absmax =
+      weight.scaleKind == 0 ? half(load<u16>(weight.scales + block * 2)) : load<f32>(weight.scales + block * 4);
+    const end = to + taken * 4;
+    const even = end - 15;
+    const a = f32x4.splat(absmax);
+    if (weight.centerKind == 0) {
+      for (; to < even; to += 16) v128.store(to, f32x4.mul(v128.load(to), a));
+      for (; to < end; to += 4) store<f32>(to, load<f32>(to) * absmax);
+    } else {
+      const center = load<f32>(weight.centers + (weight.centerKind == 1 ? 0 : block * 4));
+      const c = f32x4.splat(center);
+      for (; to < even; to += 16) v128.store(to, f32x4.add(f32x4.mul(v128.load(to), a), c));
+      for (; to < end; to += 4) store<f32>(to, load<f32>(to) * absmax + center);
+    }
+    count -= taken;
+    left = size;
+    block++;
+  }
+}
+
+/** Overwrites outlier columns `from` to `from + count - 1` of one row with their float16 weights. */
+function putOutliers(weight: Weight, row: usize, from: usize, count: usize, to: usize): void {
+  const outliers = <usize>weight.outlierCount;
+  const values = weight.outlierValues + row * outliers * 2;
+  for (let j: usize = 0; j < outliers; j++) {
+    const column = <usize>load<u32>(weight.outlierColumns + j * 4);
+    if (column >= from + count) return;
+    if (column >= from) store<f32>(to + (column - from) * 4, half(load<u16>(values + j * 2)));
+  }
+}
+
+/**
+ * Columns `from` to `from + count - 1` of rows `row` to `row + rows - 1` as float32 at `to`, `(rows, count)`.
+ * `scratch` holds 2 KiB.
+ */
+export function readRows(weight: Weight, row: usize, rows: usize, from: usize, count: usize, to: usize, scratch: usize): void {
+  const columns = <usize>weight.columns;
+  if (count == columns) {
+    readSpan(weight, row * columns, rows * columns, to, scratch);
+  } else {
+    for (let r: usize = 0; r < rows; r++) {
+      readSpan(weight, (row + r) * columns + from, count, to + r * count * 4, scratch);
+    }
+  }
+  if (weight.outlierCount == 0) return;
+  for (let r: usize = 0; r < rows; r++) putOutliers(weight, row + r, from, count, to + r * count * 4);
+}
