@@ -1,0 +1,85 @@
+// kbit inspect: what a spec is, or what a model holds and what a spec makes of it.
+
+import { existsSync } from "node:fs";
+import type { Command } from "commander";
+import { openCheckpoint } from "../checkpoint/open-node.ts";
+import { InputError } from "../input-error.ts";
+import type { Spec } from "../quantize/spec.ts";
+import { createThreadedQuantizer } from "../quantize/threads-node.ts";
+import { describeModel } from "./inspect-model.ts";
+import { formatModel } from "./inspect-page.ts";
+import { describeSpec, formatSpecPage } from "./inspect-spec.ts";
+import { parseWhole } from "./open-model.ts";
+import { readSpec } from "./read-spec.ts";
+import { createProgress, printJson, printLine } from "./terminal.ts";
+
+interface InspectOptions {
+  readonly spec?: string;
+  readonly all?: boolean;
+  readonly threads?: number;
+  readonly allowNonfinite?: boolean;
+  readonly json?: boolean;
+}
+
+/** Adds `kbit inspect`. */
+export function addInspectCommand(program: Command): void {
+  program
+    .command("inspect")
+    .description("Show a spec (codebook, bits), or a model (tensors, bits, and with --spec their errors).")
+    .argument("<model or spec>", "a folder, a weight file, a Hub id, or a spec such as float4:e2:b64")
+    .option("--spec <spec>", "what the model would be quantized to")
+    .option("--all", "every tensor in a line of its own")
+    .option("--threads <n>", "threads (default: all cores)", parseWhole("--threads"))
+    .option("--allow-nonfinite", "quantize NaN and infinite weights as 0")
+    .option("--json", "print one JSON document")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  kbit inspect float4:e3
+  kbit inspect models/books/books-0.4m --spec int4:b64`,
+    )
+    .action(runInspect);
+}
+
+async function runInspect(target: string, options: InspectOptions): Promise<void> {
+  const spec = existsSync(target) ? undefined : trySpec(target);
+  if (!spec) return inspectModel(target, options);
+  if (options.spec !== undefined) throw new InputError(`--spec goes with a model, but ${target} is a spec.`);
+  const page = describeSpec(spec);
+  if (options.json) printJson(page);
+  else printLine(formatSpecPage(page));
+}
+
+/** The spec that a text is; undefined if it is a Hub id. @throws InputError if it is neither */
+function trySpec(text: string): Spec | undefined {
+  try {
+    return readSpec(text);
+  } catch (error) {
+    if (!(error instanceof InputError) || (text.includes("/") && !text.startsWith("file:"))) return undefined;
+    throw new InputError(`There is no file or folder ${text}, and as a ${error.message}`);
+  }
+}
+
+async function inspectModel(model: string, options: InspectOptions): Promise<void> {
+  const spec = options.spec === undefined ? undefined : readSpec(options.spec);
+  const progress = createProgress("Inspecting");
+  const checkpoint = await openCheckpoint(model, {
+    onDownload: (name, done, total) => progress.update(done, total, name),
+  });
+  const threads = createThreadedQuantizer(options.threads);
+  try {
+    const page = await describeModel(checkpoint, spec, {
+      allowNonfinite: options.allowNonfinite,
+      quantize: threads.quantize,
+      onProgress: (name, done, total) => progress.update(done, total, name),
+    });
+    progress.finish();
+    if (options.json) printJson(page);
+    else printLine(formatModel(page, options.all ?? false));
+  } finally {
+    progress.finish();
+    await threads.close();
+    await checkpoint.close();
+  }
+}
