@@ -54,6 +54,8 @@ function createTokenizer(files: TokenizerFiles, definition: TokenizerDefinition,
     tokenizer.pre_tokenizer = split as unknown as typeof tokenizer.pre_tokenizer;
   }
 
+  keepByteOrderMarks(tokenizer.decoder as Decoder | null);
+
   const idOf = (token: string | undefined) => (token === undefined ? undefined : tokenizer.token_to_id(token));
   const bosToken = idOf(files.bosToken) ?? files.bosId;
   const eosToken = idOf(files.eosToken) ?? files.eosId;
@@ -82,6 +84,17 @@ function createTokenizer(files: TokenizerFiles, definition: TokenizerDefinition,
 /** Whether a pre-tokenizer cuts text into words; those of SentencePiece models leave it whole. */
 function splitsWords(preTokenizer: { type?: string } | null): boolean {
   return preTokenizer !== null && preTokenizer.type !== "Metaspace";
+}
+
+interface Decoder {
+  text_decoder?: TextDecoder;
+  decoders?: readonly Decoder[];
+}
+
+/** The library's byte fallback decodes with a TextDecoder that swallows U+FEFF; the reference keeps it. */
+function keepByteOrderMarks(decoder: Decoder | null): void {
+  if (decoder?.text_decoder) decoder.text_decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  for (const step of decoder?.decoders ?? []) keepByteOrderMarks(step);
 }
 
 type PreTokenize = (text: string, options?: object) => string[];

@@ -1,0 +1,63 @@
+// Every architecture against the logits that transformers gave for small checkpoints with random weights
+// (test/fixtures/make/architectures.py), fed together and one token at a time.
+
+import { existsSync, readdirSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { openDiskFolder } from "../../src/checkpoint/file-node.ts";
+import { openSafetensors } from "../../src/checkpoint/safetensors.ts";
+import { createReferenceKernels } from "../../src/kernels/reference.ts";
+import { largestDifference, openModel, root } from "./open.ts";
+
+const folder = "test/fixtures/architectures";
+const names = readdirSync(`${root}${folder}`).filter((name) => existsSync(`${root}${folder}/${name}/config.json`));
+
+async function readExpected(name: string) {
+  const file = await openSafetensors(await openDiskFolder(`${root}${folder}/${name}`).open("expected.safetensors"));
+  const ids = await file.readBytes("input_ids");
+  const logits = await file.readBytes("logits");
+  await file.close();
+  return {
+    ids: [...new Int32Array(ids.slice().buffer)],
+    logits: new Float32Array(logits.slice().buffer),
+  };
+}
+
+// Beyond the trained length the frequencies of dynamic scaling change with every token that is written, while the keys
+// in the cache stay turned as they were: there decoding differs from feeding together, in transformers too.
+const changesWhileWriting = new Set(["llama-dynamic-long"]);
+
+test("there is a checkpoint of every architecture", () => {
+  for (const family of ["opt", "opt-350m", "bloom", "gpt2", "neox", "llama", "mistral", "qwen2"]) {
+    expect(
+      names.filter((name) => name.startsWith(family)),
+      family,
+    ).not.toEqual([]);
+  }
+});
+
+describe.each(names)("%s", (name) => {
+  test("gives transformers' logits, fed together, in parts, and one by one", async () => {
+    const kernels = createReferenceKernels();
+    const { ids, logits } = await readExpected(name);
+    const together = await openModel(`${folder}/${name}`, {}, kernels);
+    expect(largestDifference(await together.logits(ids), logits)).toBeLessThan(1e-4);
+    const inParts = await openModel(`${folder}/${name}`, { maxTokens: 7 }, kernels);
+    expect(largestDifference(await inParts.logits(ids), logits)).toBeLessThan(1e-4);
+    if (changesWhileWriting.has(name)) return;
+    expect(largestDifference(await together.logits(ids, "generation"), logits)).toBeLessThan(1e-4);
+  });
+
+  test("scores each token as the log softmax of those logits", async () => {
+    if (changesWhileWriting.has(name)) return; // its logits are of more tokens than the model's length
+    const { ids, logits } = await readExpected(name);
+    const model = await openModel(`${folder}/${name}`);
+    const length = Math.min(ids.length, model.maxLength);
+    const [[score]] = await model.score([{ context: ids.slice(0, 3), continuations: [ids.slice(3, length)] }]);
+    const width = model.vocabularySize;
+    const expected = ids.slice(3, length).map((id, t) => {
+      const row = [...logits.subarray((t + 2) * width, (t + 3) * width)];
+      return row[id] - Math.log(row.reduce((sum, logit) => sum + Math.exp(logit), 0));
+    });
+    expect(largestDifference(score.logProbs, expected)).toBeLessThan(1e-4);
+  });
+});

@@ -1,0 +1,114 @@
+// Scores do not depend on what is scored together, and a shared context scores as the same context alone.
+
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { ScoreRequest } from "../../src/language-model.ts";
+import { narrowSpans } from "../../src/model/decoder.ts";
+import { largestDifference, openModel } from "./open.ts";
+
+const architectures = "test/fixtures/architectures";
+const vocabulary = 96;
+
+const tokens = (least: number, most: number) =>
+  fc.array(fc.integer({ min: 0, max: vocabulary - 1 }), { minLength: least, maxLength: most });
+const anyRequests = fc.array(
+  fc.record({ context: tokens(1, 6), continuations: fc.array(tokens(1, 5), { minLength: 1, maxLength: 4 }) }),
+  { minLength: 1, maxLength: 5 },
+);
+
+describe.each([
+  "mistral-window",
+  "bloom-6-heads",
+  "opt-350m",
+  "neox-parallel",
+  "gpt2",
+  "llama-gqa-llama3",
+  "bloom-post-residual",
+])("%s", (name) => {
+  test("a request scores the same bits alone, among others, and in any budget of tokens", async () => {
+    const models = await Promise.all(
+      [1, 3, 8, 2048].map((maxTokens) => openModel(`${architectures}/${name}`, { maxTokens })),
+    );
+    await fc.assert(
+      fc.asyncProperty(anyRequests, async (requests) => {
+        const [expected, ...others] = await Promise.all(models.map((model) => model.score(requests)));
+        for (const scores of others) expect(scores).toEqual(expected);
+        for (const [i, request] of requests.entries()) expect(await models[3].score([request])).toEqual([expected[i]]);
+      }),
+      { numRuns: 12, seed: 1 },
+    );
+  });
+
+  test("continuations on a shared context score as each one alone on its own context", async () => {
+    const model = await openModel(`${architectures}/${name}`);
+    await fc.assert(
+      fc.asyncProperty(anyRequests, async (requests) => {
+        const shared = (await model.score(requests)).flat();
+        const alone: ScoreRequest[] = requests.flatMap(({ context, continuations }) =>
+          continuations.map((continuation) => ({ context, continuations: [continuation] })),
+        );
+        expect((await model.score(alone)).flat()).toEqual(shared);
+      }),
+      { numRuns: 12, seed: 2 },
+    );
+  });
+
+  test("a context moved into the continuation changes no probability of what follows", async () => {
+    const model = await openModel(`${architectures}/${name}`);
+    const text = Array.from({ length: 14 }, (_, i) => (i * 37 + 11) % vocabulary);
+    const [[whole]] = await model.score([{ context: text.slice(0, 1), continuations: [text.slice(1)] }]);
+    for (const cut of [2, 7, 13]) {
+      const [[part]] = await model.score([{ context: text.slice(0, cut), continuations: [text.slice(cut)] }]);
+      expect(largestDifference(part.logProbs, whole.logProbs.subarray(cut - 1))).toBeLessThan(1e-5);
+    }
+  });
+});
+
+describe("scoring", () => {
+  test("says whether a continuation is what the model would write", async () => {
+    const model = await openModel("test/fixtures/models/stories260k");
+    const context = model.encode("Once upon a time, there was a little girl named", "default");
+    const [scores] = await model.score([
+      { context, continuations: [model.encode(" Lily.", "none").slice(0, 2), [300, 301]] },
+    ]);
+    const written: number[] = [];
+    for await (const token of model.generate(context, { maxTokens: 2 })) written.push(token);
+    const [[greedy]] = await model.score([{ context, continuations: [written] }]);
+    expect(greedy.greedy).toBe(true);
+    expect(scores[1].greedy).toBe(false);
+  });
+
+  test("tells how many tokens were fed, up to all of them", async () => {
+    const model = await openModel(`${architectures}/llama`, { maxTokens: 8 });
+    const steps: [number, number][] = [];
+    const request = { context: [1, 2, 3], continuations: [[4, 5, 6], [7]] };
+    await model.score([request, request, request], (done, total) => steps.push([done, total]));
+    expect(steps).toEqual([
+      [5, 15],
+      [10, 15],
+      [15, 15],
+    ]);
+  });
+
+  test("of nothing is nothing", async () => {
+    const model = await openModel(`${architectures}/llama`);
+    expect(await model.score([])).toEqual([]);
+  });
+
+  test("refuses tokens outside the vocabulary", async () => {
+    const model = await openModel(`${architectures}/llama`);
+    await expect(model.score([{ context: [1], continuations: [[vocabulary]] }])).rejects.toThrow(
+      "Token 96 is outside the model's vocabulary of 96",
+    );
+  });
+});
+
+describe("a sliding window", () => {
+  test("keeps the last tokens of prefix and own together", () => {
+    // prefix of 5 from slot 10, own of 3 from slot 20
+    const spans = Int32Array.of(10, 5, 20, 3);
+    expect([...narrowSpans(spans, 8)]).toEqual([10, 5, 20, 3]);
+    expect([...narrowSpans(spans, 4)]).toEqual([14, 1, 20, 3]);
+    expect([...narrowSpans(spans, 2)]).toEqual([15, 0, 21, 2]);
+  });
+});
