@@ -65,7 +65,8 @@ export function createScorer(kernels: Kernels, decoder: Decoder): Scorer {
     for (let start = 0; start < ids.length; start += maxTokens) {
       const end = Math.min(start + maxTokens, ids.length);
       const asked = [...predictors.keys()].filter((i) => predictors[i] >= start && predictors[i] < end);
-      const wanted = Int32Array.from(new Set(asked.map((i) => predictors[i] - start))).sort();
+      const predicting = new Set(asked.map((i) => predictors[i] - start));
+      const wanted = Int32Array.from(predicting.size > 0 ? predicting : [0]).sort();
       const feed = {
         ids: ids.subarray(start, end),
         positions: positions.subarray(start, end),
