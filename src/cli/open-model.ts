@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { openCheckpoint } from "../checkpoint/open-node.ts";
 import { InputError } from "../input-error.ts";
-import { createReferenceKernels } from "../kernels/reference.ts";
+import { selectKernels } from "../kernels/select-node.ts";
 import { countBits, countParameters, type ParameterCount } from "../model/count.ts";
 import { loadModel } from "../model/load.ts";
 import type { Model } from "../model/model.ts";
@@ -46,7 +46,8 @@ export async function openModel(pathOrId: string, options: ModelOptions): Promis
     const checkpoint = asked ? quantizeCheckpoint(stored, asked, { allowNonfinite: options.allowNonfinite }) : stored;
     const parameters = countParameters(checkpoint);
     const bits = await countBits(checkpoint);
-    const kernels = createReferenceKernels();
+    const name = options.kernels ?? process.env["KBIT_KERNELS"];
+    const kernels = await selectKernels({ name, threads: options.threads });
     opened.push(kernels);
     const model = await loadModel(checkpoint, kernels, { allowNonfinite: options.allowNonfinite });
     opened.push(model);

@@ -1,0 +1,160 @@
+// kbit eval: what stands on standard output, and what is refused. Once as a process, with exit codes; the rest in this one.
+
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Command } from "commander";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { addEvalCommand } from "../../src/cli/eval.ts";
+import { InputError } from "../../src/input-error.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const model = join(root, "models/books/books-0.2m");
+let folder = "";
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "kbit-eval-"));
+  const write = (name: string, rows: readonly object[]) =>
+    writeFileSync(join(folder, name), rows.map((row) => JSON.stringify(row)).join("\n"));
+  writeFileSync(join(folder, "text.txt"), "It was near the close of the year, and the house was still. ".repeat(40));
+  writeFileSync(join(folder, "empty.txt"), "");
+  writeFileSync(join(folder, "bytes.txt"), Uint8Array.of(0xff, 0xfe, 0x41));
+  write("piqa.jsonl", [
+    { goal: "Open a door", sol1: "turn the handle.", sol2: "eat it.", label: 0 },
+    { goal: "Light a fire", sol1: "with water.", sol2: "with a match.", label: 1 },
+  ]);
+  write("winogrande_xl.jsonl", [
+    { sentence: "The man saw the boy when _ came.", option1: "the man", option2: "the boy", answer: "3" },
+  ]);
+  write("lambada_openai.jsonl", [{ text: "He said that it was his" }, { text: "She went to the door" }]);
+  writeFileSync(
+    join(folder, "quiz.json"),
+    JSON.stringify({
+      name: "quiz",
+      version: "3",
+      kind: "choice",
+      files: "piqa.jsonl",
+      context: "{{goal}}:",
+      choices: ["{{sol1}}", "{{sol2}}"],
+      gold: "{{label}}",
+    }),
+  );
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Runs the command in this process. @throws InputError as the command does */
+async function run(...args: string[]): Promise<string> {
+  const written: string[] = [];
+  const write = vi.spyOn(process.stdout, "write").mockImplementation((text) => {
+    written.push(String(text));
+    return true;
+  });
+  try {
+    const program = new Command().exitOverride();
+    addEvalCommand(program);
+    await program.parseAsync(["eval", model, ...args.map((arg) => arg.replace("TMP", folder))], { from: "user" });
+    return written.join("");
+  } finally {
+    write.mockRestore();
+  }
+}
+
+test("as a process it writes one JSON document, or one sentence and exit code 2", async () => {
+  const start = (...args: string[]) =>
+    new Promise<{ code: number; out: string; err: string }>((resolve) => {
+      const command = ["src/cli/kbit.ts", "eval", model, "--text", ...args];
+      execFile(process.execPath, command, { cwd: root }, (error, out, err) =>
+        resolve({ code: error ? Number(error.code) : 0, out, err }),
+      );
+    });
+  const good = await start(join(folder, "text.txt"), "--limit", "1", "--json");
+  expect([good.code, good.err]).toEqual([0, ""]);
+  expect(JSON.parse(good.out).tokens).toBe(255);
+  const bad = await start(join(folder, "empty.txt"));
+  expect([bad.code, bad.out]).toEqual([2, ""]);
+  expect(bad.err).toBe("kbit: The text is empty, so it has no perplexity; give a text with at least two tokens.\n");
+});
+
+test("--text with --json gives one document with everything that a row needs", async () => {
+  const out = await run("--text", join(folder, "text.txt"), "--window", "64", "--limit", "3", "--json");
+  const result = JSON.parse(out);
+  expect(result).toMatchObject({
+    spec: "stored",
+    convention: "windows-64-stride-64",
+    tokens: 189,
+    limit: 3,
+    bitsPerParameter: 16,
+  });
+  expect(result.perplexity).toBe(Math.exp(result.nll));
+  expect(result.bitsPerByte).toBeGreaterThan(0);
+  expect(result.totalModelBits).toBe(16 * result.parameters);
+  expect(result.windows).toHaveLength(3);
+});
+
+test("a spec quantizes first: fewer bits, another perplexity, the canonical spec", async () => {
+  const out = await run("--spec", "int4:b64", "--text", join(folder, "text.txt"), "--limit", "1", "--json");
+  const result = JSON.parse(out);
+  expect(result.spec).toBe("int4:b64");
+  expect(result.bitsPerParameter).toBeLessThan(16);
+});
+
+test("without --json a person reads a table", async () => {
+  const out = await run("--text", join(folder, "text.txt"), "--window", "64");
+  expect(out).toMatch(/perplexity +\d+\.\d{4} +± \d+\.\d{4}/);
+  expect(out).toMatch(/windows-64-stride-64, \d+ tokens scored/);
+});
+
+test("tasks are printed as lm-eval prints them, a task file among them", async () => {
+  const out = await run(
+    "--tasks",
+    `piqa,lambada_openai,${join(folder, "quiz.json")}`,
+    "--data",
+    folder,
+    "--profile",
+    "0.3",
+  );
+  expect(out).toMatch(/^\| {4}Tasks {5}\|Version\|Filter\|n-shot\| {2}Metric {2}\|/);
+  expect(out).toMatch(/\|quiz {10}\| {6}3\|none {2}\| {5}0\|acc {7}\|↑ {2}\|/);
+  expect(out).toMatch(/mean acc \d\.\d{4} .* over 3 tasks/);
+  expect(out).toContain("lm-eval-0.3");
+});
+
+test("tasks with --json give metrics with errors and the mean over tasks", async () => {
+  const out = await run("--tasks", "piqa", "--data", join(folder, "piqa.jsonl"), "--json");
+  const result = JSON.parse(out);
+  expect(result.profile).toBe("lm-eval-0.4.9.2");
+  expect(result.results.piqa).toMatchObject({ version: "1", documents: 2, chance: 0.5 });
+  expect(result.results.piqa.metrics.acc.n).toBe(2);
+  expect(result.meanAccuracy.value).toBe(result.results.piqa.metrics.acc.value);
+  expect(Object.keys(result)).toContain("totalModelBits");
+});
+
+test.each([
+  [[], /either --text FILE or --tasks NAMES/],
+  [["--text", "TMP/missing.txt"], /There is no file .*missing\.txt/],
+  [["--text", "TMP"], /is not a file; expected a text file/],
+  [["--text", "TMP/empty.txt"], /text is empty/],
+  [["--text", "TMP/bytes.txt"], /bytes\.txt is not UTF-8 text/],
+  [["--text", "TMP/text.txt", "--window", "512"], /window 512 is more than 256, the maximum length/],
+  [["--text", "TMP/text.txt", "--limit", "0"], /--limit takes a whole number of at least 1, not "0"/],
+  [["--text", "TMP/text.txt", "--convention", "gtpq"], /did you mean "gptq"/],
+  [["--text", "TMP/text.txt", "--profile", "0.3"], /--profile does not go with --text unless --convention is rolling/],
+  [["--text", "TMP/text.txt", "--spec", "int9"], /int/],
+  [["--tasks", "pica", "--data", "TMP"], /no task "pica"; did you mean "piqa"/],
+  [["--tasks", "piqa"], /with --data: a folder that holds piqa\.jsonl/],
+  [["--tasks", "hellaswag", "--data", "TMP"], /holds no hellaswag\.jsonl for the task hellaswag/],
+  [["--tasks", "piqa,lambada_openai", "--data", "TMP/piqa.jsonl"], /is a file, but there are 2 tasks/],
+  [
+    ["--tasks", "winogrande", "--data", "TMP"],
+    /Document 1 of .*winogrande_xl\.jsonl cannot be used: the field "answer" should be "1" or "2"/,
+  ],
+  [["--tasks", "piqa,piqa", "--data", "TMP"], /names piqa twice/],
+  [["--tasks", "piqa", "--data", "TMP", "--stride", "3"], /--stride goes with --text/],
+])("%j is refused in one sentence", async (args, message) => {
+  const attempt = run(...args);
+  await expect(attempt).rejects.toThrow(InputError);
+  await expect(attempt).rejects.toThrow(message);
+});
