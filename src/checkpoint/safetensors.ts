@@ -137,8 +137,9 @@ export async function openSafetensors(source: ByteSource): Promise<TensorFile> {
     const length = parseHeaderLength(await source.read(0, Math.min(8, source.size)), source.size, source.name);
     const dataStart = 8 + length;
     const header = parseSafetensorsHeader(await source.read(8, length), source.size - dataStart, source.name);
+    const tensors = Array.from(header.tensors.values(), ({ name, type, shape }) => ({ name, type, shape }));
     return {
-      tensors: header.tensors,
+      tensors: new Map(tensors.map((tensor) => [tensor.name, tensor])),
       metadata: [header.metadata],
       fileBytes: source.size,
       files: [source.name],

@@ -109,7 +109,9 @@ interface Summary {
 
 function printSummary(summary: Summary): void {
   const { out, spec, parameters, quantizedParameters, bits, files, fileBytes } = summary;
-  printLine(`${out}: ${spec}, ${formatSize(fileBytes)} in ${files.length === 1 ? "one file" : `${files.length} files`}`);
+  printLine(
+    `${out}: ${spec}, ${formatSize(fileBytes)} in ${files.length === 1 ? "one file" : `${files.length} files`}`,
+  );
   printLine(
     `${summary.bitsPerParameter.toFixed(3)} bits a parameter over all ${parameters.toLocaleString("en")} parameters` +
       (quantizedParameters === 0
