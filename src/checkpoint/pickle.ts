@@ -1,65 +1,9 @@
-// Reads Python pickles that hold nothing but tensor records, and executes nothing: no name in the file is ever looked
-// up; the few callables that a state dict needs are known here by their text, every other one and every other opcode is
-// refused with a sentence. torch-file.ts finds the bytes that the records point to.
+// Reads Python pickles that hold nothing but tensor records, and executes nothing: the opcodes that a state dict needs
+// move values on a stack, the few names it needs are known to torch-records.ts by their text, and every other opcode and
+// name is refused with a sentence. torch-file.ts finds the bytes that the records point to.
 
 import { InputError } from "../input-error.ts";
-import type { StorageType } from "../tensor/tensor.ts";
-
-/** Bytes that tensors share: a storage of `length` values, found by `key`. */
-export interface StorageRecord {
-  readonly kind: "storage";
-  readonly key: string;
-  readonly type: StorageType;
-  readonly length: number;
-}
-
-/** A tensor as pickled: a strided window of a storage, in values. */
-export interface TensorRecord {
-  readonly kind: "tensor";
-  readonly storage: StorageRecord;
-  readonly offset: number;
-  readonly shape: readonly number[];
-  readonly strides: readonly number[];
-}
-
-/** A name that the pickle refers to, such as `torch.FloatStorage`. */
-interface GlobalRecord {
-  readonly kind: "global";
-  readonly name: string;
-}
-
-/** What such a pickle can hold; lists and tuples are arrays, dicts are Maps. */
-export type Pickled =
-  | null
-  | boolean
-  | number
-  | bigint
-  | string
-  | Pickled[]
-  | Map<Pickled, Pickled>
-  | StorageRecord
-  | TensorRecord
-  | GlobalRecord;
-
-const storageTypeOf: Readonly<Record<string, StorageType>> = {
-  "torch.DoubleStorage": "F64",
-  "torch.FloatStorage": "F32",
-  "torch.HalfStorage": "F16",
-  "torch.BFloat16Storage": "BF16",
-  "torch.LongStorage": "I64",
-  "torch.IntStorage": "I32",
-  "torch.ShortStorage": "I16",
-  "torch.CharStorage": "I8",
-  "torch.ByteStorage": "U8",
-  "torch.BoolStorage": "BOOL",
-};
-
-const callables = new Set([
-  "torch._utils._rebuild_tensor",
-  "torch._utils._rebuild_tensor_v2",
-  "torch._utils._rebuild_parameter",
-  "collections.OrderedDict",
-]);
+import { callKnown, isKnownName, isRecord, makeStorage, type Pickled } from "./torch-records.ts";
 
 /**
  * Reads the pickle that begins at `start`.
@@ -276,46 +220,21 @@ class PickleReader {
 
   private pushGlobal(module: string, name: string): void {
     const full = `${module}.${name}`;
-    if (!callables.has(full) && !Object.hasOwn(storageTypeOf, full)) throw this.refuse(`refers to ${full}`);
+    if (!isKnownName(full)) throw this.refuse(`refers to ${full}`);
     this.stack.push({ kind: "global", name: full });
   }
 
-  /** ("storage", class, key, device, number of values, ..) */
-  private makeStorage(id: Pickled): StorageRecord {
-    if (!Array.isArray(id)) throw this.refuse("has a persistent id that is no storage");
-    const [tag, storageClass, key, , length] = id;
-    const type = isRecord(storageClass, "global") ? storageTypeOf[storageClass.name] : undefined;
-    if (tag !== "storage" || !type || typeof key !== "string" || !isSize(length)) {
-      throw this.refuse("has a persistent id that is no storage");
-    }
-    return { kind: "storage", key, type, length };
+  private makeStorage(id: Pickled): Pickled {
+    const storage = makeStorage(id);
+    if (!storage) throw this.refuse("has a persistent id that is no storage");
+    return storage;
   }
 
   private call(callable: Pickled, args: Pickled): Pickled {
     if (!isRecord(callable, "global") || !Array.isArray(args)) throw this.refuse("calls what is no function");
-    switch (callable.name) {
-      case "collections.OrderedDict":
-        if (args.length === 0) return new Map();
-        if (args.length === 1 && Array.isArray(args[0])) return this.makeDict(args[0]);
-        break;
-      case "torch._utils._rebuild_parameter":
-        if (isRecord(args[0], "tensor")) return args[0];
-        break;
-      case "torch._utils._rebuild_tensor":
-      case "torch._utils._rebuild_tensor_v2": {
-        const [storage, offset, shape, strides] = args;
-        const isWindow = isRecord(storage, "storage") && isSize(offset) && isSizes(shape) && isSizes(strides);
-        if (isWindow && shape.length === strides.length) return { kind: "tensor", storage, offset, shape, strides };
-      }
-    }
-    throw this.refuse(`calls ${callable.name} with arguments that do not fit`);
-  }
-
-  private makeDict(pairs: Pickled[]): Map<Pickled, Pickled> {
-    if (!pairs.every((pair): pair is Pickled[] => Array.isArray(pair) && pair.length === 2)) {
-      throw this.refuse("calls collections.OrderedDict with arguments that do not fit");
-    }
-    return new Map(pairs.map(([key, value]) => [key, value]));
+    const result = callKnown(callable.name, args);
+    if (result === undefined) throw this.refuse(`calls ${callable.name} with arguments that do not fit`);
+    return result;
   }
 
   private refuse(what: string): InputError {
@@ -323,20 +242,4 @@ class PickleReader {
       `${this.where} ${what}, which a file of plain tensors does not need; it was not executed. Use a safetensors version of the model.`,
     );
   }
-}
-
-/** Whether a value is a record of a kind. */
-export function isRecord<K extends "global" | "storage" | "tensor">(
-  value: Pickled,
-  kind: K,
-): value is Extract<Pickled, { kind: K }> {
-  return typeof value === "object" && value !== null && "kind" in value && value.kind === kind;
-}
-
-function isSize(value: Pickled): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function isSizes(value: Pickled): value is number[] {
-  return Array.isArray(value) && value.every(isSize);
 }

@@ -4,8 +4,9 @@
 import { InputError } from "../input-error.ts";
 import { storageTypes, type TensorHeader } from "../tensor/tensor.ts";
 import { type ByteSource, type TensorFile, truncated } from "./bytes.ts";
-import { isRecord, type Pickled, readPickle, type StorageRecord, type TensorRecord } from "./pickle.ts";
+import { readPickle } from "./pickle.ts";
 import { countBytes } from "./safetensors.ts";
+import { isRecord, type Pickled, type StorageRecord, type TensorRecord } from "./torch-records.ts";
 import { locateZipEntry, readZipDirectory } from "./zip.ts";
 
 const maxPickleBytes = 64 * 2 ** 20;
