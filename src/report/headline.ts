@@ -18,7 +18,7 @@ export function writeHeadline(answer: Answer): string[] {
     isCommon && measured > 2 ? `where all ${measured} precisions were measured` : "where precisions overlap";
   const first =
     `${formatPrecision(winner)} give the ${best} ${answer.series.metric.label} ` +
-    `${share > 0.9999 ? "at every budget" : `over ${formatShare(share)} of the budgets`} ` +
+    `${share > 0.9999 ? "at every budget" : `over ${formatShare(share).replace(">", "more than ")} of the budgets`} ` +
     `from ${formatSize(low)} to ${formatSize(high)} (${where}).`;
   return [first, writeExample(answer), writeCertainty(answer)].filter((sentence) => sentence !== "");
 }

@@ -13,8 +13,8 @@ export interface Label {
 /** A label where it stands; `x` is its middle, `y` its baseline. */
 export interface PlacedLabel {
   readonly text: string;
-  readonly x: number;
-  readonly y: number;
+  x: number;
+  y: number;
   readonly color: string;
 }
 
@@ -38,19 +38,25 @@ export function placeLabels(labels: readonly Label[], gap: number, frame: LabelF
   const clash = wanted.some((a, i) => wanted.slice(i + 1).some((b) => missing(a, b) > 0));
   const placed = wanted.map(({ text, short, x, y, color }) => ({ text: clash ? short : text, x, y, color }));
   placed.sort((a, b) => a.x - b.x);
+  const half = (label: PlacedLabel) => (label.text.length * characterWidth) / 2;
+  for (const label of placed) label.y = Math.min(frame.bottom, Math.max(frame.top, label.y));
+  // Neighbours give way to each other evenly; two sweeps then settle what is left within the frame.
   for (let round = 0; round < 40; round++) {
-    for (let i = 0; i < placed.length; i++) {
-      for (let j = i + 1; j < placed.length; j++) {
-        const push = missing(placed[i], placed[j]) / 2;
-        placed[i].x -= push;
-        placed[j].x += push;
+    placed.forEach((label, i) => {
+      for (const other of placed.slice(i + 1)) {
+        const push = missing(label, other) / 2;
+        label.x -= push;
+        other.x += push;
       }
-    }
-    for (const label of placed) {
-      const half = (label.text.length * characterWidth) / 2;
-      label.x = Math.min(frame.right - half, Math.max(frame.left + half, label.x));
-      label.y = Math.min(frame.bottom, Math.max(frame.top, label.y));
-    }
+    });
+  }
+  placed.forEach((label, i) => {
+    label.x = Math.max(label.x, frame.left + half(label));
+    for (const other of placed.slice(0, i)) label.x += missingAfter(other, label);
+  });
+  for (let i = placed.length - 1; i >= 0; i--) {
+    placed[i].x = Math.min(placed[i].x, frame.right - half(placed[i]));
+    for (const other of placed.slice(i + 1)) placed[i].x -= missingAfter(placed[i], other);
   }
   return placed;
 }
@@ -58,13 +64,25 @@ export function placeLabels(labels: readonly Label[], gap: number, frame: LabelF
 /** Keeps the labels, in order, that cover none kept before them. */
 export function keepFree(labels: readonly PlacedLabel[]): PlacedLabel[] {
   const kept: PlacedLabel[] = [];
-  for (const label of labels) if (!kept.some((other) => missing(label, other) > 0)) kept.push(label);
+  for (const label of labels) if (!kept.some((other) => missing(label, other) > 1e-6)) kept.push(label);
   return kept;
 }
 
 // By how many pixels two labels stand too near each other sideways; 0 where neither covers the other.
-function missing(a: Omit<PlacedLabel, "color">, b: Omit<PlacedLabel, "color">): number {
-  if (Math.abs(a.y - b.y) >= lineHeight - 2) return 0;
-  const needed = ((a.text.length + b.text.length) * characterWidth) / 2 + 4;
-  return Math.max(0, needed - Math.abs(a.x - b.x));
+function missing(a: Place, b: Place): number {
+  const needed = neededBetween(a, b);
+  return needed === 0 ? 0 : Math.max(0, needed - Math.abs(a.x - b.x));
 }
+
+// The same for labels of which `b` is to stand to the right of `a`.
+function missingAfter(a: Place, b: Place): number {
+  const needed = neededBetween(a, b);
+  return needed === 0 ? 0 : Math.max(0, needed - (b.x - a.x));
+}
+
+function neededBetween(a: Place, b: Place): number {
+  if (Math.abs(a.y - b.y) >= lineHeight - 2) return 0;
+  return ((a.text.length + b.text.length) * characterWidth) / 2 + 4;
+}
+
+type Place = Pick<PlacedLabel, "text" | "x" | "y">;

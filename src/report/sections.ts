@@ -9,7 +9,7 @@ import { drawCurves, drawFrontier } from "./figure.ts";
 import { createFrame, isInView, type RowIndex } from "./frame.ts";
 import { describeCount, describeSeries, writeHeadline } from "./headline.ts";
 import { explainTables, type TextTable, tabulateBudgets, tabulateShares } from "./table.ts";
-import { escapeHtml } from "./text.ts";
+import { cleanText, escapeHtml } from "./text.ts";
 import { formatCount, formatPrecision, formatSize } from "./units.ts";
 
 const wide = { width: 760, height: 500 };
@@ -93,7 +93,7 @@ ${table(
 export function renderProvenance(rows: readonly ResultRow[], facts: readonly (readonly [string, string])[]): string {
   const distinct = (read: (row: ResultRow) => string) => {
     const values = [...new Set(rows.map(read))];
-    const shown = values.slice(0, 12).map((value) => `<bdi>${escapeHtml(value)}</bdi>`);
+    const shown = values.slice(0, 12).map((value) => `<bdi>${escapeHtml(cleanText(value, 160))}</bdi>`);
     return shown.join("; ") + (values.length > 12 ? `; and ${formatCount(values.length - 12)} more` : "");
   };
   const dates = rows.map((row) => row.date).sort();
@@ -108,7 +108,7 @@ export function renderProvenance(rows: readonly ResultRow[], facts: readonly (re
       distinct(({ key }) => `${key.task} ${key.taskVersion}, ${key.profile}, ${key.limit ?? "all"}`),
     ],
     ["Data, SHA-256", distinct(({ key }) => `${key.task}: ${key.dataHash}`)],
-    ["Weights, SHA-256", distinct((row) => `${row.model.name}: ${row.key.weightsHash}`)],
+    ["Weights, SHA-256", distinct((row) => `${cleanText(row.model.name, 60)}: ${row.key.weightsHash}`)],
     [
       "Code of quantizer, model, task",
       distinct(({ key: { versions } }) => `${versions.quantizer}, ${versions.model}, ${versions.task}`),

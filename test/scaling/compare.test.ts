@@ -290,7 +290,7 @@ describe("the whole answer", () => {
   });
 
   test("unstable runs are shown and take no part", () => {
-    const rows = simulateStudy({ precisions: [2, 4, 16], fragility: 2 });
+    const rows = simulateStudy({ precisions: [2, 4, 16], fragility: 9 });
     const [answer] = answerRows(rows);
     expect(answer.unstable.length).toBeGreaterThan(0);
     expect(answer.unstable.every(({ row }) => row.bitsPerWeight === 2)).toBe(true);

@@ -61,10 +61,11 @@ export function makeRow(fields: {
 
 /** A stand-in for SHA-256: 64 hexadecimal digits that differ with the text. */
 function hash(text: string): string {
+  let h = 2166136261;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 16777619);
   let digits = "";
   for (let i = 0; i < 8; i++) {
-    let h = 2166136261 ^ i;
-    for (const character of text) h = Math.imul(h ^ character.codePointAt(0)!, 16777619);
+    h = Math.imul(h ^ (h >>> 15), 2246822519) + i;
     digits += (h >>> 0).toString(16).padStart(8, "0");
   }
   return digits;

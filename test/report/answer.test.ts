@@ -1,0 +1,170 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Command } from "commander";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { addReportCommand } from "../../src/cli/report.ts";
+import { drawCurves } from "../../src/report/figure.ts";
+import { writeHeadline } from "../../src/report/headline.ts";
+import { tabulateBudgets, tabulateShares } from "../../src/report/table.ts";
+import { drawTextPlot } from "../../src/report/text-plot.ts";
+import type { ResultRow } from "../../src/result.ts";
+import { answerRows } from "../../src/scaling/answer.ts";
+import { openStore } from "../../src/study/store/store.ts";
+import { makeRow, simulateStudy } from "../scaling/simulate.ts";
+
+/** Two sizes at 4 and 16 bits; 4 bits is better by 0.5 wherever both were measured. */
+function twoPrecisions(standardError = 0.01): ResultRow[] {
+  const points = [
+    ["s", 4, 8e6, 3],
+    ["l", 4, 8e8, 1],
+    ["s", 16, 8e7, 2.5],
+    ["l", 16, 8e9, 0.5],
+  ] as const;
+  return points.map(([model, bits, total, value]) =>
+    makeRow({
+      model,
+      bitsPerWeight: bits,
+      spec: bits === 4 ? "int4:b64" : "fp16",
+      total,
+      metrics: { nll: { value, standardError, n: 9 } },
+    }),
+  );
+}
+
+describe("the answer in words and tables", () => {
+  test("says which precision wins where, an example, and how certain it is", () => {
+    const [answer] = answerRows(twoPrecisions(), { budgets: [8e7, 1.6e8, 8e8] });
+    expect(writeHeadline(answer)).toEqual([
+      "4 bits give the lowest loss at every budget from 10 MB to 100 MB (where precisions overlap).",
+      "At 20 MB the best that fits is s at fp16, better by 0.500 than s at int4:b64.",
+      "At every budget shown, the winning precision is clear of noise.",
+    ]);
+    expect(writeHeadline(answerRows(twoPrecisions(0.5))[0])[2]).toBe(
+      "At no budget shown is the winning precision clear of noise.",
+    );
+  });
+
+  test("a line a budget: the best that fits, its margin, and the winner by the curves", () => {
+    const [answer] = answerRows(twoPrecisions(0.2), { budgets: [7e6, 8e6, 8e7, 8e8] });
+    const { columns, rows } = tabulateBudgets(answer);
+    expect(columns.map((column) => column.title)).toEqual([
+      "Budget",
+      "Best that fits",
+      "Spec",
+      "Size",
+      "Loss",
+      "Margin",
+      "over",
+      "By the curves",
+    ]);
+    expect(rows).toEqual([
+      ["875 KB", "nothing fits", "", "", "", "", "", "not measured"],
+      ["1 MB", "s", "int4:b64", "1 MB", "3.000 ± 0.200", "", "", "4 bits, alone"],
+      ["10 MB", "s", "fp16", "10 MB", "2.500 ± 0.200", "0.500 ~", "4 bits", "4 bits, by 0.500 ~"],
+      ["100 MB", "l", "int4:b64", "100 MB", "1.000 ± 0.200", "1.500", "s, 16 bits", "4 bits, by 0.500 ~"],
+    ]);
+  });
+
+  test("a line a precision: its shares and its gain over 16 bits", () => {
+    expect(tabulateShares(answerRows(twoPrecisions())[0]).rows).toEqual([
+      ["4 bits", "2", "100 %", "100 %", "100 %", "+0.500"],
+      ["16 bits", "2", "0 %", "0 %", "0 %", "–"],
+    ]);
+  });
+});
+
+describe("figures", () => {
+  const rows = simulateStudy({ precisions: [3, 4, 16] });
+  const [answer] = answerRows(rows);
+
+  test("a line and a label a precision, a point a model, ticks in bytes", () => {
+    const svg = drawCurves(answer, new Map(rows.map((row, i) => [row, i])), { width: 760, height: 500 });
+    expect(svg.match(/class="point"/g)).toHaveLength(18);
+    expect([...svg.matchAll(/class="label">([^<]+)/g)].map((match) => match[1])).toEqual(["3-bit", "4-bit", "16-bit"]);
+    expect(svg).toMatch(/>1 MB<.*>10 MB<.*>100 MB</s);
+    for (const color of ["var(--bits-3)", "var(--bits-4)", "var(--ink)"]) expect(svg).toContain(`stroke="${color}"`);
+  });
+
+  test("in the terminal every mark is a precision and no line is too long", () => {
+    const plot = drawTextPlot(answer, { columns: 80, rows: 16 });
+    expect(plot).toHaveLength(1 + 16 + 3);
+    expect(Math.max(...plot.map((line) => line.length))).toBeLessThanOrEqual(80);
+    const marks = new Set(
+      plot
+        .slice(1, 17)
+        .join("")
+        .replace(/[^│┤]*[│┤]/, "")
+        .replace(/[\d.]+ ┤|│|\s/g, ""),
+    );
+    expect([...marks].sort()).toEqual(["+", "3", "4"]);
+  });
+
+  test("one size gives no plot", () => {
+    expect(drawTextPlot(answerRows(simulateStudy({ sizes: [1e6] }))[0], { columns: 80, rows: 16 })).toEqual([]);
+  });
+});
+
+describe("kbit report", () => {
+  const folder = mkdtempSync(join(tmpdir(), "kbit-report-"));
+  const db = join(folder, "results.db");
+  let output = "";
+  beforeEach(() => {
+    output = "";
+    vi.spyOn(process.stdout, "write").mockImplementation((text) => {
+      output += text;
+      return true;
+    });
+  });
+  afterEach(() => vi.restoreAllMocks());
+  const run = async (...words: string[]) => {
+    const program = new Command("kbit").exitOverride();
+    addReportCommand(program);
+    for (const command of program.commands) command.exitOverride().configureOutput({ outputError: () => {} });
+    await program.parseAsync(["report", "--db", db, ...words], { from: "user" });
+    return output;
+  };
+
+  test("prints the answer and writes the page", async () => {
+    const store = await openStore(db);
+    await store.add(simulateStudy());
+    await store.addFailure({
+      model: "broken",
+      spec: "int4",
+      task: "perplexity",
+      reason: "It is broken.",
+      date: "2026-01-01",
+    });
+    await store.close();
+    const page = join(folder, "report.html");
+    const text = await run("--out", page);
+    expect(text).toMatch(/^\d bits give the lowest loss/);
+    expect(text).toContain("48 results, 1 failure.");
+    expect(readFileSync(page, "utf8")).toContain("It is broken.");
+  });
+
+  test("gives the answer as data", async () => {
+    const data = JSON.parse(await run("--json", "--budget", "1MB,2MiB", "--type", "float"));
+    expect(data).toMatchObject({ rows: 48, answers: [{ family: "books", metric: "nll", better: "lower" }] });
+    const [{ budgets, shares, frontier }] = data.answers;
+    expect(budgets.map((one: { budgetBytes: number }) => one.budgetBytes)).toEqual([1e6, 2 ** 21]);
+    expect(budgets[0].choice.best.bytes).toBeLessThanOrEqual(1e6);
+    expect(shares).toHaveLength(8);
+    expect(frontier.length).toBeGreaterThan(5);
+  });
+
+  test.each([
+    [["--metric", "perplexty"], /did you mean perplexity/],
+    [["--family", "book"], /did you mean books/],
+    [["--task", "piqa"], /it has perplexity/],
+    [["--budget", "2 apples"], /is not a size/],
+    [["--out", join(folder, "nowhere", "x.html")], /There is no folder/],
+  ])("%j is refused in one sentence", async (words, message) => {
+    await expect(run(...words)).rejects.toThrow(message);
+  });
+
+  test("a store that is missing is not made", async () => {
+    rmSync(folder, { recursive: true });
+    await expect(run()).rejects.toThrow("There is no store");
+  });
+});

@@ -1,0 +1,191 @@
+import { parseHTML } from "linkedom";
+import { describe, expect, test } from "vitest";
+import { renderReport } from "../../src/report/html.ts";
+import type { Records } from "../../src/report/records.ts";
+import type { ResultRow } from "../../src/result.ts";
+import { makeRow, simulateStudy } from "../scaling/simulate.ts";
+
+const open = (html: string) => parseHTML(html).document as unknown as Document;
+const recordsOf = (document: Document): Records => JSON.parse(document.querySelector("#records")!.textContent!);
+const column = ({ columns }: Records, name: string) => {
+  const { values, distinct } = columns.find((one) => one.name === name)!;
+  return distinct ? values.map((value) => (value === null ? null : distinct[value as number])) : values;
+};
+
+const hostile = [
+  '</script><script>alert(1)</script><img src=x onerror="alert(1)">',
+  "\"'><svg onload=alert(1)>",
+  "]]><!--",
+  "\u202egnp.exe",
+  "نموذج",
+  "x".repeat(5000),
+  "\u0000\u001b[31mred\ud800",
+  "__proto__",
+];
+
+describe("the page", () => {
+  const rows = simulateStudy({ fragility: 9 });
+  const html = renderReport({ rows, nonce: "n", title: "A study", facts: [["Study", "books.yaml"]] });
+  const document = open(html);
+
+  test("opens with the answer, then Figure 1, budgets, shares, the frontier, what was left out, and all rows", () => {
+    expect(document.querySelector(".answer")!.textContent).toMatch(/^\d bits give the lowest loss/);
+    expect(document.querySelectorAll("svg.figure")).toHaveLength(4); // two figures in two widths
+    const headings = [...document.querySelectorAll("h2, h3")].map((heading) => heading.textContent);
+    expect(headings).toEqual([
+      "What to choose for a budget",
+      "How often each precision wins",
+      "The frontier of measured choices",
+      "Left out",
+      "Unstable",
+      "All experiments",
+      "Provenance",
+    ]);
+    expect(recordsOf(document).count).toBe(rows.length);
+  });
+
+  test("asks nothing of a network: no address, no source, no import, and a policy that forbids them", () => {
+    expect(html.replaceAll("http://www.w3.org/2000/svg", "")).not.toMatch(/https?:|\bsrc=|@import|url\(/);
+    const policy = document.querySelector("meta[http-equiv]")!.getAttribute("content");
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).toContain("script-src 'nonce-n'");
+  });
+
+  test("has a new secret each time", () => {
+    const nonce = () => /nonce-([\w-]+)/.exec(renderReport({ rows: [] }))![1];
+    expect(nonce()).not.toBe(nonce());
+  });
+
+  test("the script is complete in itself and parses", () => {
+    const script = [...document.querySelectorAll("script")].at(-1)!.textContent!;
+    expect(() => new Function(script)).not.toThrow();
+    expect(script).not.toMatch(/__vi|import\(/);
+  });
+
+  test("names the unstable runs with their reason, and draws none of them", () => {
+    const unstable = rows.map((row, i) => (row.bitsPerWeight === 2 ? i : -1)).filter((i) => i >= 0);
+    expect(html).toContain("nats above the model&#39;s 16-bit loss");
+    const drawn = [...document.querySelectorAll(".point")].map((point) => Number(point.getAttribute("data-row")));
+    expect(drawn.length).toBeGreaterThan(0);
+    expect(drawn.filter((row) => unstable.includes(row))).toEqual([]);
+    expect(JSON.parse(document.querySelector("#experiments")!.getAttribute("data-unstable")!)).toEqual(unstable);
+  });
+
+  test("every point names the row it shows", () => {
+    for (const point of document.querySelectorAll(".point")) {
+      const row = rows[Number(point.getAttribute("data-row"))];
+      expect(point.getAttribute("aria-label")).toContain(`${row.model.name} at ${row.key.spec}`);
+      expect(point.querySelector("title")!.textContent).toBe(point.getAttribute("aria-label"));
+    }
+  });
+});
+
+describe("hostile texts", () => {
+  const key = simulateStudy()[0].key;
+  const { tokenizerHash, dataHash } = key;
+  const rows: ResultRow[] = hostile.flatMap((name, i) => [
+    makeRow({
+      model: name,
+      family: name,
+      spec: name,
+      total: 8e6 * (i + 1),
+      metrics: { nll: 3 - i / 10, [name]: 1 },
+      key: { tokenizerHash, dataHash },
+    }),
+    {
+      ...makeRow({
+        model: name,
+        family: "books",
+        total: 8e6 * (i + 1),
+        metrics: { nll: 3 - i / 10 },
+        key: { tokenizerHash, dataHash },
+      }),
+      machine: name,
+    },
+  ]);
+  const failures = hostile.map((text) => ({ model: text, spec: text, task: text, reason: text, date: text }));
+  const html = renderReport({ rows, failures, title: hostile[0], facts: [[hostile[0], hostile[1]]], nonce: "n" });
+  const document = open(html);
+
+  test("appear as text: no element, attribute or script of theirs is in the page", () => {
+    expect(document.querySelectorAll("script")).toHaveLength(2);
+    expect(document.querySelectorAll("img, iframe, object, svg svg")).toHaveLength(0);
+    for (const element of document.querySelectorAll("*")) {
+      for (const { name } of element.attributes) expect(name).not.toMatch(/^on/);
+    }
+    expect(document.querySelector("title")!.textContent).toBe(hostile[0]);
+    expect(document.querySelector("h1")!.textContent).toBe(hostile[0]);
+  });
+
+  test("reach the table's data unchanged", () => {
+    const names = column(recordsOf(document), "model");
+    expect(names.filter((_, i) => i % 2 === 0)).toEqual(hostile.map((text) => JSON.parse(JSON.stringify(text))));
+  });
+
+  test("no mark of direction or control stands in a figure", () => {
+    for (const svg of document.querySelectorAll("svg")) {
+      expect(svg.outerHTML).not.toMatch(/\p{Bidi_Control}|(?!\n)\p{Cc}/u);
+      expect(svg.outerHTML).not.toContain("NaN");
+    }
+  });
+
+  test("right-to-left names keep to themselves", () => {
+    const cells = [...document.querySelectorAll("#experiments tbody td")];
+    const arabic = cells.filter((cell) => cell.textContent === "نموذج");
+    expect(arabic.length).toBeGreaterThan(0);
+    for (const cell of arabic) expect(cell.firstElementChild!.tagName).toBe("BDI");
+  });
+});
+
+describe("thin and thick stores", () => {
+  const answerOf = (rows: ResultRow[], options = {}) =>
+    open(renderReport({ rows, options })).querySelector("header")!.textContent!.replace(/\s+/g, " ");
+
+  test("an empty store is a page that says so", () => {
+    expect(answerOf([])).toContain("There are no results yet.");
+  });
+
+  test("one row, one size and one precision each say what is missing", () => {
+    expect(answerOf([makeRow({ total: 8e6, metrics: { nll: 3 } })])).toContain("Only one model size was measured");
+    expect(answerOf(simulateStudy({ sizes: [1e6] }))).toContain("Only one model size was measured");
+    expect(answerOf(simulateStudy({ precisions: [4] }))).toContain("Only one precision was measured");
+  });
+
+  test("a metric that no row has, and runs that are all unstable", () => {
+    expect(answerOf(simulateStudy(), { metric: "acc" })).toContain("None of the 48 results has the metric acc");
+    expect(answerOf([makeRow({ total: 8, metrics: { nll: Number.POSITIVE_INFINITY } })])).toContain(
+      "Every run was unstable",
+    );
+  });
+
+  test("values that are equal everywhere still make a figure", () => {
+    const rows = [8e6, 16e6].flatMap((total, i) =>
+      [4, 16].map((bitsPerWeight) =>
+        makeRow({
+          model: `m${i}`,
+          spec: bitsPerWeight === 4 ? "int4:b64" : "fp16",
+          bitsPerWeight,
+          total,
+          metrics: { nll: 0 },
+        }),
+      ),
+    );
+    const html = renderReport({ rows });
+    expect(html).not.toContain("NaN");
+    expect(open(html).querySelectorAll("svg.figure")).toHaveLength(4);
+  });
+
+  test("35,000 rows make one page with a bounded number of elements", () => {
+    const sizes = Array.from({ length: 20 }, (_, i) => 1e6 * 1.4 ** i);
+    const types = ["int", "float", "quantile", "dynamic"];
+    const blocks = Array.from({ length: 16 }, (_, i) => 64 * (i + 1));
+    const rows = simulateStudy({ sizes, types, blocks, tasks: ["perplexity", "lambada_openai", "piqa", "winogrande"] });
+    expect(rows.length).toBeGreaterThan(35_000);
+    const html = renderReport({ rows });
+    expect(html.length).toBeLessThan(25e6);
+    const body = html.replace(/<script type="application\/json".*?<\/script>/s, "");
+    expect(body.match(/<tr>/g)!.length).toBeLessThan(2000);
+    expect(body.match(/<[a-z]/g)!.length).toBeLessThan(40_000);
+    expect(body.match(/<details><summary>books, /g)).toHaveLength(3);
+  });
+});
