@@ -112,15 +112,23 @@ async function findCached({ name, revision }: HubId): Promise<string | undefined
 }
 
 function explain(id: HubId, error: unknown): InputError {
-  const { statusCode } = error as { statusCode?: number };
-  if (statusCode === 404)
+  const { statusCode, code, message } = error as { statusCode?: number; code?: string; message?: string };
+  if (statusCode === 404) {
     return new InputError(`There is no file or folder ${id.name}, and the Hub has no model ${format(id)}.`);
+  }
   if (statusCode === 401 || statusCode === 403) {
     return new InputError(
       `The Hub does not give access to ${format(id)}: it does not exist, or it needs a token in HF_TOKEN.`,
     );
   }
-  const why = statusCode ? `it answered ${statusCode}` : "there is no connection";
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    return new InputError(`The disk of the cache ${getHFHubCachePath()} is full; free some space or set HF_HOME.`);
+  }
+  const why = statusCode
+    ? `it answered ${statusCode}`
+    : message === "fetch failed"
+      ? "there is no connection"
+      : message;
   return new InputError(
     `There is no file or folder ${id.name}, and the Hub could not be reached (${why}); give the path of a downloaded model.`,
   );
