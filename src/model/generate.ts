@@ -30,7 +30,7 @@ export async function* generateTokens(
 ): AsyncGenerator<number, void, undefined> {
   const { maxTokens = 256, seed = 0 } = options;
   const { maxLength } = decoder.shape;
-  checkOptions(options);
+  checkGenerateOptions(options);
   if (tokens.length === 0) throw new InputError("The prompt is empty and the model has no token to begin with.");
   if (tokens.length > maxLength) {
     throw new InputError(`The prompt has ${tokens.length} tokens; the model takes at most ${maxLength}.`);
@@ -62,7 +62,8 @@ export async function* generateTokens(
   }
 }
 
-function checkOptions(options: GenerateOptions): void {
+/** @throws InputError if an option has no meaning */
+export function checkGenerateOptions(options: GenerateOptions): void {
   const check = (name: keyof GenerateOptions, ok: (value: number) => boolean, expected: string) => {
     const value = options[name];
     if (value !== undefined && !ok(value)) throw new InputError(`${name} is ${value}; ${expected} is expected.`);
