@@ -43,7 +43,8 @@ export function createScorer(kernels: Kernels, decoder: Decoder): Scorer {
     const total = requests.reduce((sum, request) => sum + countTokens(request), 0);
     const results: ContinuationScore[][] = [];
     let done = 0;
-    for (const batch of groupRequests(requests, maxTokens).map(layOut)) {
+    for (const group of groupRequests(requests, maxTokens)) {
+      const batch = layOut(group);
       const tokens = batch.ids.length;
       if (tokens <= maxTokens) shared ??= createCache(kernels, shape, maxTokens, "forward");
       const cache = tokens <= maxTokens ? shared! : createCache(kernels, shape, tokens, "forwards");

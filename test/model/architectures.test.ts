@@ -2,10 +2,11 @@
 // (test/fixtures/make/architectures.py), fed together and one token at a time.
 
 import { existsSync, readdirSync } from "node:fs";
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openDiskFolder } from "../../src/checkpoint/file-node.ts";
 import { openSafetensors } from "../../src/checkpoint/safetensors.ts";
-import { createReferenceKernels } from "../../src/kernels/reference.ts";
+import type { Kernels } from "../../src/kernels/kernels.ts";
+import { selectKernels } from "../../src/kernels/select-node.ts";
 import { largestDifference, openModel, root } from "./open.ts";
 
 const folder = "test/fixtures/architectures";
@@ -35,29 +36,35 @@ test("there is a checkpoint of every architecture", () => {
   }
 });
 
-describe.each(names)("%s", (name) => {
-  test("gives transformers' logits, fed together, in parts, and one by one", async () => {
-    const kernels = createReferenceKernels();
-    const { ids, logits } = await readExpected(name);
-    const together = await openModel(`${folder}/${name}`, {}, kernels);
-    expect(largestDifference(await together.logits(ids), logits)).toBeLessThan(1e-4);
-    const inParts = await openModel(`${folder}/${name}`, { maxTokens: 7 }, kernels);
-    expect(largestDifference(await inParts.logits(ids), logits)).toBeLessThan(1e-4);
-    if (changesWhileWriting.has(name)) return;
-    expect(largestDifference(await together.logits(ids, "generation"), logits)).toBeLessThan(1e-4);
+describe.each(["reference", "wasm"])("on the %s kernels", (set) => {
+  let kernels: Kernels;
+  beforeAll(async () => {
+    kernels = await selectKernels({ name: set, threads: 2 });
   });
+  afterAll(() => kernels.close());
 
-  test("scores each token as the log softmax of those logits", async () => {
-    if (changesWhileWriting.has(name)) return; // its logits are of more tokens than the model's length
-    const { ids, logits } = await readExpected(name);
-    const model = await openModel(`${folder}/${name}`);
-    const length = Math.min(ids.length, model.maxLength);
-    const [[score]] = await model.score([{ context: ids.slice(0, 3), continuations: [ids.slice(3, length)] }]);
-    const width = model.vocabularySize;
-    const expected = ids.slice(3, length).map((id, t) => {
-      const row = [...logits.subarray((t + 2) * width, (t + 3) * width)];
-      return row[id] - Math.log(row.reduce((sum, logit) => sum + Math.exp(logit), 0));
+  describe.each(names)("%s", (name) => {
+    test("gives transformers' logits, fed together, in parts, and one by one", async () => {
+      const { ids, logits } = await readExpected(name);
+      const together = await openModel(`${folder}/${name}`, {}, kernels);
+      expect(largestDifference(await together.logits(ids), logits)).toBeLessThan(1e-4);
+      const inParts = await openModel(`${folder}/${name}`, { maxTokens: 7 }, kernels);
+      expect(largestDifference(await inParts.logits(ids), logits)).toBeLessThan(1e-4);
+      if (changesWhileWriting.has(name)) return;
+      expect(largestDifference(await together.logits(ids, "generation"), logits)).toBeLessThan(1e-4);
     });
-    expect(largestDifference(score.logProbs, expected)).toBeLessThan(1e-4);
+
+    test("scores each token as the log softmax of those logits", async () => {
+      if (changesWhileWriting.has(name)) return; // its logits are of more tokens than the model's length
+      const { ids, logits } = await readExpected(name);
+      const model = await openModel(`${folder}/${name}`, {}, kernels);
+      const [[score]] = await model.score([{ context: ids.slice(0, 3), continuations: [ids.slice(3)] }]);
+      const width = model.vocabularySize;
+      const expected = ids.slice(3).map((id, t) => {
+        const row = [...logits.subarray((t + 2) * width, (t + 3) * width)];
+        return row[id] - Math.log(row.reduce((sum, logit) => sum + Math.exp(logit), 0));
+      });
+      expect(largestDifference(score.logProbs, expected)).toBeLessThan(1e-4);
+    });
   });
 });

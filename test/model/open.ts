@@ -21,7 +21,9 @@ export async function openFixture(path: string): Promise<Checkpoint> {
 
 /** A model of test/fixtures or models; by default on the reference kernels. */
 export async function openModel(path: string, options: LoadOptions = {}, kernels?: Kernels): Promise<Model> {
-  return loadModel(await openFixture(path), kernels ?? createReferenceKernels(), options);
+  const model = await loadModel(await openFixture(path), kernels ?? createReferenceKernels(), options);
+  onTestFinished(() => model.close());
+  return model;
 }
 
 /** A checkpoint that exists only in a test: another one with parts replaced. */

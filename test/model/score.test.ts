@@ -1,7 +1,9 @@
 // Scores do not depend on what is scored together, and a shared context scores as the same context alone.
 
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Kernels } from "../../src/kernels/kernels.ts";
+import { selectKernels } from "../../src/kernels/select-node.ts";
 import type { ScoreRequest } from "../../src/language-model.ts";
 import { narrowSpans } from "../../src/model/decoder.ts";
 import { largestDifference, openModel } from "./open.ts";
@@ -16,51 +18,60 @@ const anyRequests = fc.array(
   { minLength: 1, maxLength: 5 },
 );
 
-describe.each([
-  "mistral-window",
-  "bloom-6-heads",
-  "opt-350m",
-  "neox-parallel",
-  "gpt2",
-  "llama-gqa-llama3",
-  "bloom-post-residual",
-])("%s", (name) => {
-  test("a request scores the same bits alone, among others, and in any budget of tokens", async () => {
-    const models = await Promise.all(
-      [1, 3, 8, 2048].map((maxTokens) => openModel(`${architectures}/${name}`, { maxTokens })),
-    );
-    await fc.assert(
-      fc.asyncProperty(anyRequests, async (requests) => {
-        const [expected, ...others] = await Promise.all(models.map((model) => model.score(requests)));
-        for (const scores of others) expect(scores).toEqual(expected);
-        for (const [i, request] of requests.entries()) expect(await models[3].score([request])).toEqual([expected[i]]);
-      }),
-      { numRuns: 12, seed: 1 },
-    );
+describe.each(["reference", "wasm"])("on the %s kernels", (set) => {
+  let kernels: Kernels;
+  beforeAll(async () => {
+    kernels = await selectKernels({ name: set, threads: 2 });
   });
+  afterAll(() => kernels.close());
 
-  test("continuations on a shared context score as each one alone on its own context", async () => {
-    const model = await openModel(`${architectures}/${name}`);
-    await fc.assert(
-      fc.asyncProperty(anyRequests, async (requests) => {
-        const shared = (await model.score(requests)).flat();
-        const alone: ScoreRequest[] = requests.flatMap(({ context, continuations }) =>
-          continuations.map((continuation) => ({ context, continuations: [continuation] })),
-        );
-        expect((await model.score(alone)).flat()).toEqual(shared);
-      }),
-      { numRuns: 12, seed: 2 },
-    );
-  });
+  describe.each([
+    "mistral-window",
+    "bloom-6-heads",
+    "opt-350m",
+    "neox-parallel",
+    "gpt2",
+    "llama-gqa-llama3",
+    "bloom-post-residual",
+  ])("%s", (name) => {
+    test("a request scores the same bits alone, among others, and in any budget of tokens", async () => {
+      const models = await Promise.all(
+        [1, 3, 8, 2048].map((maxTokens) => openModel(`${architectures}/${name}`, { maxTokens }, kernels)),
+      );
+      await fc.assert(
+        fc.asyncProperty(anyRequests, async (requests) => {
+          const [expected, ...others] = await Promise.all(models.map((model) => model.score(requests)));
+          for (const scores of others) expect(scores).toEqual(expected);
+          for (const [i, request] of requests.entries())
+            expect(await models[3].score([request])).toEqual([expected[i]]);
+        }),
+        { numRuns: 12, seed: 1 },
+      );
+    });
 
-  test("a context moved into the continuation changes no probability of what follows", async () => {
-    const model = await openModel(`${architectures}/${name}`);
-    const text = Array.from({ length: 14 }, (_, i) => (i * 37 + 11) % vocabulary);
-    const [[whole]] = await model.score([{ context: text.slice(0, 1), continuations: [text.slice(1)] }]);
-    for (const cut of [2, 7, 13]) {
-      const [[part]] = await model.score([{ context: text.slice(0, cut), continuations: [text.slice(cut)] }]);
-      expect(largestDifference(part.logProbs, whole.logProbs.subarray(cut - 1))).toBeLessThan(1e-5);
-    }
+    test("continuations on a shared context score as each one alone on its own context", async () => {
+      const model = await openModel(`${architectures}/${name}`, {}, kernels);
+      await fc.assert(
+        fc.asyncProperty(anyRequests, async (requests) => {
+          const shared = (await model.score(requests)).flat();
+          const alone: ScoreRequest[] = requests.flatMap(({ context, continuations }) =>
+            continuations.map((continuation) => ({ context, continuations: [continuation] })),
+          );
+          expect((await model.score(alone)).flat()).toEqual(shared);
+        }),
+        { numRuns: 12, seed: 2 },
+      );
+    });
+
+    test("a context moved into the continuation changes no probability of what follows", async () => {
+      const model = await openModel(`${architectures}/${name}`, {}, kernels);
+      const text = Array.from({ length: 14 }, (_, i) => (i * 37 + 11) % vocabulary);
+      const [[whole]] = await model.score([{ context: text.slice(0, 1), continuations: [text.slice(1)] }]);
+      for (const cut of [2, 7, 13]) {
+        const [[part]] = await model.score([{ context: text.slice(0, cut), continuations: [text.slice(cut)] }]);
+        expect(largestDifference(part.logProbs, whole.logProbs.subarray(cut - 1))).toBeLessThan(1e-5);
+      }
+    });
   });
 });
 
