@@ -12,6 +12,7 @@ import { formatPlural } from "../report/units.ts";
 import type { FailureRow, ResultRow } from "../result.ts";
 import { type Answer, type AnswerOptions, answerRows } from "../scaling/answer.ts";
 import type { CountName } from "../scaling/curves.ts";
+import { meanAccuracyTask } from "../scaling/mean-accuracy.ts";
 import { summarizeAnswer } from "../scaling/summary.ts";
 import { openStore } from "../study/store/store.ts";
 import { formatTable, paint, printJson, printLine, type Style } from "./terminal.ts";
@@ -84,15 +85,16 @@ async function runReport(options: ReportOptions): Promise<void> {
     budgets: options.budget,
   };
   checkName(
-    "task",
-    options.task,
-    rows.map((row) => row.key.task),
-  );
-  checkName(
     "family",
     options.family,
     rows.map((row) => row.model.family),
   );
+  if (options.task !== meanAccuracyTask)
+    checkName(
+      "task",
+      options.task,
+      rows.map((row) => row.key.task),
+    );
   const answers = answerRows(rows, chosen);
   if (options.out !== undefined) {
     const title = options.title ?? options.db;

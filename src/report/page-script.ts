@@ -39,6 +39,7 @@ export function runPage(formatCommand: (row: RepeatedRow) => string): void {
     }, 4000);
   };
   const copyCommand = async (i: number) => {
+    if (i < 0) return; // a mean of several rows
     const command = commandOf(i);
     try {
       await navigator.clipboard.writeText(command);
@@ -56,7 +57,8 @@ export function runPage(formatCommand: (row: RepeatedRow) => string): void {
 
   // Points: one stop of the Tab key a figure, arrow keys between its points.
   const showTip = (point: Element) => {
-    tip.textContent = `${point.getAttribute("aria-label")}\nEnter or click copies the command.`;
+    const hint = Number(point.getAttribute("data-row")) < 0 ? "" : "\nEnter or click copies the command.";
+    tip.textContent = `${point.getAttribute("aria-label")}${hint}`;
     tip.hidden = false;
     const box = point.getBoundingClientRect();
     const left = box.left + box.width / 2 - tip.offsetWidth / 2;

@@ -8,6 +8,7 @@ import { type Comparison, compareAt, compareRange, type RangeComparison } from "
 import { buildCurves, type CountName, type Curve, type Point, placePoints } from "./curves.ts";
 import { passesFilter, type SpecFilter } from "./facets.ts";
 import { type Choice, chooseWithin, findFrontier } from "./frontier.ts";
+import { averageAccuracies } from "./mean-accuracy.ts";
 import { groupSeries, type Series, type SeriesFilter } from "./series.ts";
 import { findUnstable, type UnstableRow } from "./stability.ts";
 
@@ -47,7 +48,7 @@ export interface Answer {
 export const countNames: readonly CountName[] = ["all", "nonEmbedding", "quantized"];
 
 /**
- * One answer a series, the one with most models first; none where no row has the metric or passes the filters.
+ * One answer a series, the one with most models first, and one for the mean of a family's tasks; none where no row has the metric or passes the filters.
  *
  * @throws InputError for an unknown metric or a budget that is not a positive number
  */
@@ -55,8 +56,9 @@ export function answerRows(rows: readonly ResultRow[], options: AnswerOptions = 
   for (const budget of options.budgets ?? []) {
     if (!(budget > 0 && Number.isFinite(budget))) throw new InputError(`Budget ${budget} is not a positive size.`);
   }
-  const unstable = findUnstable(rows);
-  return groupSeries(rows, options)
+  const all = [...rows, ...averageAccuracies(rows)];
+  const unstable = findUnstable(all);
+  return groupSeries(all, options)
     .map((series) => answerSeries(series, unstable, options))
     .filter((answer) => answer.points.length > 0 || answer.unstable.length > 0);
 }

@@ -22,7 +22,7 @@ export interface SeriesFilter {
 }
 
 /**
- * Splits rows into series, those with most models first, then those with most rows.
+ * Splits rows into series, those with most models first, then losses (the least noisy), then those with most rows.
  * Rows without the metric that was asked for are left out.
  *
  * @throws InputError for an unknown metric
@@ -47,7 +47,8 @@ export function groupSeries(rows: readonly ResultRow[], filter: SeriesFilter = {
     }
   }
   const sizes = new Map(series.map((one) => [one, new Set(one.rows.map(modelKey)).size]));
-  return series.sort((a, b) => sizes.get(b)! - sizes.get(a)! || b.rows.length - a.rows.length);
+  const isLoss = (one: Series) => Number(one.metric.name === "nll");
+  return series.sort((a, b) => sizes.get(b)! - sizes.get(a)! || isLoss(b) - isLoss(a) || b.rows.length - a.rows.length);
 }
 
 /** What tells one model from another: its name and its weights. */

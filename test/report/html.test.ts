@@ -184,8 +184,8 @@ describe("thin and thick stores", () => {
     const html = renderReport({ rows });
     expect(html.length).toBeLessThan(25e6);
     const body = html.replace(/<script type="application\/json".*?<\/script>/s, "");
-    expect(body.match(/<tr>/g)!.length).toBeLessThan(2000);
-    expect(body.match(/<[a-z]/g)!.length).toBeLessThan(40_000);
-    expect(body.match(/<details><summary>books, /g)).toHaveLength(3);
+    expect(body.match(/<tr>/g)!.length).toBeLessThan(4000);
+    expect(body.match(/<[a-z]/g)!.length).toBeLessThan(60_000);
+    expect(body.match(/<details><summary>books, /g)).toHaveLength(4); // three tasks and their mean
   });
 });

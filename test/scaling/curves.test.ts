@@ -1,8 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { answerRows } from "../../src/scaling/answer.ts";
 import { buildCurves, placePoints } from "../../src/scaling/curves.ts";
 import { readFacets } from "../../src/scaling/facets.ts";
 import { interpolate } from "../../src/scaling/interpolate.ts";
+import { averageAccuracies } from "../../src/scaling/mean-accuracy.ts";
 import { findMetric, readMetric } from "../../src/scaling/metrics.ts";
 import { groupSeries } from "../../src/scaling/series.ts";
 import { findUnstable } from "../../src/scaling/stability.ts";
@@ -152,10 +154,33 @@ describe("series", () => {
       makeRow({ total: 8, metrics: { perplexity: 3 } }),
     ];
     expect(groupSeries(rows).map((one) => [one.task, one.metric.name])).toEqual([
-      ["piqa", "acc"],
       ["perplexity", "nll"],
+      ["piqa", "acc"],
     ]);
     expect(groupSeries(rows, { metric: "acc_norm" }).map((one) => one.task)).toEqual(["piqa"]);
+  });
+});
+
+describe("mean of tasks", () => {
+  const acc = (value: number, standardError?: number) => ({ acc: { value, standardError, n: 100 } });
+  const of = (model: string, task: string, value: number, standardError?: number) =>
+    makeRow({ model, task, total: 80, metrics: acc(value, standardError) });
+
+  test("is the plain mean, with independent errors, of models that have every task", () => {
+    const rows = [of("a", "piqa", 0.6, 0.03), of("a", "winogrande", 0.5, 0.04), of("b", "piqa", 0.7, 0.01)];
+    const means = averageAccuracies(rows);
+    expect(means.map((row) => [row.model.name, row.key.task])).toEqual([["a", "mean of tasks"]]);
+    expect(means[0].metrics["acc"].value).toBeCloseTo(0.55, 12);
+    expect(means[0].metrics["acc"].standardError).toBeCloseTo(0.025, 12);
+    expect(answerRows(rows).map((answer) => answer.series.task)).toContain("mean of tasks");
+  });
+
+  test("needs two tasks under the same conditions", () => {
+    const limited = makeRow({ model: "a", task: "winogrande", total: 80, metrics: acc(0.5), key: { limit: 400 } });
+    expect(averageAccuracies([of("a", "piqa", 0.6), limited])).toEqual([]);
+    expect(
+      averageAccuracies([of("a", "piqa", 0.6), of("a", "winogrande", 0.5)])[0].metrics["acc"].standardError,
+    ).toBeUndefined();
   });
 });
 

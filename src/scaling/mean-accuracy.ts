@@ -1,0 +1,47 @@
+// The paper's main metric: accuracy averaged over the zero-shot tasks, as rows derived from those of the tasks.
+// Derived rows exist only while an answer is made; no store holds them.
+
+import type { ResultRow } from "../result.ts";
+import { groupBy, modelKey } from "./series.ts";
+
+/** Task name of a derived row. */
+export const meanAccuracyTask = "mean of tasks";
+
+/**
+ * One row a model and spec with `acc = mean(acc_t)` and standard error `sqrt(sum(s_t^2)) / T` over all T tasks that the
+ * family was measured on under the same profile, limit, compute type and code. A model or spec that lacks one of them
+ * has no mean; a family with a single task has none at all.
+ *
+ * @see Dettmers and Zettlemoyer 2023, section 4: mean zero-shot accuracy of LAMBADA, Winogrande, HellaSwag, PIQA
+ */
+export function averageAccuracies(rows: readonly ResultRow[]): ResultRow[] {
+  const measured = rows.filter((row) => row.key.task !== "perplexity" && row.metrics["acc"] !== undefined);
+  return [...groupBy(measured, sameConditions).values()].flatMap((group) => {
+    const tasks = [...new Set(group.map(taskKey))].sort();
+    if (tasks.length < 2) return [];
+    const experiments = groupBy(group, (row) => `${modelKey(row)} ${row.key.spec}`);
+    return [...experiments.values()].flatMap((members) => averageMembers(members, tasks));
+  });
+}
+
+function averageMembers(members: readonly ResultRow[], tasks: readonly string[]): ResultRow[] {
+  const byTask = tasks.map((task) => members.find((row) => taskKey(row) === task));
+  if (byTask.includes(undefined)) return [];
+  const accuracies = byTask.map((row) => row!.metrics["acc"]);
+  const errors = accuracies.map((one) => one.standardError);
+  const value = accuracies.reduce((sum, one) => sum + one.value, 0) / tasks.length;
+  const standardError = errors.includes(undefined) ? undefined : Math.hypot(...(errors as number[])) / tasks.length;
+  const [first] = members;
+  const key = { ...first.key, task: meanAccuracyTask, taskVersion: "", dataHash: tasks.join(" ") };
+  const seconds = members.reduce((sum, row) => sum + row.seconds, 0);
+  return [{ ...first, id: "", key, metrics: { acc: { value, standardError, n: tasks.length } }, seconds }];
+}
+
+function sameConditions({ key, model }: ResultRow): string {
+  const { quantizer, model: modelCode, task } = key.versions;
+  return JSON.stringify([model.family, key.profile, key.limit, key.computeType, quantizer, modelCode, task]);
+}
+
+function taskKey({ key }: ResultRow): string {
+  return `${key.task} ${key.taskVersion} ${key.dataHash}`;
+}
