@@ -48,8 +48,10 @@ def encode(tokenizer: Tokenizer, text: Path) -> np.ndarray:
 if __name__ == "__main__":
     work = Path(sys.argv[1])
     recipe = json.loads((Path(__file__).parent / "recipe.json").read_text())["tokenizer"]
-    tokenizer = train_tokenizer(work / "train.txt", recipe["vocabulary"], recipe["characters"])
-    tokenizer.save(str(work / "tokenizer.json"))
+    saved = work / "tokenizer.json"
+    if not saved.exists():
+        train_tokenizer(work / "train.txt", recipe["vocabulary"], recipe["characters"]).save(str(saved))
+    tokenizer = Tokenizer.from_file(str(saved))
     for name in ("heldout", "train"):
         ids = encode(tokenizer, work / f"{name}.txt")
         ids.tofile(work / f"{name}.bin")

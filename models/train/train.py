@@ -119,6 +119,7 @@ def train(work: Path, recipe: dict, run: dict) -> None:
     sequences = Sequences(np.fromfile(work / "train.bin", np.uint16), settings)
     batch, tokens_a_step = settings["batch"], settings["batch"] * settings["context"]
     saved = logged = time.monotonic()
+    logged_step = step
     while step < settings["steps"]:
         for group in optimizer.param_groups:
             group["lr"] = rate(step, settings, size["width"])
@@ -131,8 +132,9 @@ def train(work: Path, recipe: dict, run: dict) -> None:
         loss_sum += loss.item()
         now = time.monotonic()
         if step % 100 == 0:
-            log.add(step=step, loss=round(loss_sum / 100, 4), tokensPerSecond=round(100 * tokens_a_step / (now - logged)))
-            loss_sum, logged = 0.0, now
+            speed = (step - logged_step) * tokens_a_step / (now - logged)
+            log.add(step=step, loss=round(loss_sum / 100, 4), tokensPerSecond=round(speed))
+            loss_sum, logged, logged_step = 0.0, now, step
         if now - saved > settings["checkpointSeconds"] or step == settings["steps"]:
             seconds, saved = seconds + now - saved, now
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "random": torch.get_rng_state()}
