@@ -37,12 +37,12 @@ export function measureError(weights: Float32Array, tensor: QuantizedTensor): Qu
 
 function measureCodeUse({ shape, spec, codes, outliers }: QuantizedTensor): { codesUsed: number; entropy: number } {
   const [rows, columns] = shape;
-  const coded = new Uint8Array(columns).fill(1);
-  for (const column of outliers?.columns ?? []) coded[column] = 0;
+  const all = unpackCodes(codes, spec.bits, rows * columns);
   const counts = new Float64Array(2 ** spec.bits);
-  unpackCodes(codes, spec.bits, rows * columns).forEach((code, i) => {
-    counts[code] += coded[i % columns];
-  });
+  for (const code of all) counts[code]++;
+  for (const column of outliers?.columns ?? []) {
+    for (let row = 0; row < rows; row++) counts[all[row * columns + column]]--;
+  }
   const total = counts.reduce((sum, count) => sum + count, 0);
   const used = counts.filter((count) => count > 0);
   // log2(total / count) of a single code is exactly 0.

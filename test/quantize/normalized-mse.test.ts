@@ -17,6 +17,7 @@ const errorOf = (weights: Float32Array, type: string, block: number) =>
 
 const normals = draw(2 ** 21, createRandom(0).normal);
 const blocks = [64, 128, 256, 1024, 4096];
+const samples = [2 ** 19, 2 ** 19, 2 ** 19, 2 ** 20, 2 ** 21]; // the more, the fewer blocks there are
 
 test.each([
   ["int3", [6.312e-2, 7.49e-2, 8.667e-2, 1.102e-1, 1.351e-1]],
@@ -39,7 +40,7 @@ test.each([
   ["int8", [3.521e-5, 4.182e-5, 4.837e-5, 6.163e-5, 7.547e-5]],
 ] as [string, number[]][])("%s on normal weights is within 1 percent, in blocks of 64 to 4096", (type, expected) => {
   blocks.forEach((block, i) => {
-    expect(Math.abs(errorOf(normals, type, block) / expected[i] - 1)).toBeLessThan(0.01);
+    expect(Math.abs(errorOf(normals.subarray(0, samples[i]), type, block) / expected[i] - 1)).toBeLessThan(0.01);
   });
 });
 
