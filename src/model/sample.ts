@@ -44,7 +44,7 @@ export function chooseToken(
     if (topK > 0) tokens = tokens.slice(0, topK);
     tokens = keepNucleus(tokens, tokens.map(weigh), topP);
   }
-  const weights = tokens.map((token) => (weigh(token) >= minP ? weigh(token) : 0));
+  const weights = tokens.map(weigh).map((weight) => (weight >= minP ? weight : 0));
   let left = random.uniform() * weights.reduce((a, b) => a + b, 0);
   for (let i = 0; i < tokens.length; i++) {
     left -= weights[i];

@@ -33,7 +33,7 @@ export async function loadTokenizer(checkpoint: Checkpoint): Promise<TextTokeniz
 function createMissingTokenizer({ bosId, eosId, stopIds }: TokenizerFiles, source: string): TextTokenizer {
   const fail = () => {
     throw new InputError(
-      `${source} has no tokenizer that can be read; expected tokenizer.json, or vocab.json and merges.txt.`,
+      `${source} has no tokenizer that can be read; expected tokenizer.json (transformers' save_pretrained writes one), or vocab.json and merges.txt.`,
     );
   };
   return { bosToken: bosId, eosToken: eosId, stopTokens: new Set(stopIds), encode: fail, decode: fail };

@@ -35,6 +35,8 @@ describe("a wrong config", () => {
     ["llama", { rope_scaling: { rope_type: "linear" } }, "rope_scaling: factor is missing"],
     ["llama", { rope_scaling: "linear" }, 'rope_scaling is "linear"; an object is expected.'],
     ["llama", { tie_word_embeddings: "yes" }, 'tie_word_embeddings is "yes"; true or false is expected.'],
+    ["llama", { rope_interleaved: true }, "rope_interleaved is true"],
+    ["llama", { quantization_config: { bits: 4 } }, "quantized by another tool"],
     ["opt", { num_attention_heads: 5 }, "a width of 24 is not a multiple of 5 heads"],
     ["gpt2", { add_cross_attention: true }, "add_cross_attention is true"],
     ["neox-parallel", { rotary_pct: 0.2 }, "rotary positions turn 3 of 16 values of a head"],
@@ -79,6 +81,29 @@ describe("tensors that do not fit the config", () => {
       tensors: new Map([...tensors, ["lm_head.weight", { name: "lm_head.weight", type: "F32", shape: [96, 24] }]]),
     }));
     expect(model.vocabularySize).toBe(96);
+  });
+});
+
+describe("names as checkpoints vary them", () => {
+  test.each([
+    ["opt", "model.decoder.", "decoder."],
+    ["opt-350m", "model.decoder.", ""],
+    ["bloom-4-heads", "transformer.", ""],
+    ["neox-parallel", "gpt_neox.", ""],
+    ["neox-parallel", "embed_out.", "lm_head."],
+    ["llama", "model.", ""],
+    ["qwen2-tied", "model.", "base_model.model.model."],
+  ])("%s: %s may be %j", async (name, prefix, other) => {
+    const rename = (tensor: string) => (tensor.startsWith(prefix) ? other + tensor.slice(prefix.length) : tensor);
+    const renamed = await load(name, ({ tensors, read }) => {
+      const original = new Map([...tensors.keys()].map((tensor) => [rename(tensor), tensor]));
+      return {
+        tensors: new Map([...tensors.values()].map((header) => [rename(header.name), header])),
+        read: (tensor) => read(original.get(tensor)!),
+      };
+    });
+    const tokens = [3, 1, 4, 1, 5];
+    expect(await renamed.logits(tokens)).toEqual(await (await load(name, () => ({}))).logits(tokens));
   });
 });
 

@@ -61,7 +61,7 @@ describe("long texts are encoded in pieces that no merge can cross", () => {
     readJson(`${elsewhere[name] ?? `test/fixtures/tokenizers/${name}`}/tokenizer.json`);
 
   test.each(names)("%s: a book gives the ids of the library's one piece", async (name) => {
-    const text = readFileSync(`${root}models/books/heldout.txt`, "utf8").slice(0, 60_000);
+    const text = readFileSync(`${root}models/books/heldout.txt`, "utf8").slice(0, 40_000);
     const whole = new Tokenizer(definitionOf(name), {}).encode(text, { add_special_tokens: false }).ids;
     const tokenizer = await loadTokenizer(await openTokenizer(name));
     expect(tokenizer.encode(text, "none")).toEqual(whole);
@@ -71,9 +71,11 @@ describe("long texts are encoded in pieces that no merge can cross", () => {
   test.each(names)("%s: so does any string", async (name) => {
     const library = new Tokenizer(definitionOf(name), {});
     const tokenizer = await loadTokenizer(await openTokenizer(name));
-    const words = fc.stringMatching(/^[ \n▁a-e.é日👍]{0,40}$/u);
+    const character = fc.integer({ min: 0, max: 0x10ffff }).map((code) => String.fromCodePoint(code));
+    const anything = fc.string({ unit: character.filter((text) => text.isWellFormed()), maxLength: 30 });
+    const words = fc.string({ unit: fc.constantFrom(..." \n▁abcdeé.日👍"), maxLength: 40 });
     fc.assert(
-      fc.property(fc.oneof(fc.string({ unit: "binary", maxLength: 30 }), words), (text) => {
+      fc.property(fc.oneof(anything, words), (text) => {
         if (text === "") return;
         expect(tokenizer.encode(text, "none")).toEqual(library.encode(text, { add_special_tokens: false }).ids);
       }),

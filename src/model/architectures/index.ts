@@ -36,6 +36,11 @@ export function describeDecoder(
 ): FoundDecoder {
   const where = `config.json of ${source}`;
   const architecture = findArchitecture(config["model_type"], where);
+  if (config["quantization_config"] != null) {
+    throw new InputError(
+      `${where}: quantization_config says that the weights are quantized by another tool; a checkpoint in 16 or 32 bits is expected.`,
+    );
+  }
   const prefix = findPrefix(architecture, tensors);
   const headName = architecture.heads.find((name) => tensors.has(name)) ?? architecture.heads[0];
   const description = architecture.describe(createConfigReader(config, where), prefix, headName);

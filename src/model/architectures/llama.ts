@@ -62,6 +62,9 @@ function describeLlama(
     layers: ["num_hidden_layers"],
     heads: ["num_attention_heads"],
   });
+  if (config.boolean("rope_interleaved", false)) {
+    throw config.fail("rope_interleaved is true; only half-split rotary positions are supported.");
+  }
   const keyHeads = config.integer("num_key_value_heads", heads);
   if (heads % keyHeads !== 0) throw config.fail(`${heads} heads are not a multiple of ${keyHeads} key-value heads.`);
   const headSize = config.has("head_dim") ? config.integer("head_dim") : divideHeads(config, width, heads);
