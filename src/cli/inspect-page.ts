@@ -97,7 +97,7 @@ function groupTensors(tensors: readonly TensorFacts[]): TensorFacts[][] {
   for (const tensor of tensors) {
     const key =
       tensor.part === null
-        ? `vector ${tensor.type}`
+        ? `${tensor.reason} ${tensor.type}`
         : `${patternOf(tensor)} ${tensor.shape} ${tensor.type} ${tensor.reason}`;
     groups.set(key, [...(groups.get(key) ?? []), tensor]);
   }

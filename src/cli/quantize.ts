@@ -119,7 +119,7 @@ function printSummary(summary: Summary): void {
         : `; ${(bits.quantized / quantizedParameters).toFixed(3)} over the ${quantizedParameters.toLocaleString("en")} ` +
           `quantized (nominal ${bits.nominalPerParameter.toFixed(3)})`),
   );
-  printLine(`written in ${formatSeconds(summary.seconds)}`);
+  printLine(`written in ${summary.seconds < 10 ? `${summary.seconds.toFixed(1)} s` : formatSeconds(summary.seconds)}`);
 }
 
 /** Bytes as people say them. */
