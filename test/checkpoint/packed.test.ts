@@ -1,17 +1,23 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { createMemorySource } from "../../src/checkpoint/bytes.ts";
 import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
 import { openCheckpointFiles } from "../../src/checkpoint/open.ts";
 import { openCheckpoint } from "../../src/checkpoint/open-node.ts";
+import { describePacked } from "../../src/checkpoint/packed.ts";
 import { formatSafetensors, openSafetensors } from "../../src/checkpoint/safetensors.ts";
 import { writePackedCheckpoint } from "../../src/checkpoint/write-packed-node.ts";
 import { InputError } from "../../src/input-error.ts";
 import { countBits } from "../../src/model/count.ts";
 import { quantizeCheckpoint } from "../../src/model/quantized-view.ts";
+import { quantize } from "../../src/quantize/quantize.ts";
+import type { QuantizedSpec } from "../../src/quantize/spec.ts";
 import { parseSpec } from "../../src/quantize/spec-text.ts";
+import { toFloat32 } from "../../src/tensor/convert.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 
 const fixtures = new URL("../fixtures/", import.meta.url).pathname;
@@ -275,6 +281,33 @@ describe("writing", () => {
     const huge = { ...view, storedAs: () => ({ parts, isExact: true }) };
     await expect(writePackedCheckpoint(huge, out)).rejects.toThrow(/needs .* GB, but its disk has .* free/);
     expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it("holds one tensor at a time, however many there are", async () => {
+    const view = await viewAt(llama, "int4:b64");
+    const [rows, columns] = [512, 256]; // 256 KiB in float16, 512 KiB in float32
+    const names = Array.from({ length: 30 }, (_, i) => `w${i}`);
+    const header = (name: string) => ({ name, type: "F16" as const, shape: [rows, columns] });
+    const spec = parseSpec("int4:b64") as QuantizedSpec;
+    const large: Checkpoint = {
+      ...view,
+      tensors: new Map(names.map((name) => [name, header(name)])),
+      storedAs: (name) => ({ parts: describePacked(name, [rows, columns], spec, 0, 16), isExact: true }),
+      async read(name) {
+        const weights = toFloat32({ ...header(name), bytes: new Uint8Array(rows * columns * 2).fill(1) });
+        return quantize(weights, [rows, columns], spec, { name });
+      },
+    };
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const held: number[] = [];
+    const onProgress = () => {
+      collect();
+      held.push(process.memoryUsage().arrayBuffers);
+    };
+    await writePackedCheckpoint(large, out, { onProgress });
+    expect(held).toHaveLength(30);
+    expect(Math.max(...held) - held[0]).toBeLessThan(3 * rows * columns * 4);
   });
 
   it("stops between two tensors when it is told to", async () => {

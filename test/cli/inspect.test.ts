@@ -53,7 +53,7 @@ describe("inspecting a spec", () => {
     const page = await inspectJson("quantile3");
     expect(page.codebookOf).toBe("N(0, 1)");
     const expected = [-1, -0.540281, -0.249862, 0, 0.249862, 0.540281, 1];
-    page.codebook.forEach((value: number, i: number) => expect(value).toBeCloseTo(expected[i], 5));
+    for (const [i, value] of page.codebook.entries()) expect(value).toBeCloseTo(expected[i], 5);
     expect(page.codebookBits).toBe(16 * 7);
     expect(await inspect("quantile3")).toMatch(/values +of N\(0, 1\); each tensor has its own/);
   });
