@@ -181,6 +181,12 @@ async function prepareTasks(options: EvalOptions): Promise<(opened: OpenModel) =
         `\nmean acc ${show(meanAccuracy)} over ${count}, ${show(aboveChance)} of the way from guessing to perfect`,
       );
     }
+    for (const { task, overlong } of results.filter((result) => result.overlong > 0)) {
+      const what = overlong === 1 ? "1 continuation is" : `${overlong} continuations are`;
+      printLine(
+        `${task}: ${what} longer than ${opened.model.maxLength} tokens and scored in windows; lm-eval refuses these`,
+      );
+    }
     printLine(`${profile.name}, ${summarizeModel(opened)}`);
   };
 }

@@ -5,6 +5,7 @@ import { InputError } from "../input-error.ts";
 import type { LanguageModel, ScoreRequest } from "../language-model.ts";
 import type { TokenPair } from "./profiles.ts";
 import { sum } from "./sum.ts";
+import { planRolling } from "./windows.ts";
 
 /** The score of one pair. */
 export interface PairScore {
@@ -19,8 +20,7 @@ export interface PairScore {
  * with one context (the endings of a HellaSwag item) become one request, whose context is computed once.
  *
  * @param describe - names a pair in an error: "document 3 of piqa"
- * @throws InputError if a context or continuation is empty, a continuation is longer than the model's window, or a
- *   log-probability is not finite
+ * @throws InputError if a context or continuation is empty, or a log-probability is not finite
  */
 export async function scorePairs(
   model: LanguageModel,
@@ -29,19 +29,32 @@ export async function scorePairs(
   onProgress?: (tokensDone: number, tokensTotal: number) => void,
 ): Promise<PairScore[]> {
   const requests: { context: readonly number[]; continuations: (readonly number[])[] }[] = [];
+  const owners: number[] = []; // pair of each continuation
   pairs.forEach((pair, index) => {
-    const context = cutContext(pair, model, () => describe(index));
-    const last = requests.at(-1);
-    if (last && haveSameTokens(last.context, context)) last.continuations.push(pair.continuation);
-    else requests.push({ context, continuations: [pair.continuation] });
+    checkPair(pair, model, () => describe(index));
+    for (const { context, continuation } of fitPair(pair, model.maxLength)) {
+      const last = requests.at(-1);
+      if (last && haveSameTokens(last.context, context)) last.continuations.push(continuation);
+      else requests.push({ context, continuations: [continuation] });
+      owners.push(index);
+    }
   });
   if (requests.length === 0) return [];
-  const scores = (await model.score(requests satisfies ScoreRequest[], onProgress)).flat();
-  return scores.map(({ logProbs, greedy }, index) => {
+  const pieces = (await model.score(requests satisfies ScoreRequest[], onProgress)).flat();
+  const scores = pairs.map(() => ({ logLikelihood: 0, greedy: true }));
+  pieces.forEach(({ logProbs, greedy }, i) => {
     const logLikelihood = sum(logProbs);
-    if (!Number.isFinite(logLikelihood)) throw createNotFiniteError(model, describe(index));
-    return { logLikelihood, greedy };
+    if (!Number.isFinite(logLikelihood)) throw createNotFiniteError(model, describe(owners[i]));
+    const score = scores[owners[i]];
+    score.logLikelihood += logLikelihood;
+    score.greedy &&= greedy;
   });
+  return scores;
+}
+
+/** Whether a continuation is longer than what the model can take at once. */
+export function isOverlong({ continuation }: TokenPair, model: LanguageModel): boolean {
+  return continuation.length > model.maxLength;
 }
 
 /** The error for log-probabilities that are NaN or infinite. */
@@ -51,9 +64,7 @@ export function createNotFiniteError(model: LanguageModel, where: string): Input
   );
 }
 
-/** The end of the context that fits: `(context + continuation)` keeps its last `maxLength + 1` tokens. */
-function cutContext(pair: TokenPair, model: LanguageModel, where: () => string): readonly number[] {
-  const { context, continuation } = pair;
+function checkPair({ context, continuation }: TokenPair, model: LanguageModel, where: () => string): void {
   if (context.length === 0) {
     throw new InputError(`The context of ${where()} has no tokens in the vocabulary of ${model.name}.`);
   }
@@ -62,13 +73,17 @@ function cutContext(pair: TokenPair, model: LanguageModel, where: () => string):
       `The continuation of ${where()} has no tokens of its own in the vocabulary of ${model.name}, so nothing can be scored.`,
     );
   }
-  const room = model.maxLength + 1 - continuation.length;
-  if (room < 1) {
-    throw new InputError(
-      `The continuation of ${where()} has ${continuation.length} tokens, more than the ${model.maxLength} that ${model.name} can take.`,
-    );
-  }
-  return context.length > room ? context.slice(context.length - room) : context;
+}
+
+/**
+ * The end of the pair that fits: `(context + continuation)` keeps its last `maxLength + 1` tokens. A continuation that
+ * does not fit by itself, at which lm-eval stops, is scored in full in rolling windows.
+ */
+function fitPair(pair: TokenPair, maxLength: number): TokenPair[] {
+  const { context, continuation } = pair;
+  const room = maxLength + 1 - continuation.length;
+  if (room < 1) return planRolling(continuation, context[context.length - 1], maxLength);
+  return [context.length > room ? { context: context.slice(context.length - room), continuation } : pair];
 }
 
 function haveSameTokens(a: readonly number[], b: readonly number[]): boolean {

@@ -14,7 +14,7 @@ import {
   scoreRolling,
   summarize,
 } from "./metrics.ts";
-import { type PairScore, scorePairs } from "./pairs.ts";
+import { isOverlong, type PairScore, scorePairs } from "./pairs.ts";
 import { createEncoder, type Encoder, findProfile, type TokenPair } from "./profiles.ts";
 import { mean } from "./sum.ts";
 import { planRolling } from "./windows.ts";
@@ -87,6 +87,8 @@ export interface TaskResult {
   readonly metrics: Readonly<Record<string, Metric>>;
   /** Accuracy of guessing: the mean of 1 / choices; 0 for a free continuation, absent without accuracy. */
   readonly chance?: number;
+  /** Continuations longer than the model's window, which lm-eval refuses; they are scored in rolling windows. */
+  readonly overlong: number;
   /** One for each document, for paired comparisons. */
   readonly documents: readonly DocumentScore[];
 }
@@ -129,7 +131,16 @@ export async function evaluateTask(
     onProgress?.("bootstrap", done, total),
   );
   const chance = task.kind === "rolling" ? undefined : mean(scored.map((document) => document.chance!));
-  return { task: task.name, version: task.version, profile: profile.name, metrics, chance, documents: scored };
+  const overlong = pairs.filter((pair) => isOverlong(pair, model)).length;
+  return {
+    task: task.name,
+    version: task.version,
+    profile: profile.name,
+    metrics,
+    chance,
+    overlong,
+    documents: scored,
+  };
 
   function nameDocument(index: number): string {
     return `document ${index + 1} of ${task.name}`;

@@ -55,11 +55,27 @@ test("too long a context loses tokens from the left, so that maxLength tokens ar
   expect(second.context.length + second.continuations[0].length).toBe(13);
 });
 
-test("a continuation that cannot fit is refused by the number of its document", async () => {
-  const model = createFakeModel({ maxLength: 2 });
-  const attempt = evaluateTask(model, tasks["piqa"], piqa);
-  await expect(attempt).rejects.toThrow(InputError);
-  await expect(attempt).rejects.toThrow(/document 1 of piqa has 4 tokens, more than the 2/);
+test("a continuation longer than the model's window is scored in full, in rolling windows, and counted", async () => {
+  const model = createFakeModel({ maxLength: 3 });
+  const result = await evaluateTask(model, tasks["piqa"], piqa.slice(0, 1), { profile: "0.3" });
+  const [first, second] = result.documents[0].logLikelihoods;
+  expect(first).toBeCloseTo(logLikelihood(58, " x"), 10);
+  expect(second).toBeCloseTo(logLikelihood(58, " yé"), 10);
+  expect(result.overlong).toBe(1);
+  expect((await evaluateTask(createFakeModel({ maxLength: 4 }), tasks["piqa"], piqa)).overlong).toBe(0);
+});
+
+test("a context or a continuation without tokens is refused by the number of its document", async () => {
+  const noContext = createFakeModel({ encode: (text) => (text.startsWith("Question") ? [] : [1]) });
+  const noContinuation = createFakeModel({ encode: () => [1, 2] });
+  for (const [model, message] of [
+    [noContext, /context of document 1 of piqa has no tokens/],
+    [noContinuation, /continuation of document 1 of piqa has no tokens of its own/],
+  ] as const) {
+    const attempt = evaluateTask(model, tasks["piqa"], piqa);
+    await expect(attempt).rejects.toThrow(InputError);
+    await expect(attempt).rejects.toThrow(message);
+  }
 });
 
 test("a limit takes the first documents, and none at all is an error", async () => {
@@ -180,7 +196,14 @@ function makeResult(task: string, row: Record<string, unknown>): TaskResult {
       { value: row[key] as number, standardError: error === "N/A" ? undefined : (error as number), n: 20 },
     ];
   });
-  return { task, version: tasks[task].version, profile: "", metrics: Object.fromEntries(metrics), documents: [] };
+  return {
+    task,
+    version: tasks[task].version,
+    profile: "",
+    metrics: Object.fromEntries(metrics),
+    overlong: 0,
+    documents: [],
+  };
 }
 
 test("the table is lm-eval's, character by character", () => {
