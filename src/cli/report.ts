@@ -40,7 +40,7 @@ export function addReportCommand(program: Command): void {
     .description("Show which model at how many bits each budget is best spent on.")
     .requiredOption("--db <file>", "the store of a study")
     .option("--out <file>", "write the report as one HTML file")
-    .option("--title <text>", "title of the page (default: the store's path)")
+    .option("--title <text>", "title of the page (default: the families)")
     .option("--metric <name>", "compare by this metric (default: acc of tasks, nll of texts)")
     .option("--task <name>", "only this task")
     .option("--family <name>", "only this family")
@@ -97,7 +97,7 @@ async function runReport(options: ReportOptions): Promise<void> {
     );
   const answers = answerRows(rows, chosen);
   if (options.out !== undefined) {
-    const title = options.title ?? options.db;
+    const { title } = options;
     writeWhole(options.out, renderReport({ rows, failures, title, facts: [["Store", options.db]], options: chosen }));
   }
   if (options.json) {

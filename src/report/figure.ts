@@ -90,15 +90,14 @@ export function drawFrontier(answer: Answer, rows: RowIndex, size: FigureSize): 
   addCloud(figure, frame, answer.points);
   const dy = frame.worseIsUp ? 15 : -8;
   const names = shown.filter((point, i) => i === 0 || modelKey(shown[i - 1].row) !== modelKey(point.row));
+  // Below the steps there is nothing; a name without room there goes above them.
   const labels = names.map((point): PlacedLabel => {
     const text = cleanText(point.row.model.name, size.width < 500 ? 12 : 20);
-    const x = frame.x(point.bits) - 7 - text.length * 3.3;
-    return {
-      text,
-      x: Math.max(frame.labels.left + text.length * 3.3, x),
-      y: frame.y(point.value) + dy,
-      color: "var(--ink)",
-    };
+    const half = text.length * 3.4;
+    const below = frame.x(point.bits) - 7 - half;
+    const y = frame.y(point.value);
+    if (below - half >= frame.labels.left) return { text, x: below, y: y + dy, color: "var(--ink)" };
+    return { text, x: frame.x(point.bits) + 9 + half, y: y - dy / 2, color: "var(--ink)" };
   });
   const what = `Frontier of ${describeSeries(answer)}: ${frontier.length} of ${answer.points.length} measured points.`;
   return finishFigure(

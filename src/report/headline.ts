@@ -2,8 +2,9 @@
 
 import type { Answer } from "../scaling/answer.ts";
 import type { Share } from "../scaling/compare.ts";
+import type { Point } from "../scaling/curves.ts";
 import { cleanText } from "./text.ts";
-import { formatPrecision, formatShare, formatSize, formatValue } from "./units.ts";
+import { formatMeasured, formatPrecision, formatShare, formatSize, formatValue } from "./units.ts";
 
 /** The answer of one series in sentences of plain text, the answer itself first. */
 export function writeHeadline(answer: Answer): string[] {
@@ -32,24 +33,33 @@ export function findWinner(shares: readonly Share[]): { winner: number; share: n
 }
 
 // A budget in the middle, said as a choice that can be made.
-function writeExample({ budgets }: Answer): string {
+function writeExample({ budgets, series }: Answer): string {
   const chosen = budgets.filter((one) => one.choice !== null);
   const middle = chosen[chosen.length >> 1];
   if (middle === undefined) return "";
   const { best, second, margin } = middle.choice!;
-  const what = `At ${formatSize(middle.budget)} the best that fits is ${cleanText(best.row.model.name, 40)} at ${cleanText(best.row.key.spec, 40)}`;
+  const value = `${series.metric.label} ${formatMeasured(best.value, best.standardError)}`;
+  const what = `Within ${formatSize(middle.budget)} the best measured is ${nameOf(best)} (${formatSize(best.bits)}, ${value})`;
   if (second === null || margin === null) return `${what}.`;
-  const noise = margin.withinNoise ? ", a margin within noise" : "";
-  return `${what}, better by ${formatValue(margin.value)} than ${cleanText(second.row.model.name, 40)} at ${cleanText(second.row.key.spec, 40)}${noise}.`;
+  if (margin.withinNoise) return `${what}; ${nameOf(second)} is within noise of it.`;
+  return `${what}, better by ${formatValue(margin.value)} than ${nameOf(second)}.`;
 }
 
 function writeCertainty({ budgets }: Answer): string {
   const judged = budgets.filter((one) => one.curves.margin !== null && one.curves.margin.withinNoise !== null);
   if (judged.length === 0) return "";
   const clear = judged.filter((one) => !one.curves.margin!.withinNoise).length;
-  if (clear === judged.length) return "At every budget shown, the winning precision is clear of noise.";
-  if (clear === 0) return "At no budget shown is the winning precision clear of noise.";
-  return `The winning precision is clear of noise at ${clear} of the ${judged.length} budgets shown.`;
+  const where =
+    clear === judged.length
+      ? "at every budget"
+      : clear === 0
+        ? "at no budget"
+        : `at ${clear} of the ${judged.length} budgets`;
+  return `By unpaired errors, which overstate noise, the winning precision is clear of it ${where} shown.`;
+}
+
+function nameOf({ row }: Point): string {
+  return `${cleanText(row.model.name, 40)} at ${cleanText(row.key.spec, 40)}`;
 }
 
 // One size or one precision, or curves that do not overlap: what can be said without any of them.
@@ -64,7 +74,7 @@ function writeThinAnswer({ curves, frontier, series }: Answer): string[] {
   const best = frontier[frontier.length - 1];
   return [
     why,
-    `The best measured ${series.metric.label} is ${formatValue(best.value)}, by ${cleanText(best.row.model.name, 40)} at ${cleanText(best.row.key.spec, 40)} in ${formatSize(best.bits)}.`,
+    `The best measured ${series.metric.label} is ${formatValue(best.value)}, by ${nameOf(best)} in ${formatSize(best.bits)}.`,
   ];
 }
 

@@ -11,14 +11,14 @@ import { runPage } from "./page-script.ts";
 import { pageStyle } from "./page-style.ts";
 import { tabulateRecords } from "./records.ts";
 import { renderAnswer, renderOtherAnswers, renderProvenance, renderTroubles } from "./sections.ts";
-import { escapeHtml, escapeJson } from "./text.ts";
+import { cleanText, escapeHtml, escapeJson } from "./text.ts";
 import { formatPlural } from "./units.ts";
 
 /** What a report is made of. */
 export interface ReportInput {
   readonly rows: readonly ResultRow[];
   readonly failures?: readonly FailureRow[];
-  /** Default: `k-bit inference scaling laws`. */
+  /** Default: `k-bit scaling laws of` the families. */
   readonly title?: string;
   /** Further lines of provenance, such as the study's name and file: `[name, value]`. */
   readonly facts?: readonly (readonly [string, string])[];
@@ -37,7 +37,8 @@ const otherLimit = 40;
  * @throws InputError for an unknown metric in the options
  */
 export function renderReport(input: ReportInput): string {
-  const { rows, failures = [], title = "k-bit inference scaling laws", facts = [], options = {} } = input;
+  const { rows, failures = [], facts = [], options = {} } = input;
+  const title = input.title ?? nameFamilies(rows);
   const nonce = escapeHtml(input.nonce ?? crypto.randomUUID());
   const answers = answerRows(rows, options);
   const unstable = findUnstable(rows);
@@ -81,6 +82,13 @@ ${renderProvenance(rows, facts)}
 </body>
 </html>
 `;
+}
+
+function nameFamilies(rows: readonly ResultRow[]): string {
+  const families = [...new Set(rows.map((row) => row.model.family))];
+  if (families.length === 0) return "k-bit scaling laws";
+  const named = families.slice(0, 4).map((family) => cleanText(family, 40));
+  return `k-bit scaling laws of ${named.join(", ")}${families.length > 4 ? `, and ${families.length - 4} more` : ""}`;
 }
 
 // The first sentence is the answer, large; the rest stands under it.

@@ -31,13 +31,14 @@ const lineHeight = 14;
 
 /**
  * Each label `gap` pixels below (negative: above) its point, pushed sideways until it covers no other. Short texts are
- * taken for all where a full one would have to move.
+ * taken for all but the last where a full one would have to move.
  */
 export function placeLabels(labels: readonly Label[], gap: number, frame: LabelFrame): PlacedLabel[] {
   const wanted = labels.map((label) => ({ ...label, y: label.y + gap }));
   const clash = wanted.some((a, i) => wanted.slice(i + 1).some((b) => missing(a, b) > 0));
   const placed = wanted.map(({ text, short, x, y, color }) => ({ text: clash ? short : text, x, y, color }));
   placed.sort((a, b) => a.x - b.x);
+  if (clash) placed[placed.length - 1].text = wanted.reduce((a, b) => (b.x >= a.x ? b : a)).text;
   const half = (label: PlacedLabel) => (label.text.length * characterWidth) / 2;
   for (const label of placed) label.y = Math.min(frame.bottom, Math.max(frame.top, label.y));
   // Neighbours give way to each other evenly; two sweeps then settle what is left within the frame.

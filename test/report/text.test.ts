@@ -102,7 +102,7 @@ describe("labels", () => {
 
   test("stand in full where there is room, short where there is not", () => {
     expect(placeLabels([label(50, 50), label(150, 50)], 10, frame).map((one) => one.text)).toEqual(["4-bit", "4-bit"]);
-    expect(placeLabels([label(50, 50), label(60, 50)], 10, frame).map((one) => one.text)).toEqual(["4", "4"]);
+    expect(placeLabels([label(50, 50), label(60, 50)], 10, frame).map((one) => one.text)).toEqual(["4", "4-bit"]);
     expect(placeLabels([label(50, 50)], 10, frame)[0]).toMatchObject({ x: 50, y: 60 });
   });
 
