@@ -13,13 +13,13 @@ export function selectOrdered(values: Float32Array, ranks: readonly number[]): n
     return ranks.map((rank) => sorted[rank]);
   }
   const keys = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  // Each wanted rank sinks through the bins of 11, 11 and 10 leading bits of the ordered key.
+  // Each wanted rank sinks through the bins of 13, 9 and 10 leading bits of the ordered key.
   const sought = ranks.map((rank) => ({ prefix: 0, rank }));
   let prefixBits = 0;
-  for (const digitBits of [11, 11, 10]) {
+  for (const digitBits of [13, 9, 10]) {
     const shift = 32 - prefixBits - digitBits;
     const prefixes = [...new Set(sought.map(({ prefix }) => prefix))];
-    const slots = new Int32Array(2 ** prefixBits).fill(-1);
+    const slots = new Int16Array(2 ** prefixBits).fill(-1);
     prefixes.forEach((prefix, slot) => {
       slots[prefix] = slot;
     });
@@ -43,7 +43,7 @@ export function selectOrdered(values: Float32Array, ranks: readonly number[]): n
 /** How often each digit follows each prefix that has a slot: `(slotCount, 2^digitBits)`. */
 function countDigits(
   keys: Uint32Array,
-  slots: Int32Array,
+  slots: Int16Array,
   slotCount: number,
   shift: number,
   digitBits: number,
@@ -52,8 +52,8 @@ function countDigits(
   const mask = 2 ** digitBits - 1;
   for (let i = 0; i < keys.length; i++) {
     // Unsigned order of the key is the order of the floats: negative ones inverted, the others above them.
-    const key = (keys[i] >> 31) | 0x80000000;
-    const ordered = (keys[i] ^ key) >>> 0;
+    const flip = (keys[i] >> 31) | 0x80000000;
+    const ordered = (keys[i] ^ flip) >>> 0;
     const slot = slots[(ordered >>> shift) >>> digitBits];
     if (slot >= 0) counts[(slot << digitBits) + ((ordered >>> shift) & mask)]++;
   }
