@@ -6,7 +6,7 @@ import { type Command, Option } from "commander";
 import { findNearest, InputError } from "../input-error.ts";
 import { describeCount, describeSeries, writeHeadline } from "../report/headline.ts";
 import { renderReport } from "../report/html.ts";
-import { explainTables, tabulateBudgets, tabulateShares } from "../report/table.ts";
+import { explainTables, type TextTable, tabulateBudgets, tabulateShares } from "../report/table.ts";
 import { drawTextPlot } from "../report/text-plot.ts";
 import { formatPlural } from "../report/units.ts";
 import type { FailureRow, ResultRow } from "../result.ts";
@@ -143,7 +143,7 @@ function printAnswer(answer: Answer): void {
   if (plot.length > 0) printLine(`\n${plot.join("\n")}`);
   printLine(`\n${describeSeries(answer)}, by ${describeCount(answer.count)}`);
   for (const table of [tabulateBudgets(answer), tabulateShares(answer)]) {
-    if (table.rows.length > 0) printLine(`\n${formatTable(table.columns, table.rows)}`);
+    if (table.rows.length > 0) printLine(`\n${fitTable(table, process.stdout.columns ?? Number.POSITIVE_INFINITY)}`);
   }
   printLine();
   for (const note of explainTables(answer)) printLine(paint("dim", note));
@@ -155,6 +155,19 @@ function checkName(option: string, name: string | undefined, present: readonly s
   const nearest = findNearest(name, names);
   const hint = nearest ? `did you mean ${nearest}?` : `it has ${names.slice(0, 8).join(", ")}.`;
   throw new InputError(`The store has no results of --${option} ${name}; ${hint}`);
+}
+
+// In a narrow terminal a table goes without the columns that say least.
+function fitTable(table: TextTable, width: number): string {
+  let { columns, rows } = table;
+  for (const title of ["over", "Size", "Wins, its own range", "Wins, any two measured"]) {
+    const text = formatTable(columns, rows);
+    if (text.split("\n").every((line) => line.length <= width)) return text;
+    const left = columns.map((column) => column.title !== title);
+    columns = columns.filter((_, j) => left[j]);
+    rows = rows.map((row) => row.filter((_, j) => left[j]));
+  }
+  return formatTable(columns, rows);
 }
 
 // Few bits warm, many cool, 16 as the text.
