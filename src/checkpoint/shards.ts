@@ -2,6 +2,7 @@
 // The same for safetensors and for PyTorch's own format; the files' own readers do the rest.
 
 import { InputError } from "../input-error.ts";
+import type { TensorHeader } from "../tensor/tensor.ts";
 import type { Folder, TensorFile } from "./bytes.ts";
 
 /**
@@ -10,6 +11,7 @@ import type { Folder, TensorFile } from "./bytes.ts";
  * @param indexName - such as `model.safetensors.index.json`
  * @param openFile - opens one file of the folder
  * @throws InputError if a file lies outside the folder or is missing, or a tensor is not where the index says
+ *   or, unlisted, in two files
  */
 export async function openShards(
   folder: Folder,
@@ -78,20 +80,23 @@ function parseIndex(text: string, where: string): Map<string, string> {
 
 function joinFiles(
   files: ReadonlyMap<string, TensorFile>,
-  fileOf: ReadonlyMap<string, string>,
+  listed: ReadonlyMap<string, string>,
   where: string,
   close: () => Promise<void>,
 ): TensorFile {
-  const tensors = new Map();
+  const tensors = new Map<string, TensorHeader>();
+  const fileOf = new Map(listed);
   let fileBytes = 0;
   for (const [fileName, file] of files) {
     for (const [name, header] of file.tensors) {
+      // A tensor that the index forgot is taken where it is; where the index names another file, that one counts.
+      if (!fileOf.has(name)) fileOf.set(name, fileName);
+      else if (!listed.has(name)) throw new InputError(`${where} does not say which of two files holds ${name}.`);
       if (fileOf.get(name) === fileName) tensors.set(name, header);
-      else if (!fileOf.has(name)) throw new InputError(`${where} does not list ${name}, which ${fileName} holds.`);
     }
     fileBytes += file.fileBytes;
   }
-  for (const [name, fileName] of fileOf) {
+  for (const [name, fileName] of listed) {
     if (!tensors.has(name)) throw new InputError(`${where} says that ${fileName} holds ${name}, but it does not.`);
   }
   return {

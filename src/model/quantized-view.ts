@@ -13,6 +13,7 @@ import { fromFloat32, toFloat32 } from "../tensor/convert.ts";
 import { isFloating, type StorageType, type Tensor, type TensorHeader } from "../tensor/tensor.ts";
 import { transposeTensor } from "../tensor/transpose.ts";
 import { describeDecoder } from "./architectures/index.ts";
+import { checkTensors } from "./check-tensors.ts";
 import { listMatrices } from "./matrices.ts";
 import { refuseNonfinite } from "./nonfinite.ts";
 import { countOutliers, createOutlierFinder } from "./outlier-columns.ts";
@@ -42,11 +43,13 @@ const baselineTypes: Readonly<Record<BaselineSpec["type"], StorageType | undefin
  * The checkpoint at a spec. Every matrix is `(out, in)`; tensors that the architecture does not need, such as the copy of
  * a tied head, are left out; a baseline rounds every floating-point tensor, a quantized spec leaves the others as stored.
  *
- * @throws InputError if the checkpoint is packed at another spec, or the architecture is unknown
+ * @throws InputError if the checkpoint is packed at another spec, the architecture is unknown, or the tensors are not those
+ *   that its config asks for
  */
 export function quantizeCheckpoint(checkpoint: Checkpoint, spec: Spec, options: ViewOptions = {}): Checkpoint {
   if (checkpoint.spec) return checkSpec(checkpoint, checkpoint.spec, spec);
   const decoder = describeDecoder(checkpoint.config, checkpoint.tensors, checkpoint.source);
+  checkTensors(checkpoint, decoder.tensors, decoder.unused);
   const roles = listMatrices(decoder);
   const plan = planQuantization(checkpoint, spec, roles);
   const matrices = new Map(plan.map((matrix) => [matrix.role.name, matrix]));

@@ -100,6 +100,16 @@ describe("a checkpoint in shards", () => {
     await checkpoint.close();
   });
 
+  it("has the tensors that its index forgot, and each where the index says", async () => {
+    const other = tensor("a", 5);
+    const c = tensor("c", 3);
+    put({ ...shards, "one.safetensors": [a, c], "two.safetensors": [other, b], "model.safetensors.index.json": index });
+    const checkpoint = await openCheckpoint(folder);
+    expect(await checkpoint.read("a")).toEqual(a);
+    expect(await checkpoint.read("c")).toEqual(c);
+    await checkpoint.close();
+  });
+
   it.each(["../evil.safetensors", "/etc/passwd", "sub/x.safetensors", "..", ".", "", "a\\b", "a\0b", 7])(
     "is refused if its index leads to %j, outside the folder",
     async (file) => {
@@ -117,8 +127,10 @@ describe("a checkpoint in shards", () => {
     expect(await refusal()).toMatch(/three\.safetensors, which is not there/);
     put({ "model.safetensors.index.json": { weight_map: { a: "two.safetensors", b: "two.safetensors" } } });
     expect(await refusal()).toMatch(/two\.safetensors holds a, but it does not/);
-    put({ "model.safetensors.index.json": { weight_map: { a: "one.safetensors" } }, "one.safetensors": [a, b] });
-    expect(await refusal()).toMatch(/does not list b/);
+    const both = { weight_map: { a: "one.safetensors", c: "two.safetensors" } };
+    const c = tensor("c", 3);
+    put({ "model.safetensors.index.json": both, "one.safetensors": [a, b], "two.safetensors": [b, c] });
+    expect(await refusal()).toMatch(/does not say which of two files holds b/);
   });
 
   it.runIf(existsSync("/proc/self/fd"))("leaves no file open once closed, nor when it is refused", async () => {

@@ -1,6 +1,13 @@
-import { describe, expect, it } from "vitest";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
 import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
+import { openCheckpoint } from "../../src/checkpoint/open-node.ts";
+import { writePackedCheckpoint } from "../../src/checkpoint/write-packed-node.ts";
+import { createReferenceKernels } from "../../src/kernels/reference.ts";
 import { countBits, countParameters } from "../../src/model/count.ts";
+import { loadModel } from "../../src/model/load.ts";
 import { quantizeCheckpoint } from "../../src/model/quantized-view.ts";
 import { quantize } from "../../src/quantize/quantize.ts";
 import type { QuantizedTensor } from "../../src/quantize/quantized.ts";
@@ -8,7 +15,7 @@ import type { QuantizedSpec } from "../../src/quantize/spec.ts";
 import { parseSpec } from "../../src/quantize/spec-text.ts";
 import { toFloat32 } from "../../src/tensor/convert.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
-import { alterCheckpoint, openFixture } from "./open.ts";
+import { alterCheckpoint, openFixture, root } from "./open.ts";
 
 const fixture = (name: string) => openFixture(`test/fixtures/architectures/${name}`);
 const at = (checkpoint: Checkpoint, spec: string, options = {}) =>
@@ -107,6 +114,37 @@ describe("a view at a spec", () => {
   });
 });
 
+describe("a model loaded through a view", () => {
+  const tokens = [3, 1, 4, 1, 5, 9, 2, 6];
+  const loadAll = async (checkpoint: Checkpoint) => {
+    const model = await loadModel(checkpoint, createReferenceKernels());
+    const logits = await model.logits(tokens);
+    expect(logits.every(Number.isFinite)).toBe(true);
+    return logits;
+  };
+
+  it.each(readdirSync(`${root}test/fixtures/architectures`).filter((name) => !name.includes(".")))(
+    "scores as the model itself as stored, and as the written file at a spec: %s",
+    async (name) => {
+      const checkpoint = await fixture(name);
+      expect(await loadAll(at(checkpoint, "stored"))).toEqual(await loadAll(checkpoint));
+      const folder = mkdtempSync(join(tmpdir(), "kbit-view-"));
+      onTestFinished(() => rmSync(folder, { recursive: true }));
+      const view = at(checkpoint, "quantile4:b32:proxy5:embed");
+      await writePackedCheckpoint(view, join(folder, "out"));
+      const packed = await openCheckpoint(join(folder, "out"));
+      onTestFinished(() => packed.close());
+      expect(await loadAll(packed)).toEqual(await loadAll(view));
+    },
+  );
+
+  it("is refused if a tensor has not the shape that the config asks for", async () => {
+    const checkpoint = await fixture("llama");
+    const altered = alterCheckpoint(checkpoint, { config: { ...checkpoint.config, intermediate_size: 48 } });
+    expect(() => at(altered, "int4")).toThrow(/has shape .* but config\.json asks for/);
+  });
+});
+
 describe("weights that are not finite", () => {
   it.each([
     ["model.layers.0.mlp.up_proj.weight", "int4:b64"],
@@ -185,7 +223,12 @@ describe("counting", () => {
   it("takes what is known without reading, and reads for codebooks that depend on data", async () => {
     const checkpoint = await fixture("llama");
     let reads = 0;
-    const counting = alterCheckpoint(checkpoint, { read: (name) => (reads++, checkpoint.read(name)) });
+    const counting = alterCheckpoint(checkpoint, {
+      read(name) {
+        reads++;
+        return checkpoint.read(name);
+      },
+    });
     await countBits(at(counting, "nf4:b64:dq:proxy2"));
     expect(reads).toBe(0);
     const view = at(counting, "quantile4:b64");
