@@ -56,7 +56,7 @@ interface StudyOptions {
 
 function addStudyInput(command: Command): Command {
   return command
-    .argument("<study..>", "a study file (.yaml or .json), or model folders, globs and Hub ids")
+    .argument("<study...>", "a study file (.yaml or .json), or model folders, globs and Hub ids")
     .option("--specs <list>", "specs, such as fp16,int3-8:b64", parseList)
     .option("--text <file>", "measure perplexity on this text")
     .option("--tasks <list>", "zero-shot tasks, such as piqa,winogrande", parseList)

@@ -3,7 +3,7 @@
 
 import { availableParallelism, freemem } from "node:os";
 import { openCheckpoint } from "../checkpoint/open-node.ts";
-import { selectKernels } from "../kernels/select.ts";
+import { selectKernels } from "../kernels/select-node.ts";
 import type { FailureRow, ResultRow } from "../result.ts";
 import { createLane, type Lane, type Outcome, type WorkerOptions } from "./lane.ts";
 import { type Plan, type PlannedExperiment, planStudy } from "./plan.ts";

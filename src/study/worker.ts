@@ -1,7 +1,7 @@
 // A worker thread: takes experiments one at a time, runs each, and answers with a row or a reason.
 
 import { parentPort, workerData } from "node:worker_threads";
-import { selectKernels } from "../kernels/select.ts";
+import { selectKernels } from "../kernels/select-node.ts";
 import { type Resources, runExperiment } from "./experiment.ts";
 import type { WorkerAnswer, WorkerOptions } from "./lane.ts";
 import { explainFailure, type PlannedExperiment } from "./plan.ts";

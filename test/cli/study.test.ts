@@ -1,0 +1,186 @@
+// kbit study as a process, on the bundled models: exit codes, one JSON document, kills at any moment, a broken model.
+
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { cpSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Command } from "commander";
+import { afterAll, describe, expect, test } from "vitest";
+import { addStudyCommand } from "../../src/cli/study.ts";
+import { InputError } from "../../src/input-error.ts";
+import type { ResultRow } from "../../src/result.ts";
+import { openStore } from "../../src/study/store/store.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const kbit = join(root, "src/cli/kbit.ts");
+const books = join(root, "models/books");
+const folder = mkdtempSync(join(tmpdir(), "kbit-cli-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+let stores = 0;
+const newStore = () => join(folder, `${stores++}.db`);
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function run(...args: string[]): Promise<Ended> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [kbit, "study", ...args], { cwd: folder }, (error, stdout, stderr) => {
+      resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
+    });
+  });
+}
+
+/** Starts a study, lets it print that many results, and sends it the signal. */
+function interrupt(signal: NodeJS.Signals, afterResults: number, args: string[]): Promise<number | null> {
+  const child: ChildProcess = spawn(process.execPath, [kbit, "study", ...args], { cwd: folder });
+  let printed = "";
+  child.stdout!.on("data", (data) => {
+    printed += data;
+    if (!child.killed && printed.split("perplexity").length > afterResults) child.kill(signal);
+  });
+  return new Promise((resolve) => child.on("close", resolve));
+}
+
+async function readRows(path: string): Promise<ResultRow[]> {
+  const store = await openStore(path, { create: false });
+  const rows = await store.rows();
+  await store.close();
+  return rows;
+}
+
+const small = join(books, "books-0.2m");
+const twoModels = [small, join(books, "books-0.4m")];
+const text = ["--text", join(books, "heldout.txt"), "--window", "32", "--limit", "2"];
+
+describe("kbit study run", () => {
+  test("measures, prints one JSON document, and has nothing to do the second time", async () => {
+    const args = ["run", small, "--specs", "fp16,int2:b64,int8:b64", ...text, "--db", newStore(), "--json"];
+    const first = await run(...args);
+    expect(first).toMatchObject({ code: 0, stderr: "" });
+    const { rows, ...summary } = JSON.parse(first.stdout);
+    expect(summary).toMatchObject({ computed: 3, stored: 0, failures: [], interrupted: false });
+    const perplexity = Object.fromEntries(
+      rows.map((row: ResultRow) => [row.key.spec, row.metrics["perplexity"].value]),
+    );
+    // 8 bits are as good as 16, 2 bits are ruin.
+    expect(Math.abs(perplexity["int8:b64"] / perplexity["fp16"] - 1)).toBeLessThan(0.02);
+    expect(perplexity["int2:b64"]).toBeGreaterThan(2 * perplexity["fp16"]);
+    expect(JSON.parse((await run(...args)).stdout)).toMatchObject({ computed: 0, stored: 3, rows });
+  });
+
+  test("goes on after kill -9 at any moment with the rows that it has, and ends as if nothing had happened", async () => {
+    const args = (db: string) => ["run", ...twoModels, "--specs", "fp16,int2-8:b64", ...text, "--db", db];
+    const killed = newStore();
+    for (const results of [1, 3]) await interrupt("SIGKILL", results, args(killed));
+    const before = await readRows(killed);
+    expect(before.length).toBeGreaterThanOrEqual(4);
+    expect(before.length).toBeLessThan(16);
+    expect(await run(...args(killed))).toMatchObject({ code: 0 });
+    const after = await readRows(killed);
+    expect(after).toHaveLength(16);
+    for (const row of before) expect(after).toContainEqual(row);
+
+    const whole = newStore();
+    await run(...args(whole));
+    const measured = ({ id, bits, metrics }: ResultRow) => ({ id, bits, metrics });
+    const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);
+    expect(after.map(measured).sort(byId)).toEqual((await readRows(whole)).map(measured).sort(byId));
+  });
+
+  test.each(["SIGINT", "SIGTERM"] as const)("stops cleanly at %s with exit code 130", async (signal) => {
+    const db = newStore();
+    expect(await interrupt(signal, 2, ["run", books, "--specs", "fp16,int2-8:b64", ...text, "--db", db])).toBe(130);
+    const rows = await readRows(db);
+    expect(rows.length).toBeGreaterThanOrEqual(2);
+    expect(rows.length).toBeLessThan(32);
+  });
+
+  test("measures the other models when one is broken, says why, and exits with 1", async () => {
+    const broken = join(folder, "truncated");
+    cpSync(small, broken, { recursive: true });
+    truncateSync(join(broken, "model.safetensors"), 400_000);
+    const db = newStore();
+    const ended = await run("run", broken, small, "--specs", "fp16,int4:b64", ...text, "--db", db);
+    expect(ended.code).toBe(1);
+    expect(ended.stdout).toMatch(/2 results in .*2 failed/);
+    expect(ended.stdout).toMatch(/truncated fp16 perplexity: .*model\.safetensors/);
+    const shown = JSON.parse((await run("show", "--db", db, "--json")).stdout);
+    expect(shown.rows.map((row: ResultRow) => row.model.name)).toEqual(["books-0.2m", "books-0.2m"]);
+    expect(shown.failures).toHaveLength(2);
+    expect(shown.failures[0]).toMatchObject({
+      model: "truncated",
+      reason: expect.stringMatching(/model\.safetensors/),
+    });
+  });
+
+  test("two at once on one store end with every row once", async () => {
+    const db = newStore();
+    const args = ["run", ...twoModels, "--specs", "fp16,int3-6:b64", ...text, "--db", db];
+    const ended = await Promise.all([run(...args), run(...args)]);
+    expect(ended.map(({ code }) => code)).toEqual([0, 0]);
+    expect(await readRows(db)).toHaveLength(10);
+  });
+
+  test("scores a zero-shot task", async () => {
+    const items = [0, 1, 0].map((label, i) => ({
+      goal: `Boil ${i} eggs.`,
+      sol1: "Heat them in water.",
+      sol2: "Sing.",
+      label,
+    }));
+    writeFileSync(join(folder, "piqa.jsonl"), items.map((item) => JSON.stringify(item)).join("\n"));
+    const args = ["--specs", "int4:b64", "--tasks", "piqa", "--data", folder, "--db", newStore(), "--json"];
+    const { rows } = JSON.parse((await run("run", small, ...args)).stdout);
+    expect(rows).toHaveLength(1);
+    expect(rows[0]).toMatchObject({ key: { task: "piqa" }, metrics: { acc: { n: 3 }, acc_norm: { n: 3 } } });
+  });
+
+  test("refuses bad input in one sentence with exit code 2, and makes no store", async () => {
+    const db = newStore();
+    const ended = await run("run", small, "--specs", "imt4", ...text, "--db", db);
+    expect(ended).toMatchObject({ code: 2, stdout: "" });
+    expect(ended.stderr).toMatch(/^kbit: --specs: .*int.*\n$/);
+
+    const refuse = async (message: RegExp, ...args: string[]) => {
+      const program = new Command().exitOverride();
+      addStudyCommand(program);
+      const error = await program.parseAsync(["study", "run", ...args, "--db", db], { from: "user" }).catch((e) => e);
+      expect(error).toBeInstanceOf(InputError);
+      expect(error.message).toMatch(message);
+    };
+    await refuse(/^--specs is missing/, small, ...text);
+    await refuse(/^There is no study file nowhere\.yaml/, "nowhere.yaml");
+    await refuse(/^0 is not a whole number from 1/, small, "--specs", "int4", "--limit", "0");
+    const bad = join(folder, "bad.yaml");
+    writeFileSync(bad, `models: ${small}\nspecs: int4\ntasks: { task: perplexity, txt: x }\n`);
+    await refuse(/bad\.yaml:3:28: there is no key "txt" here; did you mean text\?/, bad);
+    await refuse(/^--limit does not go with a study file/, bad, "--limit", "3");
+    await refuse(/it stands alone/, bad, small);
+    await expect(readRows(db)).rejects.toThrow(/There is no store/);
+    writeFileSync(db, "not a store ".repeat(100));
+    await refuse(/it is not an SQLite file/, small, "--specs", "int4", ...text);
+  });
+});
+
+describe("kbit study plan", () => {
+  test("prints the experiments without running them, and which of them a store has", async () => {
+    const db = newStore();
+    await run("run", small, "--specs", "fp16", ...text, "--db", db);
+    const args = [small, "--specs", "fp16,int4:b64", ...text, "--db", db];
+    const { experiments, seconds } = JSON.parse((await run("plan", ...args, "--json")).stdout);
+    expect(experiments.map(({ spec, tokens, isStored }: Record<string, unknown>) => [spec, tokens, isStored])).toEqual([
+      ["fp16", 64, true],
+      ["int4:b64", 64, false],
+    ]);
+    expect(seconds).toBeGreaterThan(0);
+    const { code, stdout } = await run("plan", ...args);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/fp16 .*stored/);
+    expect(stdout).toMatch(/1 experiment to run, about /);
+    expect(await readRows(db)).toHaveLength(1);
+  });
+});
