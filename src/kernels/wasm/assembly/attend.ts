@@ -1,7 +1,7 @@
 // Softmax attention of one query head: scores of its keys, their exponentials, the weighted sum of values.
 // Keys count from the prefix on, so the bits do not depend on what is shared and what is the query's own.
 
-import { exp4, sum4, sums4 } from "./math";
+import { exp4, max4, sum4, sums4 } from "./math";
 
 /** A run of cache slots that one query head reads. */
 // @ts-ignore: decorator
@@ -92,13 +92,8 @@ function exponentiate(scores: usize, count: usize): f32 {
   const end = scores + count * 4;
   for (let at = end; at < scores + ((count + 3) & ~3) * 4; at += 4) store<f32>(at, -Infinity);
   let largest = f32x4.splat(-Infinity);
-  for (let at = scores; at < end; at += 16) largest = f32x4.max(largest, v128.load(at));
-  const m = f32x4.splat(
-    max(
-      max(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1)),
-      max(f32x4.extract_lane(largest, 2), f32x4.extract_lane(largest, 3)),
-    ),
-  );
+  for (let at = scores; at < end; at += 16) largest = f32x4.pmax(v128.load(at), largest);
+  const m = f32x4.splat(max4(largest));
   let sums = f32x4.splat(0);
   for (let at = scores; at < end; at += 16) {
     const e = exp4(f32x4.sub(v128.load(at), m), f32x4.splat(0));

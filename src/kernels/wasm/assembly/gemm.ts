@@ -1,11 +1,11 @@
 // The matrix product while scoring: eight rows are decoded into a panel that stays in the first cache and meets every
 // token. One output is summed in one order, column by column in stretches of 512, so no tiling shows in its bits.
 
-import { DENSE_F32, readRows, Weight } from "./weight";
+import { DENSE_F32, GROUP_SCRATCH, readRows, Weight } from "./weight";
 
 const STRETCH: usize = 512; // columns at a time
 const STRIP: usize = 8; // rows at a time
-const PANEL: usize = 2048; // place in scratch of the panel, (512, 8), after the group being decoded
+const PANEL: usize = GROUP_SCRATCH; // place in scratch of the panel, (512, 8), after the group being decoded
 const DECODED: usize = PANEL + STRETCH * STRIP * 4; // place of the decoded rows, (8, 512)
 
 /**

@@ -1,15 +1,8 @@
 // float16 and bfloat16 to float32, exactly, subnormals, infinities and NaN included. WASM has neither type.
+//
+// Exponent and mantissa of a float16, moved to their float32 places, make a float32 that is 2^112 too small.
 
-/** Four float16 values, each sign-extended to 32 bits. */
-// @ts-ignore: decorator
-@inline
-export function half4(bits: v128): v128 {
-  // Exponent and mantissa moved to their float32 places make a float32 that is 2^112 too small.
-  const magnitude = v128.and(i32x4.shl(bits, 13), i32x4.splat(0x0fffe000));
-  const value = f32x4.mul(magnitude, i32x4.splat(0x77800000));
-  const special = v128.and(i32x4.ge_s(magnitude, i32x4.splat(0x0f800000)), i32x4.splat(0x7f800000));
-  return v128.or(v128.or(value, special), v128.and(bits, i32x4.splat(0x80000000)));
-}
+import { word4 } from "./constants";
 
 /** One float16 value. */
 // @ts-ignore: decorator
@@ -24,7 +17,14 @@ export function half(bits: u32): f32 {
 /** `count` float16 values at `from` as float32 at `to`. */
 export function widenHalves(from: usize, to: usize, count: usize): void {
   const end = to + (count & ~3) * 4;
-  for (; to < end; to += 16, from += 8) v128.store(to, half4(v128.load_ext<i16>(from)));
+  const magnitudes = word4(0), factor = word4(1), firstSpecial = word4(2), infinity = word4(3), sign = word4(4);
+  for (; to < end; to += 16, from += 8) {
+    const bits = v128.load_ext<i16>(from); // sign-extended
+    const magnitude = v128.and(i32x4.shl(bits, 13), magnitudes);
+    const value = f32x4.mul(magnitude, factor);
+    const special = v128.and(i32x4.ge_s(magnitude, firstSpecial), infinity);
+    v128.store(to, v128.or(v128.or(value, special), v128.and(bits, sign)));
+  }
   for (let i: usize = 0; i < (count & 3); i++) store<f32>(to + 4 * i, half(load<u16>(from + 2 * i)));
 }
 

@@ -2,7 +2,7 @@
 // One output is summed in one order: stretches of 2048 columns, each in 4 x 2 interleaved partial sums.
 
 import { sum4, sums4 } from "./math";
-import { DENSE_F32, readRows, Weight } from "./weight";
+import { DENSE_F32, GROUP_SCRATCH, readRows, Weight } from "./weight";
 
 const STRETCH: usize = 2048; // columns at a time
 const VALUES: usize = 4096; // float32 weights at a time, unless four rows are more: at most 32 KiB
@@ -25,7 +25,7 @@ export function multiplyRows(
     const count = min(perTurn, last - row);
     for (let from: usize = 0; from < columns; from += STRETCH) {
       const width = min(STRETCH, columns - from);
-      let w = scratch + 2048;
+      let w = scratch + GROUP_SCRATCH;
       let stride = width * 4;
       if (weight.kind == DENSE_F32) {
         w = weight.data + (row * columns + from) * 4;

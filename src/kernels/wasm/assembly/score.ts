@@ -2,7 +2,7 @@
 // largest logit, the sum of exponentials and the arg max are kept. The host joins the tiles in their order.
 
 import { multiplyTile } from "./gemm";
-import { exp4, sum4 } from "./math";
+import { exp4, max4, sum4 } from "./math";
 import { Weight } from "./weight";
 
 /** Rows of the head a tile. */
@@ -31,24 +31,21 @@ export function scoreTile(
   for (let t: usize = 0; t < tokens; t++, partials += 16, logits += TILE * 4) {
     const target = <usize>load<u32>(targets + t * 4);
     if (target >= first && target < last) store<f32>(chosen + t * 4, load<f32>(logits + (target - first) * 4));
-    let largest: f32 = -Infinity;
-    let best = first;
-    for (let i: usize = 0; i < last - first; i++) {
-      const logit = load<f32>(logits + i * 4);
-      if (logit > largest) {
-        largest = logit;
-        best = first + i;
-      }
-    }
     // Places past the vocabulary count as exp(-infinity).
-    for (let i = last - first; i < ((last - first + 3) & ~3); i++) store<f32>(logits + i * 4, -Infinity);
-    let sums = f32x4.splat(0);
+    const end = logits + (last - first) * 4;
+    for (let at = end; at < logits + ((last - first + 3) & ~3) * 4; at += 4) store<f32>(at, -Infinity);
+    let largest4 = f32x4.splat(-Infinity);
+    for (let at = logits; at < end; at += 16) largest4 = f32x4.pmax(v128.load(at), largest4);
+    const largest = max4(largest4);
     const m = f32x4.splat(largest);
-    for (let i: usize = 0; i < last - first; i += 4) {
-      sums = f32x4.add(sums, exp4(f32x4.sub(v128.load(logits + i * 4), m), f32x4.splat(0)));
+    let sums = f32x4.splat(0);
+    for (let at = logits; at < end; at += 16) {
+      sums = f32x4.add(sums, exp4(f32x4.sub(v128.load(at), m), f32x4.splat(0)));
     }
+    let best = logits;
+    while (best < end && load<f32>(best) != largest) best += 4;
     store<f32>(partials, largest);
     store<f32>(partials, sum4(sums), 4);
-    store<u32>(partials, <u32>best, 8);
+    store<u32>(partials, <u32>(first + ((best - logits) >> 2)), 8);
   }
 }

@@ -4,6 +4,9 @@
 import { decodeGroup, decodeTail } from "./codes";
 import { half, widenBrains, widenHalves } from "./half";
 
+/** Scratch to decode a group in. */
+export const GROUP_SCRATCH: usize = 64 + 2048;
+
 export const DENSE_F32 = 0;
 export const DENSE_F16 = 1;
 export const DENSE_BF16 = 2;
@@ -39,7 +42,7 @@ function readSpan(weight: Weight, index: usize, count: usize, to: usize, scratch
   }
 }
 
-/** Codebook values, unscaled. A group that the span covers in part is decoded in `scratch`, 2 KiB. */
+/** Codebook values, unscaled. A group that the span covers in part is decoded in `scratch`, GROUP_SCRATCH bytes. */
 function readCodes(weight: Weight, index: usize, count: usize, to: usize, scratch: usize): void {
   const grouped = (<usize>weight.rows * weight.columns) & ~511;
   const groupBytes: usize = 64 * <usize>weight.bits;
@@ -51,10 +54,10 @@ function readCodes(weight: Weight, index: usize, count: usize, to: usize, scratc
       taken = count;
       decodeTail(weight.data + (grouped >> 9) * groupBytes, weight.bits, index - grouped, count, to, weight.table);
     } else if (taken == 512) {
-      decodeGroup(group, weight.bits, to, weight.table);
+      decodeGroup(group, weight.bits, to, weight.table, scratch);
     } else {
-      decodeGroup(group, weight.bits, scratch, weight.table);
-      memory.copy(to, scratch + first * 4, taken * 4);
+      decodeGroup(group, weight.bits, scratch + 64, weight.table, scratch);
+      memory.copy(to, scratch + 64 + first * 4, taken * 4);
     }
     index += taken;
     count -= taken;
@@ -72,17 +75,21 @@ function scaleBlocks(weight: Weight, index: usize, count: usize, to: usize): voi
     const absmax =
       weight.scaleKind == 0 ? half(load<u16>(weight.scales + block * 2)) : load<f32>(weight.scales + block * 4);
     const end = to + taken * 4;
-    const even = end - 15;
     const a = f32x4.splat(absmax);
+    const center: f32 =
+      weight.centerKind == 0 ? 0 : load<f32>(weight.centers + (weight.centerKind == 1 ? 0 : block * 4));
     if (weight.centerKind == 0) {
-      for (; to < even; to += 16) v128.store(to, f32x4.mul(v128.load(to), a));
-      for (; to < end; to += 4) store<f32>(to, load<f32>(to) * absmax);
+      for (; to + 64 <= end; to += 64) {
+        v128.store(to, f32x4.mul(v128.load(to), a));
+        v128.store(to, f32x4.mul(v128.load(to, 16), a), 16);
+        v128.store(to, f32x4.mul(v128.load(to, 32), a), 32);
+        v128.store(to, f32x4.mul(v128.load(to, 48), a), 48);
+      }
     } else {
-      const center = load<f32>(weight.centers + (weight.centerKind == 1 ? 0 : block * 4));
       const c = f32x4.splat(center);
-      for (; to < even; to += 16) v128.store(to, f32x4.add(f32x4.mul(v128.load(to), a), c));
-      for (; to < end; to += 4) store<f32>(to, load<f32>(to) * absmax + center);
+      for (; to + 16 <= end; to += 16) v128.store(to, f32x4.add(f32x4.mul(v128.load(to), a), c));
     }
+    for (; to < end; to += 4) store<f32>(to, load<f32>(to) * absmax + center);
     count -= taken;
     left = size;
     block++;
@@ -102,7 +109,7 @@ function putOutliers(weight: Weight, row: usize, from: usize, count: usize, to: 
 
 /**
  * Columns `from` to `from + count - 1` of rows `row` to `row + rows - 1` as float32 at `to`, `(rows, count)`.
- * `scratch` holds 2 KiB.
+ * `scratch` holds GROUP_SCRATCH bytes.
  */
 export function readRows(weight: Weight, row: usize, rows: usize, from: usize, count: usize, to: usize, scratch: usize): void {
   const columns = <usize>weight.columns;
