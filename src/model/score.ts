@@ -79,18 +79,24 @@ export function createScorer(kernels: Kernels, decoder: Decoder): Scorer {
       } as const;
       const hidden = decoder.forward(feed, cache);
       const rowOf = new Map(Array.from(wanted, (token, row) => [token + start, row]));
-      for (let from = 0; from < asked.length; from += maxTokens) {
-        const part = asked.slice(from, from + maxTokens);
-        const scores = await scoreRows(
-          hidden,
-          part.map((i) => rowOf.get(predictors[i])!),
-          part.map((i) => targets[i]),
-        );
-        part.forEach((i, j) => {
-          logProbs[i] = scores.logProbs[j];
-          best[i] = scores.best[j];
-        });
-      }
+      const parts = Array.from({ length: Math.ceil(asked.length / maxTokens) }, (_, i) =>
+        asked.slice(i * maxTokens, (i + 1) * maxTokens),
+      );
+      // All parts are asked for before the first is awaited: another call may use the decoder meanwhile.
+      const answers = await Promise.all(
+        parts.map((part) =>
+          scoreRows(
+            hidden,
+            part.map((i) => rowOf.get(predictors[i])!),
+            part.map((i) => targets[i]),
+          ),
+        ),
+      );
+      asked.forEach((i, j) => {
+        const answer = answers[Math.floor(j / maxTokens)];
+        logProbs[i] = answer.logProbs[j % maxTokens];
+        best[i] = answer.best[j % maxTokens];
+      });
       onFed(end);
     }
     return collectScores(batch, logProbs, best);

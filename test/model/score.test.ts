@@ -123,3 +123,16 @@ describe("a sliding window", () => {
     expect([...narrowSpans(spans, 2)]).toEqual([15, 0, 21, 2]);
   });
 });
+
+test("calls that run at the same time do not disturb each other", async () => {
+  const model = await openModel(`${architectures}/llama`, { maxTokens: 4 });
+  const requests = (shift: number) => [
+    { context: [1 + shift, 2], continuations: [[3], [4, 5, 6, 7, 8], [9 + shift], [10], [11], [12, 13]] },
+  ];
+  const expected = [await model.score(requests(0)), await model.score(requests(20))];
+  const write = async () => {
+    for await (const _ of model.generate([1, 2, 3], { maxTokens: 10 }));
+  };
+  const [first, second] = await Promise.all([model.score(requests(0)), model.score(requests(20)), write()]);
+  expect([first, second]).toEqual(expected);
+});
