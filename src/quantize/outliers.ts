@@ -20,7 +20,8 @@ export interface UnitWeights {
  *
  * @returns `(reader's columns)`
  * @throws Error if the writers do not have equally many units
- * @see paper.md 1.5; Dettmers and Zettlemoyer, section 3: outlier features come of the previous layer's large weights
+ * @see Dettmers and Zettlemoyer (arXiv 2212.09720), section 3 and appendix D: outlier features come of the previous layer's
+ *   large weights
  */
 export function unitDeviations(writers: readonly UnitWeights[]): Float64Array {
   const moments = writers.map(measureMoments);

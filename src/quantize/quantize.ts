@@ -31,7 +31,7 @@ export interface QuantizeOptions {
  *
  * @param weights - row-major, `(rows, columns)` = (out, in)
  * @throws InputError naming the tensor: a weight that is not finite, or a scale, center or outlier beyond float16
- * @see paper.md 1.1, 1.2, 1.5; Dettmers and Zettlemoyer, section 2.3 and appendices A, B
+ * @see Dettmers and Zettlemoyer (arXiv 2212.09720), sections 2.3 and 3, appendices A and B
  */
 export function quantize(
   weights: Float32Array,

@@ -41,7 +41,7 @@ function bitsOfScales(scales: BlockScales): number {
  * tensor's absmax.
  *
  * @param columns - input width of the matrix, for `brow`; without it a row's absmax is left out too
- * @see paper.md 1.4
+ * @see Dettmers and Zettlemoyer (arXiv 2212.09720), sections 2.3 and 3
  */
 export function nominalBits(spec: Spec, columns = Infinity): number {
   if (spec.kind === "baseline") return spec.type === "fp32" ? 32 : 16;

@@ -12,7 +12,7 @@ export interface QuantizedSpec {
   readonly bits: number;
   /** float only. */
   readonly exponentBits?: number;
-  /** float only: where the subnormals lie (paper.md 1.3: V-IEEE, V-BNB, V-AppA). */
+  /** float only: where the subnormals lie (codebooks/float.ts). */
   readonly bias?: "ieee" | "bnb" | "appendix";
   /** quantile only: how the quantiles are estimated. */
   readonly estimator?: "exact" | "sram" | "eq6";

@@ -6,7 +6,7 @@
  *
  * Paper: the text bisects [0.1, 0.9]; the code that was run, and this, has [0.1, 1].
  *
- * @see paper.md 1.3 (c); Dettmers, 8-Bit Approximations for Parallelism in Deep Learning (arXiv 1511.04561)
+ * @see `create_dynamic_map` of bitsandbytes; Dettmers, 8-Bit Approximations for Parallelism in Deep Learning (arXiv 1511.04561)
  */
 export function buildDynamic(bits: number): number[] {
   const values = [0, 1];

@@ -18,7 +18,7 @@ export function defaultExponentBits(bits: number): number {
  * With exponent field e and mantissa field m: `2^e (1 + m / 2^M)` for e > 0 and `2 (m / 2^M) / shrink` for e = 0,
  * both signs, divided by the largest. +0 and -0 are one value, so that one of the 2^k codes is unused.
  *
- * @see paper.md 1.3 (b): V-IEEE, V-BNB, V-AppA
+ * @see Dettmers and Zettlemoyer (arXiv 2212.09720), section 2.2 and appendix A; `create_fp8_map` of bitsandbytes
  */
 export function buildFloat(bits: number, exponentBits: number, bias: FloatBias): number[] {
   const mantissas = 2 ** (bits - 1 - exponentBits);

@@ -3,7 +3,7 @@
 /**
  * `{-(2^(k-1) - 1), .., 2^(k-1) - 1} / (2^(k-1) - 1)`: symmetric, so that one of the 2^k codes is unused.
  *
- * @see paper.md 1.3 (a); Dettmers and Zettlemoyer, appendix A
+ * @see Dettmers and Zettlemoyer (arXiv 2212.09720), appendix A
  */
 export function buildInteger(bits: number): number[] {
   const largest = 2 ** (bits - 1) - 1;

@@ -19,7 +19,7 @@ const chunkSize = 4096; // weights that SRAM-Quantiles sorts at once
  *
  * @param weights - those to be coded; without them the quantiles are those of N(0, 1)
  * @throws InputError for `eq6` without weights, as its lowest value takes in the minimum
- * @see paper.md 1.3 (d)
+ * @see Dettmers and Zettlemoyer (arXiv 2212.09720), appendix A; `create_quantile_map` of bitsandbytes, which was run
  */
 export function buildQuantile(bits: number, estimator: QuantileEstimator, weights?: Float32Array): number[] {
   if (weights?.length === 0) return [0];
