@@ -3,7 +3,7 @@
 // Leaves out everything on which the two languages agree.
 
 /** The inside of a character class: what `str.isspace` and `\s` of Python's `re` take for white space. */
-export const pythonSpaces = "\\t-\\r\\x1c- \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
+const pythonSpaces = "\\t-\\r\\x1c- \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
 
 const leading = new RegExp(`^[${pythonSpaces}]+`);
 const space = new RegExp(`^[${pythonSpaces}]$`);
@@ -24,6 +24,24 @@ export function stripEnd(text: string): string {
 /** `re.split(r"\s+", text)`: the pieces between runs of white space, empty ones at the ends included. */
 export function splitAtSpaces(text: string): string[] {
   return text.split(spaces);
+}
+
+/**
+ * `re.sub` of the pattern "`open`, as little as possible that is not `close`, `close`", in time linear in the text
+ * where the pattern would try again from every `open` that is never closed.
+ *
+ * @param replace - given what stands between the two
+ */
+export function replaceSpans(text: string, open: string, close: string, replace: (inside: string) => string): string {
+  let out = "";
+  let done = 0;
+  for (;;) {
+    const start = text.indexOf(open, done);
+    const end = start < 0 ? -1 : text.indexOf(close, start + 1);
+    if (end < 0) return out + text.slice(done);
+    out += text.slice(done, start) + replace(text.slice(start + 1, end));
+    done = end + 1;
+  }
 }
 
 /** `len(text)`: code points. */

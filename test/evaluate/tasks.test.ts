@@ -20,6 +20,12 @@ test("HellaSwag's texts are cleaned as lm-eval cleans them", () => {
   for (const [text, expected] of Object.entries(pieces.hellaswag)) expect(cleanText(text)).toBe(expected);
 });
 
+test("texts full of brackets that never close take no longer than others", () => {
+  const open = "( [ { ".repeat(200_000);
+  expect(detokenize(open)).toBe(open);
+  expect(cleanText("[".repeat(1_000_000))).toHaveLength(1_000_000);
+});
+
 test("HellaSwag's context is label, first part and capitalized second part", () => {
   const document = {
     activity_label: "Roof",

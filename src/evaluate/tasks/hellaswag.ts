@@ -1,7 +1,7 @@
 // HellaSwag: which of four endings continues a scene.
 // lm-eval 1.0, with its cleaning of WikiHow marks; four continuations of one context.
 
-import { capitalize, strip } from "../python-text.ts";
+import { capitalize, replaceSpans, strip } from "../python-text.ts";
 import { defineTask } from "../task.ts";
 
 /** @see https://github.com/EleutherAI/lm-evaluation-harness/tree/main/lm_eval/tasks/hellaswag */
@@ -21,8 +21,9 @@ export const hellaswag = defineTask({
 
 /** Takes out WikiHow's marks: ` [title]` ends a sentence, other `[..]` of one line vanish, and double spaces once. */
 export function cleanText(text: string): string {
-  return strip(text)
-    .replaceAll(" [title]", ". ")
-    .replaceAll(/\[[^\n]*?\]/g, "")
+  const lines = strip(text).replaceAll(" [title]", ". ").split("\n");
+  return lines
+    .map((line) => replaceSpans(line, "[", "]", () => ""))
+    .join("\n")
     .replaceAll("  ", " ");
 }

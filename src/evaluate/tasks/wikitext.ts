@@ -1,7 +1,7 @@
 // WikiText-2, a document a page: word and byte perplexity of the detokenized text.
 // lm-eval 2.0; words and bytes are counted in the page as it stands, before detokenization.
 
-import { countBytes, pythonSpaces, splitAtSpaces } from "../python-text.ts";
+import { countBytes, replaceSpans, splitAtSpaces, strip } from "../python-text.ts";
 import { defineTask } from "../task.ts";
 
 /** @see https://github.com/EleutherAI/lm-evaluation-harness/tree/main/lm_eval/tasks/wikitext */
@@ -15,10 +15,8 @@ export const wikitext = defineTask({
   prompt: ({ page }) => ({ text: detokenize(page), words: splitAtSpaces(page).length, bytes: countBytes(page) }),
 });
 
-const s = `[${pythonSpaces}]*`;
-
-/** In this order; `$1` is what stands between brackets or quotes. The second never matches real text: lm-eval's own slip. */
-const steps: readonly (readonly [string | RegExp, string])[] = [
+/** The second never matches real text: a slip of lm-eval's, kept. */
+const before: readonly (readonly [string | RegExp, string])[] = [
   ["s '", "s'"],
   [/\/' [0-9]\//g, "/'[0-9]/"],
   [" @-@ ", "-"],
@@ -30,11 +28,12 @@ const steps: readonly (readonly [string | RegExp, string])[] = [
   [" ! ", "! "],
   [" ? ", "? "],
   [" , ", ", "],
-  [new RegExp(`\\(${s}([^)]*?)${s}\\)`, "g"), "($1)"],
-  [new RegExp(`\\[${s}([^\\]]*?)${s}\\]`, "g"), "[$1]"],
-  [new RegExp(`\\{${s}([^}]*?)${s}\\}`, "g"), "{$1}"],
-  [new RegExp(`"${s}([^"]*?)${s}"`, "g"), '"$1"'],
-  [new RegExp(`'${s}([^']*?)${s}'`, "g"), "'$1'"],
+];
+
+/** White space is taken away inside these. */
+const pairs = ["()", "[]", "{}", '""', "''"];
+
+const after: readonly (readonly [string, string])[] = [
   ["= = = =", "===="],
   ["= = =", "==="],
   ["= =", "=="],
@@ -47,5 +46,7 @@ const steps: readonly (readonly [string | RegExp, string])[] = [
 
 /** WikiText's spaced punctuation back to running text. */
 export function detokenize(page: string): string {
-  return steps.reduce((text, [from, to]) => text.replaceAll(from, to), page);
+  let text = before.reduce((result, [from, to]) => result.replaceAll(from, to), page);
+  for (const [open, close] of pairs) text = replaceSpans(text, open, close, (inside) => open + strip(inside) + close);
+  return after.reduce((result, [from, to]) => result.replaceAll(from, to), text);
 }
