@@ -189,8 +189,7 @@ async function writeShard(
   const file = await open(path, "wx");
   try {
     let position = reserved;
-    for (const name of shard.names) {
-      const weight = await read(name);
+    for await (const weight of readAhead(shard.names, read)) {
       for (const part of isQuantized(weight) ? packTensor(weight) : [weight]) {
         await writeFully(file, part, position);
         position += part.bytes.length;
@@ -203,6 +202,18 @@ async function writeShard(
     return { parts, tensorBytes: position - reserved, fileBytes: position };
   } finally {
     await file.close();
+  }
+}
+
+/** Weights in order, the next being read while one is written; so two are in memory at most. */
+async function* readAhead<T>(names: readonly string[], read: (name: string) => Promise<T>): AsyncGenerator<T> {
+  let next = names.length > 0 ? read(names[0]) : undefined;
+  for (let i = 1; next; i++) {
+    const current: Promise<T> = next;
+    next = i < names.length ? read(names[i]) : undefined;
+    // Whoever fails first is reported; the other must not count as unhandled.
+    next?.catch(() => {});
+    yield await current;
   }
 }
 

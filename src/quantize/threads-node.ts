@@ -17,7 +17,7 @@ export interface RangeRequest {
   readonly coding: BlockCoding;
 }
 
-/** Quantizes like `quantize`, bit for bit, on several threads. One matrix at a time. */
+/** Quantizes like `quantize`, bit for bit, on several threads; a second matrix is prepared while they work on a first. */
 export interface ThreadedQuantizer {
   quantize(
     weights: Float32Array,
@@ -41,35 +41,45 @@ export function createThreadedQuantizer(threads = availableParallelism()): Threa
     { length: threads },
     () => new Worker(new URL(`./worker-node.${extension}`, import.meta.url)),
   );
-  let pool = new SharedArrayBuffer(0);
+  const free: SharedArrayBuffer[] = [];
+  let workersAreFree: Promise<void> = Promise.resolve();
 
-  /** Memory that lasts until the next matrix. */
+  /** A shared copy of the weights, in the memory of an earlier matrix where that is large enough. */
   function share(weights: Float32Array): Float32Array {
-    if (weights.buffer instanceof SharedArrayBuffer) return weights;
-    if (pool.byteLength < weights.byteLength) pool = new SharedArrayBuffer(weights.byteLength);
-    const shared = new Float32Array(pool, 0, weights.length);
+    const used = free.pop();
+    const memory = used && used.byteLength >= weights.byteLength ? used : new SharedArrayBuffer(weights.byteLength);
+    const shared = new Float32Array(memory, 0, weights.length);
     shared.set(weights);
     return shared;
+  }
+
+  async function makeCodes(weights: Float32Array, coding: BlockCoding): Promise<Uint8Array> {
+    const codes = new Uint8Array(new SharedArrayBuffer(packedBytes(weights.length, coding.bits)));
+    const request = { weights, codes, coding: { ...coding, absmax: copyShared(coding.absmax) } };
+    const step = Math.ceil(weights.length / (threads * rangesPerThread) / groupSize) * groupSize;
+    let next = 0;
+    const work = async (worker: Worker) => {
+      while (next < weights.length) {
+        const from = next;
+        next = Math.min(from + step, weights.length);
+        await ask(worker, { ...request, from, to: next });
+      }
+    };
+    await Promise.all(workers.map(work));
+    return new Uint8Array(codes);
   }
 
   return {
     async quantize(weights, shape, spec, options) {
       if (weights.length < minThreadedWeights) return quantize(weights, shape, spec, options);
       const { tensor, rest, coding } = prepareBlocks(weights, shape, spec, options);
-      const codes = new Uint8Array(new SharedArrayBuffer(packedBytes(rest.length, coding.bits)));
-      const sharedCoding = { ...coding, absmax: copyShared(coding.absmax) };
-      const request = { weights: share(rest), codes, coding: sharedCoding };
-      const step = Math.ceil(rest.length / (threads * rangesPerThread) / groupSize) * groupSize;
-      let next = 0;
-      const work = async (worker: Worker) => {
-        while (next < rest.length) {
-          const from = next;
-          next = Math.min(from + step, rest.length);
-          await ask(worker, { ...request, from, to: next });
-        }
-      };
-      await Promise.all(workers.map(work));
-      return { ...tensor, codes: new Uint8Array(codes) };
+      const shared = share(rest);
+      const codes = workersAreFree.then(() => makeCodes(shared, coding));
+      workersAreFree = codes.then(
+        () => void free.push(shared.buffer as SharedArrayBuffer),
+        () => {},
+      );
+      return { ...tensor, codes: await codes };
     },
     async close() {
       await Promise.all(workers.map((worker) => worker.terminate()));

@@ -31,6 +31,12 @@ describe("quantizing on several threads", () => {
     }
   });
 
+  it("keeps matrices apart that are asked for at once", async () => {
+    const specs = ["int4:b64", "nf4:b64:dq", "quantile3:b64", "int8"].map((text) => parseSpec(text) as QuantizedSpec);
+    const all = await Promise.all(specs.map((spec) => threaded.quantize(weights, shape, spec)));
+    expect(all).toEqual(specs.map((spec) => quantize(weights, shape, spec)));
+  });
+
   it("refuses what one thread refuses", async () => {
     const bad = weights.slice();
     bad[1000] = Number.NaN;
