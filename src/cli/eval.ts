@@ -76,14 +76,9 @@ async function runEval(path: string, options: EvalOptions): Promise<void> {
 }
 
 async function prepareText(file: string, options: EvalOptions): Promise<(opened: OpenModel) => Promise<void>> {
-  for (const [name, value] of Object.entries({
-    data: options.data,
-    profile: options.convention !== "rolling" && options.profile,
-  })) {
-    if (value)
-      throw new InputError(
-        `--${name} does not go with --text${name === "profile" ? " unless --convention is rolling" : ""}.`,
-      );
+  if (options.data !== undefined) throw new InputError("--data goes with --tasks, not with --text.");
+  if (options.profile !== undefined && options.convention !== "rolling") {
+    throw new InputError("--profile goes with --tasks, or with --text and --convention rolling.");
   }
   const text = await readTextFile(file);
   return async (opened) => {

@@ -141,7 +141,10 @@ test.each([
   [["--text", "TMP/text.txt", "--window", "512"], /window 512 is more than 256, the maximum length/],
   [["--text", "TMP/text.txt", "--limit", "0"], /--limit takes a whole number of at least 1, not "0"/],
   [["--text", "TMP/text.txt", "--convention", "gtpq"], /did you mean "gptq"/],
-  [["--text", "TMP/text.txt", "--profile", "0.3"], /--profile does not go with --text unless --convention is rolling/],
+  [
+    ["--text", "TMP/text.txt", "--profile", "0.3"],
+    /--profile goes with --tasks, or with --text and --convention rolling/,
+  ],
   [["--text", "TMP/text.txt", "--spec", "int9"], /int/],
   [["--tasks", "pica", "--data", "TMP"], /no task "pica"; did you mean "piqa"/],
   [["--tasks", "piqa"], /with --data: a folder that holds piqa\.jsonl/],
