@@ -23,9 +23,10 @@ const { work, fail } = new WebAssembly.Instance(start.module, { env: { memory: s
 try { work(start.index); } catch (error) { fail(); throw error; }
 `;
 
-/** Whether this page or process may share memory between threads. */
-export function canShareMemory(): boolean {
-  return typeof SharedArrayBuffer === "function" && (globalThis.crossOriginIsolated ?? true);
+/** Whether this thread may share memory with others and wait for them; a browser's main thread may not wait. */
+export function canUseThreads(): boolean {
+  const mayWait = typeof document === "undefined";
+  return mayWait && typeof SharedArrayBuffer === "function" && (globalThis.crossOriginIsolated ?? true);
 }
 
 /** Starts a Web Worker; undefined where there are none. */

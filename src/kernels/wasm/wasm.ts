@@ -8,7 +8,7 @@ import { WasmMemory } from "./memory.ts";
 import { compileModule, type WasmExports } from "./module.ts";
 import { RotaryTables } from "./rotary.ts";
 import { joinTiles, partialWords, tileRows } from "./score.ts";
-import { canShareMemory, type StartThread, startBrowserThread, type Thread } from "./threads.ts";
+import { canUseThreads, type StartThread, startBrowserThread, type Thread } from "./threads.ts";
 import { storeWeight } from "./weight.ts";
 
 const activationNumbers: Record<Activation, number> = { relu: 0, gelu: 1, geluTanh: 2, silu: 3 };
@@ -16,7 +16,7 @@ const activationNumbers: Record<Activation, number> = { relu: 0, gelu: 1, geluTa
 const scoredAtOnce = 512;
 
 export interface WasmOptions {
-  /** Threads, the caller's own among them; without shared memory or a way to start threads it is one. */
+  /** Threads, the caller's own among them; one where there is no shared memory, and on a browser's main thread. */
   threads?: number;
   /** How to start a thread; by default Web Workers. */
   startThread?: StartThread;
@@ -25,7 +25,7 @@ export interface WasmOptions {
 /** Compiles the WASM kernels and starts their threads. */
 export async function createWasmKernels(options: WasmOptions = {}): Promise<Kernels> {
   const startThread = options.startThread ?? startBrowserThread;
-  const shared = (options.threads ?? 1) > 1 && startThread !== undefined && canShareMemory();
+  const shared = (options.threads ?? 1) > 1 && startThread !== undefined && canUseThreads();
   const threadCount = shared ? (options.threads ?? 1) : 1;
   const module = await compileModule(shared);
   const memory = new WasmMemory(shared);
