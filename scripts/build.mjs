@@ -1,7 +1,8 @@
-// Builds the package into dist/: WASM kernels from AssemblyScript, then TypeScript.
+// Builds the package into dist/: WASM kernels from AssemblyScript, TypeScript, and native kernels where a compiler is.
 // The WASM binary becomes a module, so that Node, browsers and bundlers load it the same way.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { buildNative } from "./build-native.mjs";
 
 const bin = (name) => `node_modules/.bin/${name}`;
 const run = (command, ...args) => execFileSync(command, args, { stdio: "inherit" });
@@ -16,5 +17,6 @@ if (existsSync(assembly)) {
   if (!existsSync(path) || readFileSync(path, "utf8") !== text) writeFileSync(path, text);
 }
 run(bin("tsc"), "-p", "tsconfig.json");
+console.log(await buildNative());
 mkdirSync("build", { recursive: true });
 writeFileSync("build/stamp", "");

@@ -1,8 +1,9 @@
-// The choice of kernels in Node: as in select.ts, with worker threads.
+// The choice of kernels in Node: as in select.ts, with native kernels where they were built, and with worker threads.
 
 import { availableParallelism } from "node:os";
 import type { Kernels } from "./kernels.ts";
-import { checkKernelSets as checkSets, type KernelSetCheck, selectKernels as select } from "./select.ts";
+import { nativeSets } from "./native/native-node.ts";
+import { checkKernelSets as checkSets, type KernelSetCheck, portableSets, selectKernels as select } from "./select.ts";
 import { startNodeThread } from "./wasm/threads-node.ts";
 
 export interface NodeSelectOptions {
@@ -12,12 +13,15 @@ export interface NodeSelectOptions {
   readonly threads?: number;
 }
 
+const [native, ...forced] = nativeSets;
+const sets = [native, ...portableSets, ...forced];
+
 /** `selectKernels` of select.ts with threads. */
 export function selectKernels(options: NodeSelectOptions = {}): Promise<Kernels> {
-  return select({ ...options, threads: options.threads ?? availableParallelism(), startThread: startNodeThread });
+  return select({ ...options, threads: options.threads ?? availableParallelism(), startThread: startNodeThread, sets });
 }
 
 /** `checkKernelSets` of select.ts with threads. */
 export function checkKernelSets(): Promise<KernelSetCheck[]> {
-  return checkSets({ threads: availableParallelism(), startThread: startNodeThread });
+  return checkSets({ threads: availableParallelism(), startThread: startNodeThread, sets });
 }

@@ -1,6 +1,7 @@
 // The kernel sets that conformance tests hold to the reference, and what the tests share: matrices, buffers, bounds.
 
 import type { KernelBuffer, Kernels } from "../../src/kernels/kernels.ts";
+import { nativeSets } from "../../src/kernels/native/native-node.ts";
 import { startNodeThread } from "../../src/kernels/wasm/threads-node.ts";
 import { createWasmKernels } from "../../src/kernels/wasm/wasm.ts";
 import { quantize } from "../../src/quantize/quantize.ts";
@@ -17,6 +18,15 @@ export interface TestedSet {
 export const testedSets: TestedSet[] = [
   { name: "wasm", create: (threads) => createWasmKernels({ threads, startThread: startNodeThread }) },
 ];
+
+// The native sets that this machine has: each that was compiled and that the processor supports.
+for (const { name, create } of nativeSets.filter((set) => set.name !== "native")) {
+  const works = await create({ threads: 1 }).then(
+    (kernels) => kernels.close().then(() => true),
+    () => false,
+  );
+  if (works) testedSets.push({ name, create: (threads) => create({ threads }) });
+}
 
 /** Normal random numbers. */
 export function randomValues(length: number, seed: number, deviation = 1): Float32Array {

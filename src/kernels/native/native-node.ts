@@ -1,0 +1,276 @@
+// The native kernel set: C++ behind Node-API, for the fastest instruction set that this processor has.
+// This file checks sizes, keeps buffers as typed arrays, and hands them to addon.cpp; the arithmetic is in the headers.
+
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import { InputError } from "../../input-error.ts";
+import { expandAbsmax } from "../../quantize/blocks.ts";
+import { unpackCodes } from "../../quantize/pack.ts";
+import { isQuantized, type QuantizedTensor } from "../../quantize/quantized.ts";
+import { toFloat32 } from "../../tensor/convert.ts";
+import { storageTypes, type Tensor } from "../../tensor/tensor.ts";
+import { checkHeads, checkIndices, checkLength, checkMatmul, checkSpans, checkTargets } from "../checks.ts";
+import type { Activation, HeadLayout, KernelBuffer, Kernels, KernelWeight } from "../kernels.ts";
+import type { KernelSet } from "../select.ts";
+
+/** An instruction set that the addon was compiled for. */
+interface InstructionSet {
+  readonly name: string;
+  /** Whether this processor has it. */
+  readonly supported: boolean;
+}
+
+/** The addon's exports; a matrix is opaque and does not keep its arrays alive. */
+interface Addon {
+  readonly Kernels: new (instructionSet: string, threads: number) => AddonKernels;
+  createMatrix(...parts: unknown[]): object;
+  listInstructionSets(): InstructionSet[];
+}
+
+type AddonKernels = Record<
+  | "matmul"
+  | "embed"
+  | "scoreTargets"
+  | "attend"
+  | "placeHeads"
+  | "layerNorm"
+  | "rmsNorm"
+  | "activate"
+  | "combine"
+  | "close",
+  (...values: unknown[]) => void
+>;
+
+interface NativeBuffer extends KernelBuffer {
+  readonly values: Float32Array;
+}
+
+interface NativeWeight extends KernelWeight {
+  readonly matrix: object;
+  /** What `matrix` points into. */
+  readonly arrays: readonly unknown[];
+}
+
+const denseStorage: Partial<Record<string, number>> = { F32: 0, F16: 1, BF16: 2 };
+const codesStorage = 3;
+const activationCodes: Record<Activation, number> = { relu: 0, gelu: 1, geluTanh: 2, silu: 3 };
+
+/** Where `scripts/build-native.mjs` puts the addon, seen from src/ and from dist/ alike. */
+const addonPath = fileURLToPath(new URL("../../../dist/kernels/native/kbit.node", import.meta.url));
+
+function loadAddon(): Addon {
+  try {
+    return createRequire(import.meta.url)(addonPath) as Addon;
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code === "MODULE_NOT_FOUND" ? "they were not built" : String(error);
+    throw new InputError(`The native kernels cannot be used: ${reason}; run npm run build where a C++ compiler is.`);
+  }
+}
+
+/** The native sets that may be chosen: `native` is the fastest of this processor, the others are forced by name. */
+export const nativeSets: readonly KernelSet[] = [undefined, "avx512", "avx2", "portable"].map((instructionSet) => ({
+  name: instructionSet ? `native-${instructionSet}` : "native",
+  create: async ({ threads }) => createNativeKernels({ threads, instructionSet }),
+}));
+
+/**
+ * The native kernels.
+ *
+ * @param options - `threads`: how many, the caller's included; `instructionSet`: `avx512`, `avx2` or `portable`, by
+ *   default the fastest of this processor
+ * @throws InputError if the addon is missing or the processor lacks the instruction set
+ */
+export function createNativeKernels(options: { threads: number; instructionSet?: string }): Kernels {
+  const addon = loadAddon();
+  const sets = addon.listInstructionSets().filter((set) => set.supported);
+  const chosen = options.instructionSet ?? sets[0].name;
+  if (!sets.some((set) => set.name === chosen)) {
+    throw new InputError(
+      `This processor cannot run ${chosen} kernels; it has ${sets.map((set) => set.name).join(", ")}.`,
+    );
+  }
+  const kernels = new addon.Kernels(chosen, options.threads);
+  const live = new Set<KernelBuffer | KernelWeight>();
+
+  const keep = <T extends KernelBuffer | KernelWeight>(handle: T): T => {
+    live.add(handle);
+    return handle;
+  };
+  const valuesOf = (buffer: KernelBuffer) => {
+    if (!live.has(buffer)) throw new Error("a buffer of another kernel set, or one that was released");
+    return (buffer as NativeBuffer).values;
+  };
+  const optionalValuesOf = (buffer: KernelBuffer | undefined) => buffer && valuesOf(buffer);
+  const matrixOf = (weight: KernelWeight) => {
+    if (!live.has(weight)) throw new Error("a weight of another kernel set, or one that was released");
+    return (weight as NativeWeight).matrix;
+  };
+  const turns = createTurnCache();
+
+  return {
+    name: `native-${chosen}`,
+    computeType: "float32",
+    threads: options.threads,
+
+    createBuffer: (length) => keep({ length, values: new Float32Array(length) } as NativeBuffer),
+    write: (buffer, values, offset = 0) => valuesOf(buffer).set(values, offset),
+    async read(buffer, offset = 0, length = buffer.length - offset) {
+      checkLength("read: buffer", buffer, offset + length);
+      return valuesOf(buffer).slice(offset, offset + length);
+    },
+    loadWeight: (weight) => keep(createWeight(addon, weight)),
+    release(handle) {
+      if (!live.delete(handle)) throw new Error("release: a handle of another kernel set, or one that was released");
+    },
+    async close() {
+      live.clear();
+      kernels.close();
+    },
+
+    embed(out, weight, ids) {
+      checkLength("embed: out", out, ids.length * weight.columns);
+      checkIndices("embed: id", ids, weight.rows);
+      kernels.embed(valuesOf(out), matrixOf(weight), ids);
+    },
+    matmul(out, x, weight, tokens, path, bias) {
+      checkMatmul(out, x, weight, tokens, bias);
+      kernels.matmul(
+        valuesOf(out),
+        valuesOf(x),
+        matrixOf(weight),
+        tokens,
+        path === "generation",
+        optionalValuesOf(bias),
+      );
+    },
+    layerNorm(out, x, tokens, gain, bias, epsilon) {
+      checkLength("layerNorm: out", out, tokens * gain.length);
+      checkLength("layerNorm: x", x, tokens * gain.length);
+      if (bias) checkLength("layerNorm: bias", bias, gain.length);
+      kernels.layerNorm(valuesOf(out), valuesOf(x), valuesOf(gain), optionalValuesOf(bias), tokens, epsilon);
+    },
+    rmsNorm(out, x, tokens, gain, epsilon) {
+      checkLength("rmsNorm: out", out, tokens * gain.length);
+      checkLength("rmsNorm: x", x, tokens * gain.length);
+      kernels.rmsNorm(valuesOf(out), valuesOf(x), valuesOf(gain), tokens, epsilon);
+    },
+    placeHeads(out, x, layout) {
+      checkHeads(out, x, layout);
+      const { tokens, heads, headSize, width, offset, stride, slots, rotary } = layout;
+      const turn = rotary && turns(rotary, tokens);
+      const [to, from] = [valuesOf(out), valuesOf(x)];
+      kernels.placeHeads(
+        to,
+        from,
+        slots,
+        turn?.cosines,
+        turn?.sines,
+        heads,
+        headSize,
+        width,
+        offset,
+        stride,
+        rotary?.size ?? 0,
+        tokens,
+      );
+    },
+    attend(out, query, keys, values, spans) {
+      checkSpans(out, query, keys, values, spans);
+      const { tokens, heads, keyHeads, headSize, scale, slopes } = spans;
+      const [to, q, k, v] = [out, query, keys, values].map(valuesOf);
+      kernels.attend(to, q, k, v, spans.spans, slopes, tokens, heads, keyHeads, headSize, scale);
+    },
+    activate(x, activation, length) {
+      checkLength("activate: x", x, length);
+      kernels.activate(valuesOf(x), activationCodes[activation], length);
+    },
+    add(out, a, b, length) {
+      for (const buffer of [out, a, b]) checkLength("add", buffer, length);
+      kernels.combine(valuesOf(out), valuesOf(a), valuesOf(b), length, false);
+    },
+    multiply(out, a, b, length) {
+      for (const buffer of [out, a, b]) checkLength("multiply", buffer, length);
+      kernels.combine(valuesOf(out), valuesOf(a), valuesOf(b), length, true);
+    },
+    gather(out, x, rows, width) {
+      checkLength("gather: out", out, rows.length * width);
+      checkIndices("gather: row", rows, Math.floor(x.length / width));
+      const [to, from] = [valuesOf(out), valuesOf(x)];
+      rows.forEach((row, i) => {
+        to.set(from.subarray(row * width, (row + 1) * width), i * width);
+      });
+    },
+    async scoreTargets(x, head, targets, bias) {
+      checkTargets(x, head, targets, bias);
+      const logProbs = new Float32Array(targets.length);
+      const best = new Int32Array(targets.length);
+      kernels.scoreTargets(logProbs, best, valuesOf(x), matrixOf(head), targets, optionalValuesOf(bias));
+      return { logProbs, best };
+    },
+  };
+}
+
+function createWeight(addon: Addon, weight: Tensor | QuantizedTensor): NativeWeight {
+  if (weight.shape.length !== 2) throw new Error(`loadWeight: ${weight.name} is not a matrix`);
+  const [rows, columns] = weight.shape;
+  const arrays = isQuantized(weight) ? codesArrays(weight) : denseArrays(weight);
+  const [storage, ...parts] = arrays;
+  return { rows, columns, matrix: addon.createMatrix(storage, rows, columns, ...parts), arrays };
+}
+
+function denseArrays(tensor: Tensor): unknown[] {
+  const { type, bytes } = tensor;
+  const storage = denseStorage[type];
+  if (storage === undefined) return [denseStorage["F32"], toFloat32(tensor)];
+  return [storage, bytes.byteOffset % storageTypes[type].bytes === 0 ? bytes : bytes.slice()];
+}
+
+function codesArrays(tensor: QuantizedTensor): unknown[] {
+  const { codes, codebook, blockSize, centers, outliers, spec } = tensor;
+  const [rows, columns] = tensor.shape;
+  const whole = Math.floor((rows * columns) / 512);
+  const tail = unpackCodes(codes.subarray(whole * 64 * spec.bits), spec.bits, rows * columns - whole * 512);
+  // Padded, since sixteen codes are loaded at a time.
+  const tailCodes = new Uint8Array(512);
+  tailCodes.set(tail);
+  const table = Float32Array.from(
+    { length: 256 },
+    (_, i) => codebook[Math.min(i % 2 ** spec.bits, codebook.length - 1)],
+  );
+  const halves =
+    outliers && new Uint16Array(outliers.values.buffer, outliers.values.byteOffset, outliers.values.length);
+  return [
+    codesStorage,
+    codes,
+    tailCodes,
+    blockSize,
+    expandAbsmax(tensor),
+    centers && Float32Array.from(centers),
+    spec.bits,
+    outliers?.columns,
+    halves,
+    table,
+  ];
+}
+
+/** Sines and cosines of a forward pass: its layers ask with the same positions, so they are computed once. */
+function createTurnCache() {
+  type Rotary = NonNullable<HeadLayout["rotary"]>;
+  let last: { rotary: Rotary; positions: Int32Array; cosines: Float32Array; sines: Float32Array } | undefined;
+  return (rotary: Rotary, tokens: number) => {
+    const { frequencies, magnitude, size } = rotary;
+    const positions = rotary.positions.slice(0, tokens);
+    const same = last?.rotary.frequencies === frequencies && last.positions.length === tokens;
+    if (last && same && last.positions.every((position, t) => position === positions[t])) return last;
+    const half = size / 2;
+    const cosines = new Float32Array(tokens * half); // (tokens, size / 2)
+    const sines = new Float32Array(tokens * half);
+    for (let i = 0; i < tokens * half; i++) {
+      const angle = Math.fround(positions[Math.floor(i / half)] * frequencies[i % half]);
+      cosines[i] = Math.cos(angle) * magnitude;
+      sines[i] = Math.sin(angle) * magnitude;
+    }
+    last = { rotary, positions, cosines, sines };
+    return last;
+  };
+}

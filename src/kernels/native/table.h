@@ -1,0 +1,74 @@
+// The C++ side of the kernel contract: a weight matrix as it lies in memory, and the table of functions that each
+// instruction set fills. isa.cpp is compiled once for every set; addon.cpp picks one at run time.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace kbit {
+
+enum class Storage : int32_t { F32, F16, BF16, Codes };
+
+// A matrix (rows, columns), row-major. Nothing is repacked: the pointers lead into the checkpoint's own bytes.
+struct Matrix {
+  Storage storage;
+  int64_t rows, columns;
+  const void* values;  // dense: (rows, columns) in the storage type
+
+  // Codes: weight i is codebook[code i] * absmax[i / blockSize] + center (see quantize/pack.ts for the layout)
+  const uint8_t* codes;
+  const uint8_t* tailCodes;  // (rows * columns % 512), unpacked, a byte a code
+  int64_t blockSize;
+  int32_t blockShift;       // log2 of blockSize, or -1 where it is no power of two
+  const float* absmax;      // (blocks)
+  const float* centers;     // (centerCount); null: none
+  int64_t centerCount;      // 1: the tensor's; else one a block
+  int32_t bits;
+  int32_t outlierCount;
+  const uint32_t* outlierColumns;  // (outlierCount), ascending
+  const uint16_t* outlierValues;   // (rows, outlierCount), float16
+  alignas(64) float codebook[256];  // repeated to fill all 256 places, so that unused high bits of an index do no harm
+};
+
+struct Spans {
+  int32_t tokens, heads, keyHeads, headSize;
+  float scale;
+  const int32_t* spans;  // (tokens, 4): prefixStart, prefixLength, ownStart, ownLength
+  const float* slopes;   // (heads) or null
+};
+
+struct Heads {
+  int32_t heads, headSize;
+  int64_t width, offset, stride;
+  const int32_t* slots;            // (tokens)
+  int32_t turned;                  // values of a head that the rotary embedding turns; 0: none
+  const float *cosines, *sines;    // (tokens, turned / 2)
+};
+
+enum class Activation : int32_t { Relu, Gelu, GeluTanh, Silu };
+
+// Each function does the part of its work that `part` of `parts` names; the parts are disjoint in their outputs and
+// every output is computed the same way whatever the parts.
+struct Functions {
+  const char* name;
+  // out (tokens, rows); columns of x at outlier columns must be zero in `xKept` (same as x where there are none).
+  void (*generate)(float* out, const float* x, const float* xKept, const Matrix& w, const float* bias, int64_t tokens,
+                   int64_t rowFrom, int64_t rowTo);
+  void (*score)(float* out, const float* x, const Matrix& w, const float* bias, int64_t tokens, int64_t rowFrom,
+                int64_t rowTo);
+  void (*targets)(float* logProbs, int32_t* best, const float* x, const Matrix& head, const float* bias,
+                  const int32_t* targets, int64_t tokenFrom, int64_t tokenTo);
+  void (*attend)(float* out, const float* query, const float* keys, const float* values, const Spans& spans,
+                 int64_t headFrom, int64_t headTo, int64_t tokenFrom, int64_t tokenTo);
+  void (*placeHeads)(float* out, const float* x, const Heads& heads, int64_t tokenFrom, int64_t tokenTo);
+  void (*layerNorm)(float* out, const float* x, int64_t width, const float* gain, const float* bias, float epsilon,
+                    int64_t tokenFrom, int64_t tokenTo);
+  void (*rmsNorm)(float* out, const float* x, int64_t width, const float* gain, float epsilon, int64_t tokenFrom,
+                  int64_t tokenTo);
+  void (*activate)(float* x, Activation activation, int64_t from, int64_t to);
+  void (*add)(float* out, const float* a, const float* b, int64_t from, int64_t to);
+  void (*multiply)(float* out, const float* a, const float* b, int64_t from, int64_t to);
+  // out (columns): one row of the matrix, decoded.
+  void (*row)(float* out, const Matrix& w, int64_t row);
+};
+
+}  // namespace kbit
