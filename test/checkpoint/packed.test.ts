@@ -115,6 +115,38 @@ describe("a packed checkpoint", () => {
   });
 });
 
+describe("the format, version 1", () => {
+  it("stores a matrix as these tensors, and says this of itself", async () => {
+    const name = "model.layers.1.mlp.down_proj.weight"; // (24, 40)
+    const stored = async (spec: string) => {
+      await writePackedCheckpoint(await viewAt(llama, spec), out, { force: true });
+      const path = join(out, "model.safetensors");
+      const file = await openSafetensors(createMemorySource(path, new Uint8Array(readFileSync(path))));
+      const parts = [...file.tensors.values()].filter((tensor) => tensor.name.startsWith(name));
+      return {
+        metadata: file.metadata[0],
+        parts: parts.map(({ name: part, type, shape }) => `${part.slice(name.length)} ${type} ${shape}`),
+      };
+    };
+    const int4 = await stored("int4:b64");
+    expect(int4.parts).toEqual([".absmax F16 15", ".codes U8 480"]);
+    expect(int4.metadata).toMatchObject({ kbit_format: "1", kbit_spec: "int4:b64" });
+    expect(JSON.parse(int4.metadata.kbit_matrices)[name]).toEqual({ type: "F32", shape: [24, 40] });
+    expect((await stored("quantile3:b32:dq:center-block:proxy3")).parts).toEqual([
+      ".absmax_scales F32 1",
+      ".absmax_offset F32 1",
+      ".outlier_columns I32 1",
+      ".codebook F16 8",
+      ".centers F16 30",
+      ".outlier_values F16 24,1",
+      ".absmax_codes U8 30",
+      ".codes U8 360",
+    ]);
+    expect((await stored("nf4:brow:a32:center")).parts).toEqual([".absmax F32 24", ".centers F16 1", ".codes U8 480"]);
+    expect((await stored("bf16")).metadata).toMatchObject({ kbit_spec: "bf16", kbit_matrices: "{}" });
+  });
+});
+
 describe("a packed file that is damaged or hostile", () => {
   const name = "model.layers.0.self_attn.q_proj.weight";
 
