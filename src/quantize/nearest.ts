@@ -3,9 +3,9 @@
 
 /** A codebook prepared for `encodeNearest`. */
 export interface NearestTable {
-  /** Midpoints of neighbouring values, ascending, and infinity: code c is right from above `midpoints[c - 1]` to `midpoints[c]`. */
+  /** Midpoints of neighbours and infinity; code c is nearest above `midpoints[c - 1]` and up to `midpoints[c]`. */
   readonly midpoints: Float64Array; // (codebook.length)
-  /** By the upper 16 bits of x as float32 (sign, exponent, 7 bits of mantissa): a code at or below the nearest of every such x. */
+  /** By the upper 16 bits of x = weight / absmax as float32: the nearest code of every such x, or one below it. */
   readonly firstCodes: Uint8Array; // (65536)
 }
 
