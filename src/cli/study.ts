@@ -112,29 +112,27 @@ async function runCommand(inputs: string[], options: StudyOptions & { readonly d
     printLine(`The report: kbit report --db ${options.db} --out report.html`);
   }
   await store.close();
-  process.exitCode = summary.interrupted ? 130 : summary.failures.length > 0 ? 1 : 0;
+  // A stopped run may still be reading a large model; nothing waits for that.
+  if (summary.interrupted) process.stdout.write("", () => process.exit(130));
+  else process.exitCode = summary.failures.length > 0 ? 1 : 0;
 }
 
 async function planCommand(inputs: string[], options: StudyOptions & { readonly db?: string }): Promise<void> {
   const study = readStudy(inputs, options);
   const plan = await planOnKernels(study, { kernels: process.env["KBIT_KERNELS"] });
-  const store = options.db === undefined ? undefined : await openStore(options.db, { create: false });
+  const stored = options.db === undefined ? [] : await readRows(options.db);
+  const times = new Map(stored.map((row) => [row.id, row.seconds]));
   const model = createCostModel();
-  const experiments = [];
-  for (const { id, model: choice, spec, task, tokens, cost } of plan.experiments) {
-    const isStored = (await store?.has(id)) ?? false;
-    const seconds = model.estimate(cost);
-    experiments.push({
-      model: choice.name,
-      spec: spec.text,
-      task: task.task,
-      tokens: Math.round(tokens),
-      seconds,
-      isStored,
-      id,
-    });
-  }
-  await store?.close();
+  for (const { id, cost } of plan.experiments) if (times.has(id)) model.observe(cost, times.get(id)!);
+  const experiments = plan.experiments.map(({ id, model: choice, spec, task, tokens, cost }) => ({
+    model: choice.name,
+    spec: spec.text,
+    task: task.task,
+    tokens: Math.round(tokens),
+    seconds: model.estimate(cost),
+    isStored: times.has(id),
+    id,
+  }));
   const workers = countWorkers(plan, options);
   const missing = experiments.filter(({ isStored }) => !isStored);
   const seconds = missing.reduce((sum, { seconds }) => sum + seconds, 0) / workers;
@@ -172,6 +170,13 @@ async function planCommand(inputs: string[], options: StudyOptions & { readonly 
 
 function distinctModels<T extends { readonly model: string }>(failures: readonly T[]): T[] {
   return [...new Map(failures.map((failure) => [failure.model, failure])).values()];
+}
+
+async function readRows(path: string): Promise<ResultRow[]> {
+  const store = await openStore(path, { create: false });
+  const rows = await store.rows();
+  await store.close();
+  return rows;
 }
 
 async function showCommand(options: { readonly db: string; readonly json?: boolean }): Promise<void> {

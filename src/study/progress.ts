@@ -13,12 +13,18 @@ export interface StudyProgress {
   readonly secondsLeft: number;
 }
 
-/** Keeps account of what is done and guesses the rest from the times measured. */
+/**
+ * Keeps account of what is done and guesses the rest from the times measured.
+ *
+ * @param failed - experiments that are over before they began
+ */
 export function createTracker(experiments: readonly PlannedExperiment[], failed: number, workers: number) {
   const model = createCostModel();
   const shares = new Map(experiments.map((experiment) => [experiment, 0])); // of those that are not finished
   const total = experiments.length + failed;
   return {
+    /** Takes in what an earlier run measured. */
+    learn: (cost: number, seconds: number) => model.observe(cost, seconds),
     advance(experiment: PlannedExperiment, share: number) {
       if (shares.has(experiment)) shares.set(experiment, share);
     },

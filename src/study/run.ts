@@ -80,14 +80,15 @@ export async function runStudy(study: Study, store: Store, options: RunOptions =
   const plan = await Promise.race([planOnKernels(study, options), untilAborted(signal)]);
   if (plan === undefined)
     return { ids: [], stored: 0, computed: 0, failures: [], interrupted: true, seconds: secondsSince(started) };
-  const missing: PlannedExperiment[] = [];
-  for (const experiment of plan.experiments) if (!(await store.has(experiment.id))) missing.push(experiment);
+  const times = new Map((await store.rows()).map((row) => [row.id, row.seconds]));
+  const missing = plan.experiments.filter(({ id }) => !times.has(id));
 
   const workers = Math.min(missing.length, countWorkers(plan, options));
   const stored = plan.experiments.length - missing.length;
   const total = missing.length + plan.failures.length;
   onEvent({ kind: "planned", planned: total + stored, stored, workers });
   const tracker = createTracker(missing, plan.failures.length, Math.max(1, workers));
+  for (const { id, cost } of plan.experiments) if (times.has(id)) tracker.learn(cost, times.get(id)!);
   const failures: FailureRow[] = [];
   let computed = 0;
 

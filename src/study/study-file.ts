@@ -35,7 +35,16 @@ export function parseStudy(text: string, fileName: string): Study {
   }
   const locate: Locate = (path, onKey = false) => at(findOffset(document, path, onKey));
   const folder = dirname(resolve(fileName));
-  return buildStudy(document.toJS() ?? {}, locate, folder, basename(fileName).replace(/\.\w+$/, ""));
+  return buildStudy(toValues(document, fileName) ?? {}, locate, folder, basename(fileName).replace(/\.\w+$/, ""));
+}
+
+/** The values of a document. @throws InputError if its aliases multiply beyond all measure */
+function toValues(document: Document, fileName: string): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    throw new InputError(`${fileName}: ${(error as Error).message}; write the values out.`);
+  }
 }
 
 /** Where a value begins (`onKey`: where its key does); for one that is missing, what encloses it. */
@@ -97,7 +106,7 @@ function buildStudy(raw: unknown, locate: Locate, folder: string, fallbackName: 
   const models = readModels(file, (index) => at("models", index, Array.isArray(file.models)), folder);
   const { specs, notes } = expandSpecs(
     [file.specs].flat(),
-    (path) => readFileSync(resolve(folder, path), "utf8"),
+    (path) => readCodebook(resolve(folder, path)),
     (index, sentence) => new InputError(`${at("specs", index, Array.isArray(file.specs))}: ${sentence}`),
   );
   const tasks = [file.tasks].flat().map((entry, index) => {
@@ -106,6 +115,11 @@ function buildStudy(raw: unknown, locate: Locate, folder: string, fallbackName: 
   });
   const distinct = new Map(tasks.map((task) => [JSON.stringify(task), task]));
   return { name: file.name ?? fallbackName, models, specs, tasks: [...distinct.values()], notes };
+}
+
+function readCodebook(path: string): string {
+  if (!statSync(path, { throwIfNoEntry: false })?.isFile()) throw new InputError(`there is no codebook file ${path}.`);
+  return readFileSync(path, "utf8");
 }
 
 function readModels(file: StudyFile, at: (index: number) => string, folder: string): ModelChoice[] {

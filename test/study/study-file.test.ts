@@ -106,6 +106,8 @@ describe("a wrong study file is refused at its line and column:", () => {
     ["one name for two models", good.replace("models/opt-*", "{ name: x, path: models/opt-* }"), /stands for 2 models/],
     ["two models of one name", good.replace("models/opt-*", "[models/opt-125m, { name: opt-125m, path: models/opt-1.3b }]"), /^study\.yaml:2:27: two models have the name opt-125m/],
     ["a stride above the window", good.replace("limit: 10", "stride: 65"), /^study\.yaml:4:34: the stride \(65\) is above the window \(64\)/],
+    ["a missing codebook", good.replace("int4:b64", "file:no.json:b64"), /^study\.yaml:3:15: .*there is no codebook file no\.json\.$/],
+    ["aliases that multiply", `a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [${"*a,".repeat(20)}]\nc: [${"*b,".repeat(20)}]`, /^study\.yaml: Excessive alias count/],
     ["an empty list", good.replace("[fp16, int4:b64]", "[]"), /^study\.yaml:3:8: expected something, not nothing/],
   ]; // biome-ignore format: a table
   test.each(cases)("%s", (_, text, message) => {
