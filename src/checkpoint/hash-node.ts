@@ -40,12 +40,18 @@ export async function hashCheckpoint(checkpoint: Checkpoint): Promise<Checkpoint
   };
 }
 
+/** Of one call; Node takes less than 2 GiB. */
+const maxUpdateBytes = 2 ** 30;
+
 async function hashWeights(checkpoint: Checkpoint): Promise<string> {
   const hash = createHash("sha256");
   for (const name of [...checkpoint.tensors.keys()].sort()) {
     const weight = await checkpoint.read(name);
     for (const part of isQuantized(weight) ? packTensor(weight) : [weight]) {
-      hash.update(`${part.name}\0${part.type}\0${part.shape}\0`).update(part.bytes);
+      hash.update(`${part.name}\0${part.type}\0${part.shape}\0`);
+      for (let done = 0; done < part.bytes.length; done += maxUpdateBytes) {
+        hash.update(part.bytes.subarray(done, done + maxUpdateBytes));
+      }
     }
   }
   return hash.digest("hex");

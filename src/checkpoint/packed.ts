@@ -266,12 +266,13 @@ function checkCodebook(
     }
   }
   if (codebook.length === 2 ** spec.bits) return;
-  for (const code of unpackCodes(codes, spec.bits, rows * columns)) {
-    if (code >= codebook.length) {
-      throw new InputError(
-        `${where} has the code ${code}, but its codebook ends at ${codebook.length - 1}; the file is damaged.`,
-      );
-    }
+  const all = unpackCodes(codes, spec.bits, rows * columns);
+  let largest = 0;
+  for (let i = 0; i < all.length; i++) if (all[i] > largest) largest = all[i];
+  if (largest >= codebook.length) {
+    throw new InputError(
+      `${where} has the code ${largest}, but its codebook ends at ${codebook.length - 1}; the file is damaged.`,
+    );
   }
 }
 

@@ -97,8 +97,9 @@ async function removeWeights(folder: string): Promise<void> {
 
 async function checkSpace(folder: string, shards: readonly Shard[]): Promise<void> {
   const needed = shards.reduce((sum, { bytes }) => sum + bytes, 0);
-  const { bavail, bsize } = await statfs(folder);
-  if (needed > bavail * bsize) {
+  const { blocks, bavail, bsize } = await statfs(folder);
+  // A file system that has no blocks does not tell how full it is.
+  if (blocks > 0 && needed > bavail * bsize) {
     throw new InputError(
       `${folder} needs ${formatBytes(needed)}, but its disk has ${formatBytes(bavail * bsize)} free.`,
     );
