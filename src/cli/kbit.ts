@@ -1,0 +1,92 @@
+#!/usr/bin/env node
+// The command line: one file a command, and the one place where errors become sentences and exit codes.
+// 0 done, 1 some experiments failed, 2 bad input, 130 interrupted, 70 a fault of kbit itself.
+
+import { Command, CommanderError } from "commander";
+import { findNearest, InputError } from "../input-error.ts";
+import { addDemoCommand } from "./demo.ts";
+import { addEvalCommand } from "./eval.ts";
+import { addGenerateCommand } from "./generate.ts";
+import { addInspectCommand } from "./inspect.ts";
+import { addQuantizeCommand } from "./quantize.ts";
+import { addReportCommand } from "./report.ts";
+import { addStudyCommand } from "./study.ts";
+import { version } from "./version.ts";
+
+function createProgram(): Command {
+  const program = new Command("kbit")
+    .description("Which model, at how many bits? Quantizes language models to k bits, measures them, and says.")
+    .version(version, "-V, --version")
+    .showHelpAfterError(false)
+    .configureOutput({ outputError: () => {} })
+    .exitOverride();
+  for (const add of [
+    addDemoCommand,
+    addStudyCommand,
+    addReportCommand,
+    addQuantizeCommand,
+    addInspectCommand,
+    addEvalCommand,
+    addGenerateCommand,
+  ]) {
+    add(program);
+  }
+  for (const command of allCommands(program)) command.exitOverride().configureOutput({ outputError: () => {} });
+  return program;
+}
+
+function allCommands(command: Command): Command[] {
+  return command.commands.flatMap((child) => [child, ...allCommands(child)]);
+}
+
+/** The sentence for an error of commander, which words its own well enough but for unknown commands. */
+function explainUsage(error: CommanderError, program: Command): string {
+  const message = error.message.replace(/^error: /, "").replace(/\n.*/s, "");
+  if (error.code !== "commander.unknownCommand") return `${message}; see kbit --help.`;
+  const word = /'(.*)'/.exec(error.message)?.[1] ?? "";
+  const names = program.commands.map((command) => command.name());
+  const nearest = findNearest(word, names);
+  const hint = nearest ? `did you mean ${nearest}?` : `expected one of ${names.join(", ")}.`;
+  return `There is no command '${word}'; ${hint}`;
+}
+
+const fileErrors: Record<string, string> = {
+  ENOENT: "there is no such file or folder",
+  EACCES: "permission is denied",
+  EPERM: "permission is denied",
+  EISDIR: "it is a folder where a file was expected",
+  ENOTDIR: "a part of the path is a file, not a folder",
+  ENOSPC: "the disk is full",
+  EDQUOT: "the disk quota is used up",
+  EROFS: "the file system is read-only",
+  EMFILE: "too many files are open",
+};
+
+/** Sentence and exit code of an error. */
+function explain(error: unknown, program: Command): { sentence: string; exitCode: number } {
+  if (error instanceof InputError) return { sentence: error.message, exitCode: 2 };
+  if (error instanceof CommanderError) return { sentence: explainUsage(error, program), exitCode: 2 };
+  if (error instanceof Error) {
+    const { code, path } = error as NodeJS.ErrnoException;
+    const why = code && fileErrors[code];
+    if (why) return { sentence: path ? `Cannot use ${path}: ${why}.` : `A file cannot be used: ${why}.`, exitCode: 2 };
+    return { sentence: error.stack ?? error.message, exitCode: 70 };
+  }
+  return { sentence: String(error), exitCode: 70 };
+}
+
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+
+const program = createProgram();
+try {
+  if (process.argv.length <= 2) program.outputHelp();
+  else await program.parseAsync(process.argv);
+} catch (error) {
+  if (error instanceof CommanderError && error.exitCode === 0) process.exit(0);
+  const { sentence, exitCode } = explain(error, program);
+  process.stderr.write(`kbit: ${sentence}\n`);
+  process.exit(exitCode);
+}
