@@ -5,7 +5,7 @@ import { decodeGroup, decodeTail } from "./codes";
 import { half, widenBrains, widenHalves } from "./half";
 
 /** Scratch to decode a group in. */
-export const GROUP_SCRATCH: usize = 64 + 2048;
+export const GROUP_SCRATCH: usize = 64 + 128 + 2048;
 
 export const DENSE_F32 = 0;
 export const DENSE_F16 = 1;
@@ -36,32 +36,60 @@ function readSpan(weight: Weight, index: usize, count: usize, to: usize, scratch
   if (weight.kind == DENSE_F32) memory.copy(to, weight.data + index * 4, count * 4);
   else if (weight.kind == DENSE_F16) widenHalves(weight.data + index * 2, to, count);
   else if (weight.kind == DENSE_BF16) widenBrains(weight.data + index * 2, to, count);
-  else {
-    readCodes(weight, index, count, to, scratch);
-    scaleBlocks(weight, index, count, to);
-  }
+  else readCodes(weight, index, count, to, scratch);
 }
 
-/** Codebook values, unscaled. A group that the span covers in part is decoded in `scratch`, GROUP_SCRATCH bytes. */
+/**
+ * The same of a k-bit matrix, group by group. A group that the span covers in part is decoded in `scratch`. Blocks of
+ * whole 16 weights are scaled while they are decoded, others and the ragged tail afterwards.
+ */
 function readCodes(weight: Weight, index: usize, count: usize, to: usize, scratch: usize): void {
   const grouped = (<usize>weight.rows * weight.columns) & ~511;
   const groupBytes: usize = 64 * <usize>weight.bits;
+  const scales = scratch + 64;
+  const decoded = scratch + 64 + 128;
+  const scaled = weight.blockSize % 16 == 0 && weight.centerKind == 0;
+  if (!scaled) for (let run: usize = 0; run < 128; run += 16) v128.store(scales + run, f32x4.splat(1));
   while (count > 0) {
-    const group = weight.data + (index >> 9) * groupBytes;
+    const group = index >> 9;
     const first = index & 511;
-    let taken = min<usize>(512 - first, count);
+    let taken = count;
     if (index >= grouped) {
-      taken = count;
       decodeTail(weight.data + (grouped >> 9) * groupBytes, weight.bits, index - grouped, count, to, weight.table);
-    } else if (taken == 512) {
-      decodeGroup(group, weight.bits, to, weight.table, scratch);
+      scaleBlocks(weight, index, count, to);
     } else {
-      decodeGroup(group, weight.bits, scratch + 64, weight.table, scratch);
-      memory.copy(to, scratch + 64 + first * 4, taken * 4);
+      taken = min<usize>(512 - first, count);
+      const place = taken == 512 ? to : decoded;
+      if (scaled) fillScales(weight, group << 9, scales);
+      decodeGroup(weight.data + group * groupBytes, weight.bits, place, weight.table, scales, scratch);
+      if (place != to) memory.copy(to, place + first * 4, taken * 4);
+      if (!scaled) scaleBlocks(weight, index, taken, to);
     }
     index += taken;
     count -= taken;
     to += taken * 4;
+  }
+}
+
+/** The absmax of a block. */
+// @ts-ignore: decorator
+@inline
+function absmaxOf(weight: Weight, block: usize): f32 {
+  return weight.scaleKind == 0 ? half(load<u16>(weight.scales + block * 2)) : load<f32>(weight.scales + block * 4);
+}
+
+/** Absmax of each 16 weights of the group that begins at `index`, where blocks are whole 16 weights. */
+function fillScales(weight: Weight, index: usize, scales: usize): void {
+  const size = <usize>weight.blockSize;
+  const end = scales + 128;
+  let block = index / size;
+  let left = (block + 1) * size - index; // weights until the next block
+  while (scales < end) {
+    const absmax = absmaxOf(weight, block);
+    const last = min(scales + (left >> 2), end);
+    for (; scales < last; scales += 4) store<f32>(scales, absmax);
+    block++;
+    left = size;
   }
 }
 
@@ -72,8 +100,7 @@ function scaleBlocks(weight: Weight, index: usize, count: usize, to: usize): voi
   let left = size - (index - block * size); // weights until the next block
   while (count > 0) {
     const taken = min(left, count);
-    const absmax =
-      weight.scaleKind == 0 ? half(load<u16>(weight.scales + block * 2)) : load<f32>(weight.scales + block * 4);
+    const absmax = absmaxOf(weight, block);
     const end = to + taken * 4;
     const a = f32x4.splat(absmax);
     const center: f32 =
