@@ -51,7 +51,7 @@ export interface CostModel {
 }
 
 /** Weights times tokens a second of one core with WASM kernels, before anything was measured. */
-const firstGuess = 1e10;
+const firstGuess = 2e10;
 
 /** A cost model that knows nothing yet. */
 export function createCostModel(): CostModel {

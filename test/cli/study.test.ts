@@ -117,6 +117,27 @@ describe("kbit study run", () => {
     });
   });
 
+  test("ends in one sentence when the disk takes no more, and goes on when it does", async () => {
+    const db = newStore();
+    const args = ["study", "run", small, "--specs", "fp16,int2-8:b64,int2-8:b128", ...text, "--db", db];
+    // No file may grow beyond 200 blocks of 512 bytes, which is room for a few rows.
+    const full = await new Promise<Ended>((resolve) => {
+      const command = ["-c", 'ulimit -f 200 && exec "$@"', "sh", process.execPath, kbit, ...args];
+      execFile("sh", command, { cwd: folder }, (error, stdout, stderr) =>
+        resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
+      );
+    });
+    expect(full.code).toBe(2);
+    expect(full.stderr).toMatch(/^kbit: The store .* cannot be used: the disk .*\.\n$/);
+    const before = await readRows(db);
+    expect(before.length).toBeGreaterThan(0);
+    expect(before.length).toBeLessThan(15);
+    expect(await run(...args.slice(1))).toMatchObject({ code: 0 });
+    const after = await readRows(db);
+    expect(after).toHaveLength(15);
+    for (const row of before) expect(after).toContainEqual(row);
+  });
+
   test("two at once on one store end with every row once", async () => {
     const db = newStore();
     const args = ["run", ...twoModels, "--specs", "fp16,int3-6:b64", ...text, "--db", db];

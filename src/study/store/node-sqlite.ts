@@ -33,16 +33,29 @@ export function openSqlite(path: string): Dialect {
   }
   return {
     createAdapter: () => new SqliteAdapter(),
-    createDriver: () => new ImmediateDriver({ database: adaptDatabase(database) }),
+    createDriver: () => new PatientDriver(database),
     createIntrospector: (db) => new SqliteIntrospector(db),
     createQueryCompiler: () => new SqliteQueryCompiler(),
   };
 }
 
-/** Takes the write lock when a transaction begins: a later upgrade from reading to writing would fail instead of wait. */
-class ImmediateDriver extends SqliteDriver {
+/** Kysely's driver with transactions as several processes and a full disk need them. */
+class PatientDriver extends SqliteDriver {
+  readonly #database: DatabaseSync;
+
+  constructor(database: DatabaseSync) {
+    super({ database: adaptDatabase(database) });
+    this.#database = database;
+  }
+
+  /** Takes the write lock at the beginning: a later upgrade from reading to writing would fail instead of wait. */
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw("begin immediate"));
+  }
+
+  /** SQLite may have rolled back by itself, as it does when the disk is full; a second time would hide that error. */
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    if (this.#database.isTransaction) await super.rollbackTransaction(connection);
   }
 }
 
