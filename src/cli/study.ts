@@ -3,15 +3,15 @@
 import { readFileSync, statSync } from "node:fs";
 import type { Command } from "commander";
 import { InputError } from "../input-error.ts";
-import { formatCount, formatPlural, formatSize, formatValue } from "../report/units.ts";
 import type { ResultRow } from "../result.ts";
 import { createCostModel } from "../study/progress.ts";
 import { countWorkers, planOnKernels } from "../study/run.ts";
 import { openStore } from "../study/store/store.ts";
 import type { Study } from "../study/study.ts";
 import { createStudy, parseStudy } from "../study/study-file.ts";
-import { pickMetric, runInTerminal } from "./study-run.ts";
-import { formatSeconds, formatTable, paint, printJson, printLine, printNote } from "./terminal.ts";
+import { runInTerminal } from "./study-run.ts";
+import { printPlan, printStore } from "./study-tables.ts";
+import { printJson, printLine } from "./terminal.ts";
 
 /** Adds `kbit study run`, `plan` and `show`. */
 export function addStudyCommand(program: Command): void {
@@ -119,7 +119,7 @@ async function runCommand(inputs: string[], options: StudyOptions & { readonly d
 
 async function planCommand(inputs: string[], options: StudyOptions & { readonly db?: string }): Promise<void> {
   const study = readStudy(inputs, options);
-  const plan = await planOnKernels(study, { kernels: process.env["KBIT_KERNELS"] });
+  const plan = await planOnKernels(study, { kernels: process.env["KBIT_KERNELS"] || undefined });
   const stored = options.db === undefined ? [] : await readRows(options.db);
   const times = new Map(stored.map((row) => [row.id, row.seconds]));
   const model = createCostModel();
@@ -134,42 +134,12 @@ async function planCommand(inputs: string[], options: StudyOptions & { readonly 
     id,
   }));
   const workers = countWorkers(plan, options);
-  const missing = experiments.filter(({ isStored }) => !isStored);
-  const seconds = missing.reduce((sum, { seconds }) => sum + seconds, 0) / workers;
-  if (options.json) {
-    printJson({ study: study.name, experiments, failures: plan.failures, notes: study.notes, workers, seconds });
-  } else {
-    const columns = [
-      { title: "model" },
-      { title: "spec" },
-      { title: "task" },
-      { title: "tokens", align: "right" },
-      { title: "about", align: "right" },
-      { title: "" },
-    ] as const;
-    const shown = experiments.slice(0, 100);
-    const rows = shown.map(({ model, spec, task, tokens, seconds, isStored }) => [
-      model,
-      spec,
-      task,
-      formatCount(tokens),
-      formatSeconds(seconds),
-      isStored ? "stored" : "",
-    ]);
-    printLine(formatTable(columns, rows));
-    if (shown.length < experiments.length)
-      printLine(`.. and ${formatCount(experiments.length - shown.length)} more; --json prints all.`);
-    for (const note of study.notes) printNote(note);
-    for (const { model, reason } of distinctModels(plan.failures)) printLine(`${model} cannot be measured: ${reason}`);
-    printLine(
-      `\n${formatPlural(missing.length, "experiment")} to run, about ${formatSeconds(seconds)} on ${formatPlural(workers, "worker")}.`,
-    );
-  }
-  process.exitCode = plan.failures.length > 0 ? 1 : 0;
-}
-
-function distinctModels<T extends { readonly model: string }>(failures: readonly T[]): T[] {
-  return [...new Map(failures.map((failure) => [failure.model, failure])).values()];
+  const left = experiments.reduce((sum, { seconds, isStored }) => (isStored ? sum : sum + seconds), 0);
+  const { failures } = plan;
+  const planned = { study: study.name, experiments, failures, notes: study.notes, workers, seconds: left / workers };
+  if (options.json) printJson(planned);
+  else printPlan(planned);
+  process.exitCode = failures.length > 0 ? 1 : 0;
 }
 
 async function readRows(path: string): Promise<ResultRow[]> {
@@ -183,41 +153,6 @@ async function showCommand(options: { readonly db: string; readonly json?: boole
   const store = await openStore(options.db, { create: false });
   const [rows, failures] = [await store.rows(), await store.failures()];
   await store.close();
-  if (options.json) {
-    printJson({ db: options.db, rows, failures });
-    return;
-  }
-  const columns = [
-    { title: "model" },
-    { title: "spec" },
-    { title: "bits a parameter", align: "right" },
-    { title: "size", align: "right" },
-    { title: "task" },
-    { title: "metric" },
-    { title: "value", align: "right" },
-    { title: "error", align: "right" },
-    { title: "time", align: "right" },
-  ] as const;
-  printLine(formatTable(columns, rows.map(formatResult)));
-  printLine(`\n${formatPlural(rows.length, "result")}, ${formatPlural(failures.length, "failure")}.`);
-  for (const { model, spec, task, reason } of failures)
-    printLine(`${paint("red", "failed")} ${model} ${spec} ${task}: ${reason}`);
-}
-
-function formatResult(row: ResultRow): string[] {
-  const [name, { value, standardError }] = pickMetric(row);
-  const bits = formatValue(row.bits.total / row.model.parameters);
-  const error = standardError === undefined ? "" : formatValue(standardError);
-  const { key, model } = row;
-  return [
-    model.name,
-    key.spec,
-    bits,
-    formatSize(row.bits.total),
-    key.task,
-    name,
-    formatValue(value),
-    error,
-    `${row.seconds.toFixed(1)} s`,
-  ];
+  if (options.json) printJson({ db: options.db, rows, failures });
+  else printStore(rows, failures);
 }
