@@ -73,7 +73,10 @@ Examples:
 
 /** `a,b` as a list. */
 export function parseList(text: string): string[] {
-  return text.split(",").map((item) => item.trim()).filter((item) => item !== ""); // biome-ignore format: one line
+  return text
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
 }
 
 /** A whole number from 1. @throws InputError if it is none */

@@ -27,12 +27,20 @@ describe("expandSpecs", () => {
 
   test("makes every combination of a grid", () => {
     expect(texts({ bits: "3-4", types: ["int", "dynamic"], blocks: [64, "row", "none"], baselines: "fp16" })).toEqual([
-      "int3:b64", "int3:brow", "int3",
-      "int4:b64", "int4:brow", "int4",
-      "dynamic3:b64", "dynamic3:brow", "dynamic3",
-      "dynamic4:b64", "dynamic4:brow", "dynamic4",
+      "int3:b64",
+      "int3:brow",
+      "int3",
+      "int4:b64",
+      "int4:brow",
+      "int4",
+      "dynamic3:b64",
+      "dynamic3:brow",
+      "dynamic3",
+      "dynamic4:b64",
+      "dynamic4:brow",
+      "dynamic4",
       "fp16",
-    ]); // biome-ignore format: a grid
+    ]);
   });
 
   test("gives exponent bits to float only, and options of a type to that type", () => {
@@ -46,9 +54,15 @@ describe("expandSpecs", () => {
 
   test("puts scales, centering, proxy, embedding and head where the grammar has them", () => {
     const grid: Grid = {
-      bits: 4, types: "int", blocks: 64, scales: ["float32", "double"], centering: "median", proxy: [2, "3-self"],
-      embed: true, head: [true, false],
-    }; // biome-ignore format: short
+      bits: 4,
+      types: "int",
+      blocks: 64,
+      scales: ["float32", "double"],
+      centering: "median",
+      proxy: [2, "3-self"],
+      embed: true,
+      head: [true, false],
+    };
     expect(texts(grid)).toEqual([
       "int4:b64:a32:center-median:proxy2:embed:head",
       "int4:b64:a32:center-median:proxy2:embed",
@@ -76,8 +90,11 @@ describe("expandSpecs", () => {
       "float5:e3:ieee:b64",
     ]);
     expect(texts({ ...grid, exclude: [{ types: "float" }, { bits: "4-5", blocks: 128 }] })).toEqual([
-      "int3:b64", "int3:b128", "int4:b64", "int5:b64",
-    ]); // biome-ignore format: short
+      "int3:b64",
+      "int3:b128",
+      "int4:b64",
+      "int5:b64",
+    ]);
   });
 
   test("refuses a written spec that is wrong, and an entry of which nothing is left", () => {

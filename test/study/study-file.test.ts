@@ -1,8 +1,9 @@
 // Study files and flags: what they mean, and where and how a wrong one is refused.
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { InputError } from "../../src/input-error.ts";
 import { listExperiments } from "../../src/study/study.ts";
@@ -85,31 +86,101 @@ tasks: [{ task: perplexity, text: text.txt }, { task: piqa, data: piqa.jsonl, li
   });
 });
 
+test("the bundled study is four models at eight precisions on one text", () => {
+  const path = fileURLToPath(new URL("../../experiments/books.yaml", import.meta.url));
+  const study = parseStudy(readFileSync(path, "utf8"), path);
+  expect(study.models.map(({ name }) => name)).toEqual(["books-0.2m", "books-0.4m", "books-0.8m", "books-1.7m"]);
+  expect(new Set(study.models.map(({ family }) => family))).toEqual(new Set(["books"]));
+  expect(study.specs.map(({ spec }) => (spec.kind === "quantized" ? spec.bits : spec.type))).toEqual([
+    "fp16",
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+  ]);
+  expect(listExperiments(study)).toHaveLength(32);
+});
+
 describe("a wrong study file is refused at its line and column:", () => {
   const cases: [what: string, text: string, message: string | RegExp][] = [
     ["bad YAML", "models: [a\nspecs: b", /^study\.yaml:2:\d+: ./],
     ["a key twice", `${good}models: x\n`, /^study\.yaml:5:1: Map keys must be unique\./],
-    ["an unknown key", good.replace("specs", "spec"), 'study.yaml:3:1: there is no key "spec" here; did you mean specs?'],
-    ["an unknown key of a grid", good.replace("[fp16, int4:b64]", "{ bits: 3-8, types: int, block: 64 }"), 'study.yaml:3:33: there is no key "block" here; did you mean blocks?'],
-    ["a missing key", "models: models/opt-*\nspecs: fp16\n", "study.yaml:1:1: tasks is missing; expected keys with values or a list."],
+    [
+      "an unknown key",
+      good.replace("specs", "spec"),
+      'study.yaml:3:1: there is no key "spec" here; did you mean specs?',
+    ],
+    [
+      "an unknown key of a grid",
+      good.replace("[fp16, int4:b64]", "{ bits: 3-8, types: int, block: 64 }"),
+      'study.yaml:3:33: there is no key "block" here; did you mean blocks?',
+    ],
+    [
+      "a missing key",
+      "models: models/opt-*\nspecs: fp16\n",
+      "study.yaml:1:1: tasks is missing; expected keys with values or a list.",
+    ],
     ["nothing", "", /^study\.yaml:1:1: models is missing/],
     ["text for a number", good.replace("10", "ten"), 'study.yaml:4:63: expected a number, got "ten".'],
     ["a number too small", good.replace("10", "0"), "study.yaml:4:63: expected at least 1, got 0."],
-    ["bits that do not exist", good.replace("[fp16, int4:b64]", "\n  - { bits: [3, 9], types: int }"), "study.yaml:4:17: expected at most 8, got 9."],
-    ["a misspelt word", good.replace("[fp16, int4:b64]", "{ bits: 3, types: int, centering: meen }"), 'study.yaml:3:42: "meen" is not known; did you mean mean?'],
-    ["a misspelt task", good.replace("perplexity", "perplexty"), 'study.yaml:4:16: "perplexty" is not known; did you mean perplexity?'],
+    [
+      "bits that do not exist",
+      good.replace("[fp16, int4:b64]", "\n  - { bits: [3, 9], types: int }"),
+      "study.yaml:4:17: expected at most 8, got 9.",
+    ],
+    [
+      "a misspelt word",
+      good.replace("[fp16, int4:b64]", "{ bits: 3, types: int, centering: meen }"),
+      'study.yaml:3:42: "meen" is not known; did you mean mean?',
+    ],
+    [
+      "a misspelt task",
+      good.replace("perplexity", "perplexty"),
+      'study.yaml:4:16: "perplexty" is not known; did you mean perplexity?',
+    ],
     ["a misspelt spec", good.replace("int4:b64", "flaot4"), /^study\.yaml:3:15: .*float/],
-    ["a missing text", good.replace("text.txt", "txet.txt"), "study.yaml:4:34: there is no file txet.txt; did you mean text.txt?"],
-    ["a missing model", good.replace("opt-*", "opt-126m"), "study.yaml:2:9: There is no model at models/opt-126m; did you mean opt-125m?"],
-    ["a glob without a match", good.replace("opt-*", "bloom-*"), /^study\.yaml:2:9: No model folder matches models\/bloom-\*/],
+    [
+      "a missing text",
+      good.replace("text.txt", "txet.txt"),
+      "study.yaml:4:34: there is no file txet.txt; did you mean text.txt?",
+    ],
+    [
+      "a missing model",
+      good.replace("opt-*", "opt-126m"),
+      "study.yaml:2:9: There is no model at models/opt-126m; did you mean opt-125m?",
+    ],
+    [
+      "a glob without a match",
+      good.replace("opt-*", "bloom-*"),
+      /^study\.yaml:2:9: No model folder matches models\/bloom-\*/,
+    ],
     ["a glob without a model", good.replace("opt-*", "*.txt"), /matches no folder with a config\.json/],
     ["one name for two models", good.replace("models/opt-*", "{ name: x, path: models/opt-* }"), /stands for 2 models/],
-    ["two models of one name", good.replace("models/opt-*", "[models/opt-125m, { name: opt-125m, path: models/opt-1.3b }]"), /^study\.yaml:2:27: two models have the name opt-125m/],
-    ["a stride above the window", good.replace("limit: 10", "stride: 65"), /^study\.yaml:4:34: the stride \(65\) is above the window \(64\)/],
-    ["a missing codebook", good.replace("int4:b64", "file:no.json:b64"), /^study\.yaml:3:15: .*there is no codebook file no\.json\.$/],
-    ["aliases that multiply", `a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [${"*a,".repeat(20)}]\nc: [${"*b,".repeat(20)}]`, /^study\.yaml: Excessive alias count/],
+    [
+      "two models of one name",
+      good.replace("models/opt-*", "[models/opt-125m, { name: opt-125m, path: models/opt-1.3b }]"),
+      /^study\.yaml:2:27: two models have the name opt-125m/,
+    ],
+    [
+      "a stride above the window",
+      good.replace("limit: 10", "stride: 65"),
+      /^study\.yaml:4:34: the stride \(65\) is above the window \(64\)/,
+    ],
+    [
+      "a missing codebook",
+      good.replace("int4:b64", "file:no.json:b64"),
+      /^study\.yaml:3:15: .*there is no codebook file no\.json\.$/,
+    ],
+    [
+      "aliases that multiply",
+      `a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [${"*a,".repeat(20)}]\nc: [${"*b,".repeat(20)}]`,
+      /^study\.yaml: Excessive alias count/,
+    ],
     ["an empty list", good.replace("[fp16, int4:b64]", "[]"), /^study\.yaml:3:8: expected something, not nothing/],
-  ]; // biome-ignore format: a table
+  ];
   test.each(cases)("%s", (_, text, message) => {
     if (typeof message === "string") expect(refusal(text)).toBe(message);
     else expect(refusal(text)).toMatch(message);

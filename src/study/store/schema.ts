@@ -69,7 +69,7 @@ async function createFirstTables(db: Kysely<Tables>): Promise<void> {
     .addColumn("date", "text", (column) => column.notNull())
     .addColumn("rest", "text", (column) => column.notNull())
     .execute();
-  await db.schema.createIndex("results_by_family").on("results").columns(["family", "task", "spec"]).execute();
+  await db.schema.createIndex("results_by_name").on("results").columns(["model", "spec", "task"]).execute();
   await db.schema
     .createTable("metrics")
     .addColumn("result_id", "text", (column) => column.notNull().references("results.id"))
