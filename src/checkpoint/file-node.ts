@@ -41,7 +41,8 @@ const maxReadBytes = 2 ** 30;
 async function readFully(file: number, path: string, offset: number, length: number): Promise<Uint8Array> {
   const { size } = await readStats(file);
   if (offset + length > size) throw truncated(path, offset + length, size);
-  const bytes = new Uint8Array(length);
+  // Not filled with zeros first: every byte is read below, or this throws.
+  const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
   let done = 0;
   while (done < length) {
     const count = Math.min(maxReadBytes, length - done);

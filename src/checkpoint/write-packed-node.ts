@@ -18,7 +18,9 @@ export interface WriteOptions {
   readonly force?: boolean;
   /** Tensor data of one file; a larger checkpoint is cut into shards. Default 4 GiB. */
   readonly maxShardBytes?: number;
-  /** Called before each tensor with its name, and how many weights were done before it, of how many. */
+  /** Weights that are read, and so quantized, at once; default 1. Together they stay below 1 GiB, or are two. */
+  readonly readAhead?: number;
+  /** Called before each tensor is written, with its name and how many weights were written before it, of how many. */
   readonly onProgress?: (name: string, weightsDone: number, weightsTotal: number) => void;
   /** Stops between two tensors and cleans up. */
   readonly signal?: AbortSignal;
@@ -136,19 +138,22 @@ async function writeShards(
   folder: string,
   shards: readonly Shard[],
   renames: Map<string, string>,
-  { onProgress, signal }: WriteOptions,
+  { onProgress, signal, readAhead = 1 }: WriteOptions,
 ): Promise<WrittenCheckpoint> {
   const countWeights = (name: string) =>
     checkpoint.tensors.get(name)!.shape.reduce((product, size) => product * size, 1);
   const weightsTotal = [...checkpoint.tensors.keys()].reduce((sum, name) => sum + countWeights(name), 0);
   let weightsDone = 0;
-  const read = async (name: string) => {
-    signal?.throwIfAborted();
-    onProgress?.(name, weightsDone, weightsTotal);
-    const weight = await checkpoint.read(name);
-    weightsDone += countWeights(name);
-    return weight;
-  };
+  async function* readAll(names: readonly string[]) {
+    const sizes = names.map((name) => 4 * countWeights(name));
+    let i = 0;
+    for await (const weight of readInOrder(names, sizes, (name) => checkpoint.read(name), readAhead)) {
+      signal?.throwIfAborted();
+      onProgress?.(names[i], weightsDone, weightsTotal);
+      yield weight;
+      weightsDone += countWeights(names[i++]);
+    }
+  }
   const files: string[] = [];
   const fileOf: Record<string, string> = {};
   let [tensorBytes, fileBytes] = [0, 0];
@@ -158,7 +163,7 @@ async function writeShards(
       shards.length === 1 ? "model.safetensors" : `model-${number(i + 1)}-of-${number(shards.length)}.safetensors`;
     const temporaryName = `.kbit-${process.pid}-${fileName}.tmp`;
     renames.set(temporaryName, fileName);
-    const written = await writeShard(join(folder, temporaryName), checkpoint, spec, shard, read);
+    const written = await writeShard(join(folder, temporaryName), checkpoint, spec, shard, readAll);
     for (const { name } of written.parts) fileOf[name] = fileName;
     tensorBytes += written.tensorBytes;
     fileBytes += written.fileBytes;
@@ -180,7 +185,7 @@ async function writeShard(
   checkpoint: Checkpoint,
   spec: string,
   shard: Shard,
-  read: (name: string) => ReturnType<Checkpoint["read"]>,
+  readAll: (names: readonly string[]) => AsyncIterable<Awaited<ReturnType<Checkpoint["read"]>>>,
 ): Promise<{ parts: TensorHeader[]; tensorBytes: number; fileBytes: number }> {
   const storedSelf = new Set(shard.parts.map(({ name }) => name));
   const matrices = shard.names.filter((name) => !storedSelf.has(name)).map((name) => checkpoint.tensors.get(name)!);
@@ -190,7 +195,7 @@ async function writeShard(
   const file = await open(path, "wx");
   try {
     let position = reserved;
-    for await (const weight of readAhead(shard.names, read)) {
+    for await (const weight of readAll(shard.names)) {
       for (const part of isQuantized(weight) ? packTensor(weight) : [weight]) {
         await writeFully(file, part, position);
         position += part.bytes.length;
@@ -206,15 +211,28 @@ async function writeShard(
   }
 }
 
-/** Weights in order, the next being read while one is written; so two are in memory at most. */
-async function* readAhead<T>(names: readonly string[], read: (name: string) => Promise<T>): AsyncGenerator<T> {
-  let next = names.length > 0 ? read(names[0]) : undefined;
-  for (let i = 1; next; i++) {
-    const current: Promise<T> = next;
-    next = i < names.length ? read(names[i]) : undefined;
-    // Whoever fails first is reported; the other must not count as unhandled.
-    next?.catch(() => {});
-    yield await current;
+const maxBytesAhead = 2 ** 30;
+
+/** Weights in order, those that follow being read while one is written. */
+async function* readInOrder<T>(
+  names: readonly string[],
+  sizes: readonly number[],
+  read: (name: string) => Promise<T>,
+  ahead: number,
+): AsyncGenerator<T> {
+  const pending: Promise<T>[] = [];
+  let bytes = 0;
+  for (let current = 0, next = 0; current < names.length; current++) {
+    const fits = () => pending.length < 2 || (pending.length <= ahead && bytes + sizes[next] <= maxBytesAhead);
+    while (next < names.length && fits()) {
+      const weight = read(names[next]);
+      // Whoever fails first is reported; the others must not count as unhandled.
+      weight.catch(() => {});
+      pending.push(weight);
+      bytes += sizes[next++];
+    }
+    yield await pending.shift()!;
+    bytes -= sizes[current];
   }
 }
 

@@ -63,6 +63,7 @@ async function runQuantize(model: string, options: QuantizeCommandOptions): Prom
     const written = await writePackedCheckpoint(view, options.out, {
       force: options.force,
       signal: interruption.signal,
+      readAhead: threads.threads,
       onProgress: (name, done, total) => progress.update(done, total, name),
     });
     const seconds = (performance.now() - started) / 1000;

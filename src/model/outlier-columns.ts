@@ -30,7 +30,7 @@ export function createOutlierFinder(
   roles: readonly MatrixRole[],
 ): OutlierFinder {
   const transposed = new Set(roles.filter((role) => role.transposed).map(({ name }) => name));
-  const known = new Map<string, Float64Array>();
+  const known = new Map<string, Promise<Float64Array>>();
 
   async function readUnits({ name, axis, units }: Writer): Promise<UnitWeights> {
     const { weights, shape } = await readMatrix(checkpoint, name, transposed.has(name));
@@ -47,8 +47,9 @@ export function createOutlierFinder(
       const writers = spec.proxy.rule === "self" ? [{ name: role.name, axis: "columns" as const }] : role.writers;
       if (writers.length === 0) return undefined;
       const key = writers.map(({ name, axis, units }) => `${name} ${axis} ${units ?? ""}`).join("|");
-      const deviations = known.get(key) ?? (await measure(writers));
-      known.set(key, deviations);
+      const measuring = known.get(key) ?? measure(writers);
+      known.set(key, measuring);
+      const deviations = await measuring;
       if (deviations.length !== shape[1]) {
         throw new InputError(
           `${checkpoint.source}: ${role.name} has ${shape[1]} inputs, but ${writers[0].name}, which writes them, has ${deviations.length} units.`,

@@ -1,9 +1,6 @@
-// A thread of threads-node.ts: makes the codes of one range after another.
+// A thread of threads-node.ts: does one request after another.
 
 import { parentPort } from "node:worker_threads";
-import { fillRange, type RangeRequest } from "./threads-node.ts";
+import { answer, type ThreadRequest } from "./threads-node.ts";
 
-parentPort!.on("message", (request: RangeRequest) => {
-  fillRange(request);
-  parentPort!.postMessage("done");
-});
+parentPort!.on("message", (request: ThreadRequest) => parentPort!.postMessage(answer(request)));

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from "vitest";
+import { InputError } from "../../src/input-error.ts";
 import { pickOutliers } from "../../src/quantize/outliers.ts";
 import { quantize } from "../../src/quantize/quantize.ts";
 import type { QuantizedSpec } from "../../src/quantize/spec.ts";
@@ -8,8 +9,9 @@ import { createThreadedQuantizer } from "../../src/quantize/threads-node.ts";
 const shape = [521, 509] as const; // many groups and a ragged tail
 const weights = Float32Array.from({ length: shape[0] * shape[1] }, (_, i) => Math.sin(i * 1.7) ** 3 / (1 + (i % 7)));
 
-describe("quantizing on several threads", () => {
-  const threaded = createThreadedQuantizer(3);
+// A thread a matrix, and a matrix cut into ranges.
+describe.each([2 ** 26, 2 ** 17])("quantizing on several threads, matrices of %d weights cut", (sharedWeights) => {
+  const threaded = createThreadedQuantizer(3, sharedWeights);
   afterAll(() => threaded.close());
 
   it.each(["int3:b64", "float4:e2:brow:a32", "quantile5:b128:dq", "nf4", "int7:b48:center-block:proxy2"])(
@@ -42,5 +44,6 @@ describe("quantizing on several threads", () => {
     bad[1000] = Number.NaN;
     const spec = parseSpec("int4:b64") as QuantizedSpec;
     await expect(threaded.quantize(bad, shape, spec, { name: "layer.weight" })).rejects.toThrow(/layer\.weight/);
+    await expect(threaded.quantize(bad, shape, spec, { name: "layer.weight" })).rejects.toBeInstanceOf(InputError);
   });
 });
