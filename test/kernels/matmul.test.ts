@@ -104,7 +104,7 @@ describe.each(testedSets)("$name", ({ create }) => {
     "b33:center-block",
     "brow:center-block",
   ])("blocks and scales of every kind are applied: %s", async (options) => {
-    for (const bits of [2, 3, 4, 8]) {
+    for (const bits of widths) {
       const text = options ? `quantile${bits}:${options}` : `quantile${bits}`;
       for (const [rows, columns] of [
         [9, 48],

@@ -143,6 +143,24 @@ describe.each(testedSets)("$name", ({ create }) => {
     }
   });
 
+  test("positions turn right in whatever order they are first met", async () => {
+    const frequencies = Float32Array.of(1, 0.1);
+    for (const position of [0, 63, 64, 65, 127, 128, 5, 1000]) {
+      const layout: HeadLayout = {
+        tokens: 1,
+        heads: 1,
+        headSize: 4,
+        width: 4,
+        offset: 0,
+        stride: 4,
+        slots: Int32Array.of(0),
+        rotary: { size: 4, positions: Int32Array.of(position), frequencies, magnitude: 1 },
+      };
+      const x = randomValues(4, 5);
+      expect(await compare(4, 1, (k) => (out) => k.placeHeads(out, bufferOf(k, x), layout))).toBeLessThan(1e-6);
+    }
+  });
+
   /** Random spans over a cache: a prefix shared by all, then each token's own run up to itself. */
   function spansOver(slots: number, tokens: number, prefixLength: number): Int32Array {
     const spans = new Int32Array(tokens * 4);

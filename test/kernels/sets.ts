@@ -34,7 +34,7 @@ export function randomValues(length: number, seed: number, deviation = 1): Float
   return Float32Array.from({ length }, () => random.normal() * deviation);
 }
 
-/** A random matrix quantized as `text` says; `outliers` spreads that many outlier columns over it. */
+/** A random matrix quantized as `text` says; `outliers` spreads that many outlier columns over it, column 0 among them. */
 export function quantizedMatrix(
   text: string,
   rows: number,
@@ -43,7 +43,7 @@ export function quantizedMatrix(
 ): QuantizedTensor {
   const spec = parseSpec(text);
   if (spec.kind !== "quantized") throw new Error(`${text} is no k-bit spec`);
-  const outlierColumns = Uint32Array.from({ length: outliers }, (_, j) => Math.floor(((j + 0.5) * columns) / outliers));
+  const outlierColumns = Uint32Array.from({ length: outliers }, (_, j) => Math.floor((j * columns) / outliers));
   const values = randomValues(rows * columns, seed, 0.1);
   return quantize(values, [rows, columns], spec, outliers > 0 ? { outlierColumns } : {});
 }
