@@ -22,23 +22,29 @@ export function createTracker(experiments: readonly PlannedExperiment[], failed:
   const model = createCostModel();
   const shares = new Map(experiments.map((experiment) => [experiment, 0])); // of those that are not finished
   const total = experiments.length + failed;
+  const all = experiments.reduce((sum, { cost }) => sum + cost, 0);
+  const left = { experiments: experiments.length, cost: all };
+  const advance = (experiment: PlannedExperiment, share: number) => {
+    const step = share - (shares.get(experiment) ?? share);
+    left.experiments -= step;
+    left.cost -= step * experiment.cost;
+    if (shares.has(experiment)) shares.set(experiment, share);
+  };
   return {
+    advance,
     /** Takes in what an earlier run measured. */
     learn: (cost: number, seconds: number) => model.observe(cost, seconds),
-    advance(experiment: PlannedExperiment, share: number) {
-      if (shares.has(experiment)) shares.set(experiment, share);
-    },
     /** @param seconds - how long it took; absent: it took no time that says anything */
     finish(experiment: PlannedExperiment, seconds?: number) {
+      advance(experiment, 1);
       shares.delete(experiment);
       if (seconds !== undefined) model.observe(experiment.cost, seconds);
     },
     progress(): StudyProgress {
-      let left = 0;
-      for (const [{ cost }, share] of shares) left += (1 - share) * model.estimate(cost);
-      const all = experiments.reduce((sum, { cost }) => sum + model.estimate(cost), 0);
-      const share = all === 0 ? 1 : 1 - left / all;
-      return { done: total - shares.size, total, share, secondsLeft: left / workers };
+      const isDone = shares.size === 0; // sums of shares come to 0 only nearly
+      const secondsLeft = isDone ? 0 : model.estimate(left.cost, left.experiments);
+      const share = isDone ? 1 : 1 - secondsLeft / model.estimate(all, experiments.length);
+      return { done: total - shares.size, total, share, secondsLeft: secondsLeft / workers };
     },
   };
 }
@@ -46,8 +52,8 @@ export function createTracker(experiments: readonly PlannedExperiment[], failed:
 /** Learns from experiments that are done and guesses those that are not. */
 export interface CostModel {
   observe(cost: number, seconds: number): void;
-  /** Seconds of an experiment of that cost, on one worker. */
-  estimate(cost: number): number;
+  /** Seconds, on one worker, of so many experiments (default 1) that cost so much together. */
+  estimate(cost: number, experiments?: number): number;
 }
 
 /** Weights times tokens a second of one core with WASM kernels, before anything was measured. */
@@ -64,13 +70,13 @@ export function createCostModel(): CostModel {
       sumXX += cost * cost;
       sumXY += cost * seconds;
     },
-    estimate(cost) {
+    estimate(cost, experiments = 1) {
       if (n === 0) return cost / firstGuess;
       const spread = n * sumXX - sumX * sumX;
-      const slope = spread > 1e-9 * n * sumXX ? (n * sumXY - sumX * sumY) / spread : 0;
-      const fixed = (sumY - slope * sumX) / n;
+      const rate = spread > 1e-9 * n * sumXX ? (n * sumXY - sumX * sumY) / spread : 0;
+      const fixed = (sumY - rate * sumX) / n;
       // A line that falls, or starts below zero, is noise: then all time goes with the cost.
-      return slope > 0 && fixed >= 0 ? fixed + slope * cost : (sumY / sumX) * cost;
+      return rate > 0 && fixed >= 0 ? fixed * experiments + rate * cost : (sumY / sumX) * cost;
     },
   };
 }
