@@ -1,6 +1,6 @@
 // How fast is `kbit eval --text`, in tokens a second, beside transformers on the same cores?
 //
-//     KBIT_BENCH_PYTHON=python3 node bench/evaluate.ts [--windows 100] [--repeats 3]
+//     KBIT_BENCH_PYTHON=python3 node bench/evaluate.ts [--windows 100] [--repeats 3] [--threads N]
 //
 // Both sides score the same windows of the bundled text with the bundled family, weights as stored, computing in float32,
 // from the text to its perplexity; loading is not timed. Runs alternate, the fastest of each side counts, and the two must
@@ -23,12 +23,16 @@ interface Run {
 }
 
 const { values } = parseArgs({
-  options: { windows: { type: "string", default: "100" }, repeats: { type: "string", default: "3" } },
+  options: {
+    windows: { type: "string", default: "100" },
+    repeats: { type: "string", default: "3" },
+    threads: { type: "string" },
+  },
 });
 const windows = Number(values.windows);
 const repeats = Number(values.repeats);
 const python = process.env["KBIT_BENCH_PYTHON"];
-const threads = availableParallelism();
+const threads = Number(values.threads ?? availableParallelism());
 const books = fileURLToPath(new URL("../models/books/", import.meta.url));
 const textFile = `${books}heldout.txt`;
 const text = readFileSync(textFile, "utf8");
