@@ -10,20 +10,21 @@ import { InputError } from "../input-error.ts";
 import type { LanguageModel } from "../language-model.ts";
 import { countBits, countParameters } from "../model/count.ts";
 import { quantizeCheckpoint } from "../model/quantized-view.ts";
-import type { Metric, ResultRow } from "../result.ts";
+import type { Metric, ResultKey, ResultRow } from "../result.ts";
 import { storageTypes, type TensorHeader } from "../tensor/tensor.ts";
 import type { PlannedExperiment } from "./plan.ts";
 import type { PerplexityChoice, TaskChoice } from "./study.ts";
 
 /** What an experiment needs from outside; resources.ts makes the real ones. */
 export interface Resources {
-  /** Name of the kernel set. */
+  /** Name of the kernel set, and the type in which it computes. */
   readonly kernels: string;
+  readonly computeType: string;
   readonly machine: string;
   /** Version of kbit. */
   readonly kbit: string;
-  /** Opens a checkpoint, which stays open for the experiments to come. */
-  openCheckpoint(path: string): Promise<Checkpoint>;
+  /** Opens a checkpoint that must have the hashes of the key; it stays open for the experiments to come. */
+  openCheckpoint(path: string, key: ResultKey): Promise<Checkpoint>;
   /** Loads a model onto the kernels; it remembers what it encoded for models of the same tokenizer. */
   loadModel(checkpoint: Checkpoint, tokenizerHash: string): Promise<LanguageModel & { close(): Promise<void> }>;
   /** Text of a file whose bytes must have this SHA-256. */
@@ -44,14 +45,14 @@ export async function runExperiment(
   const started = performance.now();
   const { id, key, model: choice, spec, task } = experiment;
 
-  const checkpoint = await resources.openCheckpoint(choice.path);
+  const checkpoint = await resources.openCheckpoint(choice.path, key);
   const quantized = quantizeCheckpoint(checkpoint, spec.spec);
   const model = await resources.loadModel(quantized, key.tokenizerHash);
   try {
     const bits = await countBits(quantized); // after loading: by then the view knows the size of every codebook
     const text = await resources.readData(task.data, key.dataHash);
     const { metrics, profile } = await evaluate(model, task, text, onProgress);
-    if (profile !== key.profile) throw new Error(`planned for ${key.profile}, measured by ${profile}`);
+    checkPlanned(key, profile, resources.computeType);
     return {
       id,
       key,
@@ -88,6 +89,12 @@ async function evaluate(
   const documents = parseDocuments(text, task.fields, choice.data, limit);
   const onProgress: TaskOptions["onProgress"] = (phase, done, total) => phase === "score" && report(done / total);
   return evaluateTask(model, task, documents, { limit, onProgress });
+}
+
+/** What was planned and what was done are named apart, so that a change of one alone shows here. */
+function checkPlanned(key: ResultKey, profile: string, computeType: string): void {
+  if (profile !== key.profile) throw new Error(`planned for ${key.profile}, measured by ${profile}`);
+  if (computeType !== key.computeType) throw new Error(`planned for ${key.computeType}, measured in ${computeType}`);
 }
 
 /** k of a quantized checkpoint; otherwise the width of its largest tensor. */

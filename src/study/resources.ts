@@ -5,11 +5,13 @@ import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { availableParallelism, cpus } from "node:os";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import { openCheckpoint as openOnDisk } from "../checkpoint/open-node.ts";
+import { type CheckpointHashes, hashCheckpoint } from "../checkpoint/hash-node.ts";
+import { openCheckpoint } from "../checkpoint/open-node.ts";
 import { InputError } from "../input-error.ts";
 import type { Kernels } from "../kernels/kernels.ts";
 import type { LanguageModel } from "../language-model.ts";
 import { loadModel } from "../model/load.ts";
+import type { ResultKey } from "../result.ts";
 import type { Resources } from "./experiment.ts";
 
 /** Tokens that a worker remembers: enough for the requests of every zero-shot task. */
@@ -22,14 +24,16 @@ export function createResources(kernels: Kernels): Resources {
   let data = { hash: "", text: "" };
   return {
     kernels: kernels.name,
+    computeType: kernels.computeType,
     machine: describeMachine(),
     kbit: readVersion(),
-    openCheckpoint(path) {
-      let checkpoint = checkpoints.get(path);
+    openCheckpoint(path, key) {
+      const id = `${key.weightsHash} ${key.configHash} ${key.tokenizerHash} ${path}`;
+      let checkpoint = checkpoints.get(id);
       if (!checkpoint) {
-        checkpoint = openOnDisk(path);
-        checkpoint.catch(() => checkpoints.delete(path));
-        checkpoints.set(path, checkpoint);
+        checkpoint = openChecked(path, key);
+        checkpoint.catch(() => checkpoints.delete(id));
+        checkpoints.set(id, checkpoint);
       }
       return checkpoint;
     },
@@ -44,6 +48,14 @@ export function createResources(kernels: Kernels): Resources {
       return data.text;
     },
   };
+}
+
+async function openChecked(path: string, key: ResultKey): Promise<Checkpoint> {
+  const checkpoint = await openCheckpoint(path);
+  const hashes = await hashCheckpoint(checkpoint);
+  if (Object.entries(hashes).every(([name, hash]) => key[name as keyof CheckpointHashes] === hash)) return checkpoint;
+  await checkpoint.close();
+  throw new InputError(`${path} was changed while the study ran; run the study again to measure the new model.`);
 }
 
 async function readChecked(path: string, hash: string): Promise<string> {

@@ -18,6 +18,7 @@ function createFakes(logProb = -Math.log(vocabulary), letter = "x") {
   const calls = { opened: 0, closed: 0 };
   const resources: Resources = {
     kernels: "fake",
+    computeType: "float32",
     machine: "a machine",
     kbit: "1.2.3",
     openCheckpoint(path) {
@@ -109,6 +110,15 @@ test("a metric that is not a number is refused", async () => {
   await expect(runExperiment(await planOne("int4"), resources)).rejects.toThrow(
     "books-0.2m at int4 on perplexity gives no number for bitsPerByte.",
   );
+});
+
+test("a row that would stand under another convention or compute type than it was measured in is refused", async () => {
+  const { resources } = createFakes();
+  const experiment = await planOne("int4");
+  const other = (changes: Partial<PlannedExperiment["key"]>) =>
+    runExperiment({ ...experiment, key: { ...experiment.key, ...changes } }, resources);
+  await expect(other({ profile: "windows-64-stride-64" })).rejects.toThrow("measured by windows-32-stride-32");
+  await expect(other({ computeType: "bfloat16" })).rejects.toThrow("measured in float32");
 });
 
 test("a model is closed when its evaluation fails", async () => {
