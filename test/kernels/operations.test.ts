@@ -97,7 +97,7 @@ describe.each(testedSets)("$name", ({ create }) => {
   });
 
   test("sums, products and gathered rows are exact", async () => {
-    for (const length of [1, 7, 64, 250_001]) {
+    for (const length of [1, 7, 64, 700_001]) {
       const [a, b] = [randomValues(length, 1), randomValues(length, 2)];
       expect(await compare(length, 1, (k) => (out) => k.add(out, bufferOf(k, a), bufferOf(k, b), length))).toBe(0);
       expect(await compare(length, 1, (k) => (out) => k.multiply(out, bufferOf(k, a), bufferOf(k, b), length))).toBe(0);

@@ -57,6 +57,33 @@ test("the self-test passes for the WASM kernels without shared memory, as on a p
   await kernels.close();
 });
 
+test("threads that never start cost speed only", async () => {
+  const kernels = await createWasmKernels({ threads: 3, startThread: () => ({ end: async () => {} }) });
+  const length = 1 << 20;
+  const x = kernels.createBuffer(length);
+  kernels.write(x, new Float32Array(length).fill(1));
+  kernels.add(x, x, x, length);
+  expect((await kernels.read(x)).every((value) => value === 2)).toBe(true);
+  await kernels.close();
+});
+
+test("a thread that fails is reported instead of waited for", async () => {
+  let fail = () => {};
+  const kernels = await createWasmKernels({
+    threads: 2,
+    startThread: ({ module, memory }) => {
+      // As the body of a worker does when its work traps.
+      fail = new WebAssembly.Instance(module, { env: { memory } }).exports["fail"] as () => void;
+      return { end: async () => {} };
+    },
+  });
+  const x = kernels.createBuffer(1 << 20);
+  kernels.add(x, x, x, x.length);
+  fail();
+  expect(() => kernels.add(x, x, x, x.length)).toThrow("a thread of the WASM kernels failed");
+  await kernels.close();
+});
+
 test("the WASM memory grows under live buffers and reuses what is released", async () => {
   const kernels = await createWasmKernels();
   const first = kernels.createBuffer(1000);

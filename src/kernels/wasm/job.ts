@@ -55,7 +55,7 @@ export type JobFields = Partial<Record<Exclude<(typeof fields)[number], "op" | "
 
 const jobAddress = 2048;
 /** Work below this many floating-point operations is not worth a second thread. */
-const smallestShare = 100_000;
+const smallestShare = 300_000;
 /** Tasks a thread, so that one that is held up leaves its share to the others. */
 const tasksPerThread = 4;
 

@@ -56,7 +56,12 @@ export function run(shared: bool): bool {
     atomic.notify(field(offsetof<Control>("generation")), tasks - 1);
   }
   claimTasks(0);
-  for (let i = 0; i < SPINS; i++) if (atomic.load<i32>(field(offsetof<Control>("done"))) == tasks) return true;
+  for (let i = 0; i < SPINS; i++) if (atomic.load<i32>(field(offsetof<Control>("done"))) == tasks) break;
+  if (atomic.load<i32>(field(offsetof<Control>("done"))) != tasks) sleepUntilDone(tasks);
+  return !atomic.load<i32>(field(offsetof<Control>("failed")));
+}
+
+function sleepUntilDone(tasks: i32): void {
   atomic.store<i32>(field(offsetof<Control>("hostSleeps")), 1);
   for (;;) {
     const done = atomic.load<i32>(field(offsetof<Control>("done")));
@@ -64,7 +69,6 @@ export function run(shared: bool): bool {
     atomic.wait<i32>(field(offsetof<Control>("done")), done, -1);
   }
   atomic.store<i32>(field(offsetof<Control>("hostSleeps")), 0);
-  return !atomic.load<i32>(field(offsetof<Control>("failed")));
 }
 
 /** The life of a worker: it works on every job until `stop`. */
