@@ -2,8 +2,8 @@
 // folder and are renamed when all is on disk, so that a run that is killed leaves nothing under a final name.
 
 import { existsSync } from "node:fs";
-import { mkdir, open, readdir, rename, rm, statfs, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, open, readdir, realpath, rename, rm, statfs, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { InputError } from "../input-error.ts";
 import { isQuantized } from "../quantize/quantized.ts";
 import { formatSpec } from "../quantize/spec-text.ts";
@@ -59,7 +59,7 @@ export async function writePackedCheckpoint(
   const { spec } = checkpoint;
   if (!spec) throw new Error(`${checkpoint.source} has no spec; bring it to one with quantizeCheckpoint`);
   const isNew = !existsSync(folder);
-  if (!isNew) await checkFolder(folder, options.force ?? false);
+  if (!isNew) await checkFolder(folder, checkpoint, options.force ?? false);
   const shards = planShards(checkpoint, options.maxShardBytes ?? 4 * 2 ** 30);
   await mkdir(folder, { recursive: true });
   const renames = new Map<string, string>(); // temporary name -> final name, in the order of renaming
@@ -78,8 +78,14 @@ export async function writePackedCheckpoint(
   }
 }
 
-/** Refuses a folder with files in it; what a killed run left there is removed. */
-async function checkFolder(folder: string, force: boolean): Promise<void> {
+/** Refuses a folder with files in it, and always that of the model itself; what a killed run left there is removed. */
+async function checkFolder(folder: string, { files, source }: Checkpoint, force: boolean): Promise<void> {
+  const place = await realpath(folder);
+  for (const file of files ?? []) {
+    if (dirname(await realpath(file)) === place) {
+      throw new InputError(`${folder} holds ${source} itself, which would be lost; give another folder.`);
+    }
+  }
   const names = await readdir(folder);
   for (const name of names) if (temporary.test(name)) await rm(join(folder, name), { force: true });
   const others = names.filter((name) => !temporary.test(name));

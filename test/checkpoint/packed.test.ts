@@ -268,6 +268,14 @@ describe("writing", () => {
     expect(readdirSync(out).sort()).toEqual(["config.json", "model.safetensors", "notes.txt"]);
   });
 
+  it("never replaces the model that it reads", async () => {
+    await writePackedCheckpoint(await viewAt(llama, "fp16"), out);
+    const before = readFileSync(join(out, "model.safetensors"));
+    const packed = await open(out);
+    await expect(writePackedCheckpoint(packed, out, { force: true })).rejects.toThrow(/itself, which would be lost/);
+    expect(readFileSync(join(out, "model.safetensors"))).toEqual(before);
+  });
+
   it("leaves nothing if a weight cannot be read, and what was there before as it was", async () => {
     const view = await viewAt(llama, "int4:b64");
     const failing = {
