@@ -1,0 +1,222 @@
+// The HTML report as a reader has it: opened from disk in a browser, wide and narrow, light and dark.
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { BrowserContextOptions, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { writeHeadline } from "../../src/report/headline.ts";
+import { renderReport } from "../../src/report/html.ts";
+import type { ResultRow } from "../../src/result.ts";
+import { answerRows } from "../../src/scaling/answer.ts";
+import { makeRow, simulateStudy } from "../scaling/simulate.ts";
+import { launchBrowser } from "./launch.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "kbit-report-"));
+const rows = simulateStudy({ blocks: [64, 256], tasks: ["perplexity", "piqa"] });
+const failures = [
+  { model: "broken", spec: "int4", task: "perplexity", reason: "It ends too early.", date: rows[0].date },
+];
+let browser: Awaited<ReturnType<typeof launchBrowser>>;
+
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterAll(async () => {
+  await browser?.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** Opens the report from disk; when the test ends, nothing may have been complained of or asked of a network. */
+async function openReport(options: BrowserContextOptions = {}, report = { rows, failures }): Promise<Page> {
+  const file = join(folder, "report.html");
+  writeFileSync(file, renderReport(report));
+  const url = pathToFileURL(file).href;
+  const context = await browser.newContext(options);
+  const page = await context.newPage();
+  const troubles: string[] = [];
+  page.on("pageerror", (error) => troubles.push(String(error)));
+  page.on("console", (message) => troubles.push(message.text()));
+  page.on("dialog", (dialog) => troubles.push(dialog.message()));
+  page.on("request", (request) => !/^(data|blob):/.test(request.url()) && troubles.push(request.url()));
+  onTestFinished(async () => {
+    await context.close();
+    expect(troubles).toEqual([url]); // the page itself, once
+  });
+  await page.goto(url);
+  return page;
+}
+
+const textsOf = (page: Page, selector: string) => page.locator(selector).allTextContents();
+
+test("begins with the answer and a figure with a labelled line for each precision", async () => {
+  const page = await openReport();
+  const [main] = answerRows(rows);
+  expect(await page.locator(".answer").first().textContent()).toBe(writeHeadline(main)[0]);
+  const figure = page.locator("svg.figure.wide").first();
+  expect(await figure.isVisible()).toBe(true);
+  const lines = figure.locator("g[aria-label=line] path");
+  expect(await lines.count()).toBe(8);
+  const colors = await lines.evaluateAll((paths) => paths.map((path) => getComputedStyle(path).stroke));
+  expect(new Set(colors).size).toBe(8);
+  for (const line of await lines.all()) expect((await line.boundingBox())!.width).toBeGreaterThan(200);
+  const labels = await figure.locator("text.label").allTextContents(); // `3-bit`, or `3` where lines crowd
+  expect(labels.map((label) => Number(label.replace("-bit", ""))).sort((a, b) => a - b)).toEqual([
+    2, 3, 4, 5, 6, 7, 8, 16,
+  ]);
+  const frame = (await figure.boundingBox())!;
+  const boxes = await Promise.all((await figure.locator("text.label").all()).map((label) => label.boundingBox()));
+  for (const box of boxes) {
+    expect(box!.x).toBeGreaterThanOrEqual(frame.x);
+    expect(box!.x + box!.width).toBeLessThanOrEqual(frame.x + frame.width);
+  }
+});
+
+test("the table filters by words, sorts by a heading both ways, and shows more on request", async () => {
+  const page = await openReport();
+  const column = async (name: string) => {
+    const names = await page
+      .locator("#experiments th")
+      .evaluateAll((cells) => cells.map((cell) => cell.dataset.column));
+    return textsOf(page, `#experiments tbody tr td:nth-child(${names.indexOf(name) + 1})`);
+  };
+  expect(await column("model")).toHaveLength(rows.length);
+  await page.locator("#filter").fill("b256 PIQA 4.8m");
+  await page.waitForFunction((count) => document.querySelectorAll("#experiments tbody tr").length === count, 7);
+  expect(await page.locator("#shown").textContent()).toBe("7 of 7 shown");
+  expect(new Set(await column("model"))).toEqual(new Set(["books-4.8m"]));
+  for (const spec of await column("spec")) expect(spec).toMatch(/:b256$/);
+
+  await page.locator("#experiments th[data-column=totalBits] button").click();
+  const sizes = (await column("totalBits")).map(Number);
+  const ascending = sizes.toSorted((a, b) => a - b);
+  const sorted = await page.locator("#experiments th[aria-sort]").getAttribute("aria-sort");
+  expect(sizes).toEqual(sorted === "ascending" ? ascending : ascending.toReversed());
+  await page.locator("#experiments th[data-column=totalBits] button").click();
+  expect((await column("totalBits")).map(Number)).toEqual(sizes.toReversed());
+
+  await page.locator("#filter").fill("no such row");
+  await page.waitForFunction(() => document.querySelectorAll("#experiments tbody tr").length === 0);
+});
+
+test("a row's button and a point of the figure copy the command that measures them again", async () => {
+  const page = await openReport({ permissions: ["clipboard-read", "clipboard-write"] });
+  const command = (row: ResultRow) => {
+    const data = `FILE-${row.key.dataHash.slice(0, 12)}`;
+    return `kbit eval ${row.model.name} --spec ${row.key.spec} --text ${data} --window 256 --stride 256`;
+  };
+  const read = () => page.evaluate(() => navigator.clipboard.readText());
+  await page.locator("#experiments tbody button").first().click();
+  expect(await read()).toBe(command(rows[0]));
+  expect(await page.locator("#said").textContent()).toBe(`Copied: ${command(rows[0])}`);
+
+  const points = page.locator("svg.figure.wide").first().locator(".point");
+  await points.first().focus();
+  await page.keyboard.press("ArrowRight");
+  const focused = page.locator(".point:focus");
+  const row = rows[Number(await focused.getAttribute("data-row"))];
+  expect(await page.locator("#tip").textContent()).toContain(`${row.model.name} at ${row.key.spec}`);
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(
+    (text) => document.querySelector("#said")!.textContent === text,
+    `Copied: ${command(row)}`,
+  );
+  expect(await read()).toBe(command(row));
+});
+
+test("the CSV holds every row", async () => {
+  const page = await openReport({ acceptDownloads: true });
+  const started = page.waitForEvent("download");
+  await page.locator("#csv").click();
+  const download = await started;
+  expect(download.suggestedFilename()).toBe("kbit-results.csv");
+  const [head, ...lines] = readFileSync(await download.path(), "utf8")
+    .trimEnd()
+    .split("\r\n");
+  expect(head).toContain("spec");
+  expect(lines).toHaveLength(rows.length);
+});
+
+test.each([320, 375, 800])("nothing sticks out of a page %i pixels wide", async (width) => {
+  const page = await openReport({ viewport: { width, height: 740 } });
+  const overflow = () =>
+    page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  expect(await overflow()).toBe(0);
+  expect(await page.locator("svg.figure.narrow").first().isVisible()).toBe(width < 500);
+  expect(await page.locator("svg.figure.wide").first().isVisible()).toBe(width >= 500);
+  for (const details of await page.locator("details > summary").all()) await details.click();
+  expect(await overflow()).toBe(0);
+  const point = page.locator("svg.figure:visible .point").last();
+  await point.scrollIntoViewIfNeeded();
+  await point.focus();
+  const tip = (await page.locator("#tip").boundingBox())!;
+  expect(tip.x).toBeGreaterThanOrEqual(0);
+  expect(tip.x + tip.width).toBeLessThanOrEqual(width);
+});
+
+test("text stands out from its ground in light and in dark, which differ, and print is light", async () => {
+  const page = await openReport();
+  const look = async (media: Parameters<Page["emulateMedia"]>[0]) => {
+    await page.emulateMedia(media);
+    return page.evaluate(() => {
+      const luminance = (color: string) => {
+        const parts = color.match(/[\d.]+/g)!.slice(0, 3);
+        const [r, g, b] = parts.map((part) => {
+          const share = Number(part) / 255;
+          return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+        });
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+      };
+      const paper = luminance(getComputedStyle(document.body).backgroundColor);
+      const contrast = (selector: string, property: "color" | "fill") => {
+        const ink = luminance(getComputedStyle(document.querySelector(selector)!)[property]);
+        return (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+      };
+      const texts = [".answer", ".facts", ".note", "figcaption", "td", "h2", "dt"];
+      return {
+        paper,
+        text: Math.min(...texts.map((selector) => contrast(selector, "color"))),
+        label: contrast("svg.wide text.label", "fill"),
+      };
+    });
+  };
+  const light = await look({ colorScheme: "light" });
+  const dark = await look({ colorScheme: "dark" });
+  const print = await look({ colorScheme: "dark", media: "print" });
+  expect(light.paper).toBeGreaterThan(0.9);
+  expect(dark.paper).toBeLessThan(0.05);
+  expect(print.paper).toBe(light.paper);
+  // What WCAG asks for of text, and of graphical objects.
+  for (const { text, label } of [light, dark, print]) {
+    expect(text).toBeGreaterThan(4.5);
+    expect(label).toBeGreaterThan(3);
+  }
+});
+
+test("without scripts the answer, the figure and the rows are there", async () => {
+  const page = await openReport({ javaScriptEnabled: false });
+  expect(await page.locator(".answer").first().isVisible()).toBe(true);
+  expect(await page.locator("svg.figure.wide").first().isVisible()).toBe(true);
+  expect(await page.locator("#experiments tbody tr").count()).toBe(Math.min(200, rows.length));
+  expect(await page.locator("#filter").isVisible()).toBe(false);
+});
+
+test("names that are HTML, script or endless are shown as text and break nothing", async () => {
+  const names = [
+    '</script><script>alert(1)</script><img src="https://example.com/x" onerror="alert(2)">',
+    "x".repeat(3000),
+  ];
+  const hostile = names.flatMap((name) =>
+    [8e6, 16e6].map((total) => ({
+      ...makeRow({ model: `${name}${total}`, family: name, spec: name, total, metrics: { nll: 8e6 / total } }),
+      machine: name,
+    })),
+  );
+  const page = await openReport({ viewport: { width: 375, height: 740 } }, { rows: hostile, failures });
+  expect(await page.locator("img, iframe").count()).toBe(0);
+  expect((await textsOf(page, "#experiments tbody td:first-child")).some((text) => text.startsWith(names[0]))).toBe(
+    true,
+  );
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(375);
+});
