@@ -144,10 +144,8 @@ function readModels(file: StudyFile, at: (index: number) => string, folder: stri
 function readTask(entry: TaskEntry, folder: string, at: () => string): TaskChoice {
   const { limit = null, ...rest } = entry;
   const data = resolve(folder, "text" in rest ? rest.text : rest.data);
-  if (!statSync(data, { throwIfNoEntry: false })?.isFile()) {
-    const nearest = existsSync(dirname(data)) ? findNearest(basename(data), readdirSync(dirname(data))) : undefined;
-    throw new InputError(`${at()}: there is no file ${data}${nearest ? `; did you mean ${nearest}?` : "."}`);
-  }
+  const problem = explainData(data);
+  if (problem) throw new InputError(`${at()}: ${problem}`);
   if (!("text" in rest)) return { task: rest.task, data, limit };
   const { task, window, stride } = rest;
   if (window !== undefined && stride !== undefined && stride > window)
@@ -155,6 +153,22 @@ function readTask(entry: TaskEntry, folder: string, at: () => string): TaskChoic
       `${at()}: the stride (${stride}) is above the window (${window}), which would leave tokens out.`,
     );
   return { task, data, window, stride, limit };
+}
+
+/** More than this does not fit a string of the engine. */
+const maxDataBytes = 500_000_000;
+
+/** Why a data file cannot be used, as far as that shows without reading it. */
+function explainData(path: string): string | undefined {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (!stats?.isFile()) {
+    const nearest = existsSync(dirname(path)) ? findNearest(basename(path), readdirSync(dirname(path))) : undefined;
+    return `there is no file ${path}${nearest ? `; did you mean ${nearest}?` : "."}`;
+  }
+  if (stats.size === 0) return `${path} is empty; nothing can be measured on it.`;
+  if (stats.size > maxDataBytes)
+    return `${path} has ${stats.size} bytes; at most ${maxDataBytes} are read. Cut it into parts.`;
+  return undefined;
 }
 
 /** Puts the place before the message of an InputError. */
