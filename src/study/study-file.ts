@@ -85,7 +85,10 @@ export function createStudy(flags: StudyFlags): Study {
   if (tasks.length === 0)
     throw new InputError("The study has no task; say --text FILE, or --tasks T,.. --data FOLDER.");
   const flagNames: Record<string, string> = { models: "MODEL", specs: "--specs", tasks: "--tasks" };
-  const locate: Locate = ([key]) => flagNames[String(key)] ?? "the flags";
+  const locate: Locate = (path) => {
+    const [key, last] = [String(path[0]), String(path.at(-1))];
+    return ["text", "data", "window", "stride", "limit"].includes(last) ? `--${last}` : (flagNames[key] ?? "the flags");
+  };
   return buildStudy({ models: flags.models, specs: flags.specs, tasks }, locate, process.cwd(), "flags");
 }
 

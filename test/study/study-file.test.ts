@@ -1,6 +1,6 @@
 // Study files and flags: what they mean, and where and how a wrong one is refused.
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -19,6 +19,9 @@ writeFileSync(join(folder, "models/family/family.json"), '{"name": "letters", "m
 writeFileSync(join(folder, "models/notes.txt"), "");
 writeFileSync(join(folder, "text.txt"), "Some text.");
 writeFileSync(join(folder, "piqa.jsonl"), "{}");
+writeFileSync(join(folder, "empty.txt"), "");
+writeFileSync(join(folder, "large.txt"), "");
+truncateSync(join(folder, "large.txt"), 6e8); // sparse: it takes no room
 
 const fileName = join(folder, "study.yaml");
 const parse = (text: string) => parseStudy(text, fileName);
@@ -147,6 +150,12 @@ describe("a wrong study file is refused at its line and column:", () => {
       good.replace("text.txt", "txet.txt"),
       "study.yaml:4:34: there is no file txet.txt; did you mean text.txt?",
     ],
+    ["an empty text", good.replace("text.txt", "empty.txt"), /^study\.yaml:4:34: empty\.txt is empty/],
+    [
+      "a text that is too large",
+      good.replace("text.txt", "large.txt"),
+      /^study\.yaml:4:34: large\.txt has 600000000 bytes/,
+    ],
     [
       "a missing model",
       good.replace("opt-*", "opt-126m"),
@@ -204,6 +213,11 @@ describe("createStudy", () => {
       /^--tasks: .*did you mean piqa\?/,
     );
     expect(() => createStudy({ models, specs: ["int4"], tasks: ["piqa"] })).toThrow(/say --data FOLDER/);
+    const empty = join(folder, "empty.txt");
+    expect(() => createStudy({ models, specs: ["int4"], text: empty })).toThrow(/^--text: .*empty\.txt is empty/);
+    expect(() => createStudy({ models, specs: ["int4"], text, stride: 3, window: 2 })).toThrow(
+      /the stride \(3\) is above/,
+    );
     expect(() => createStudy({ models, specs: ["int4"] })).toThrow(/has no task/);
   });
 });
