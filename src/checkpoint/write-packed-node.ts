@@ -123,9 +123,11 @@ function isFull(error: unknown): boolean {
 }
 
 function planShards(checkpoint: Checkpoint, maxBytes: number): Shard[] {
+  const { storedAs } = checkpoint;
+  if (!storedAs) throw new Error(`${checkpoint.source} does not tell how its weights are stored`);
   const shards: Shard[] = [{ names: [], parts: [], bytes: 0 }];
-  for (const [name, header] of checkpoint.tensors) {
-    const parts = checkpoint.storedAs?.(name).parts ?? [header];
+  for (const name of checkpoint.tensors.keys()) {
+    const parts = storedAs(name).parts;
     const bytes = parts.reduce((sum, part) => sum + countBytes(part), 0);
     if (shards.at(-1)!.bytes + bytes > maxBytes && shards.at(-1)!.names.length > 0) {
       shards.push({ names: [], parts: [], bytes: 0 });
@@ -161,7 +163,7 @@ async function writeShards(
     }
   }
   const files: string[] = [];
-  const fileOf: Record<string, string> = {};
+  const fileOf = new Map<string, string>();
   let [tensorBytes, fileBytes] = [0, 0];
   for (const [i, shard] of shards.entries()) {
     const number = (n: number) => String(n).padStart(5, "0");
@@ -170,13 +172,13 @@ async function writeShards(
     const temporaryName = `.kbit-${process.pid}-${fileName}.tmp`;
     renames.set(temporaryName, fileName);
     const written = await writeShard(join(folder, temporaryName), checkpoint, spec, shard, readAll);
-    for (const { name } of written.parts) fileOf[name] = fileName;
+    for (const { name } of written.parts) fileOf.set(name, fileName);
     tensorBytes += written.tensorBytes;
     fileBytes += written.fileBytes;
     files.push(fileName);
   }
   if (shards.length > 1) {
-    const index = { metadata: { total_size: tensorBytes }, weight_map: fileOf };
+    const index = { metadata: { total_size: tensorBytes }, weight_map: Object.fromEntries(fileOf) };
     await writeText(folder, "model.safetensors.index.json", `${JSON.stringify(index, null, 2)}\n`, renames);
   }
   return { files, tensorBytes, fileBytes };
