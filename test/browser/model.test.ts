@@ -3,15 +3,18 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import type { Page } from "playwright-core";
 import { build } from "vite";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import * as kbit from "../../src/index.ts";
+import { readExamples } from "../docs/examples.ts";
 import { walkImports } from "../reach.ts";
 import { launchBrowser, serveClone } from "./launch.ts";
 import { modelFiles, runLine } from "./line.js";
 
 type Line = Awaited<ReturnType<typeof runLine>>;
 const root = fileURLToPath(new URL("../..", import.meta.url));
+const head = `<!doctype html><link rel="icon" href="data:,">`;
 const entry = `${root}dist/index.js`;
 let browser: Awaited<ReturnType<typeof launchBrowser>>;
 let here: Line;
@@ -41,8 +44,22 @@ async function bundle(file: string): Promise<string> {
   return output.output[0].code;
 }
 
-/** Opens a page and gives what it reports; no error and nothing that it lacks may come up meanwhile. */
-async function runPage(pages: Record<string, string>, isolated: boolean): Promise<Line> {
+/** A page that runs a script on the built package as it is, its packages found by an import map; and what it loads. */
+async function makePlainPage(script: string): Promise<Record<string, string>> {
+  const { packages } = walkImports(new URL("../../src/index.ts", import.meta.url));
+  const imports: Record<string, string> = { "kbit/browser": "/dist/index.js" };
+  const pages: Record<string, string> = {};
+  for (const [i, name] of [...packages].entries()) {
+    imports[name] = `/packages/${i}.js`;
+    // A page takes no CommonJS, of which some packages consist; so each is bundled.
+    pages[imports[name]] = await bundle(fileURLToPath(import.meta.resolve(name)));
+  }
+  const map = `<script type="importmap">${JSON.stringify({ imports })}</script>`;
+  return { ...pages, "/": `${head}<body>${map}<script type="module">${script}</script>` };
+}
+
+/** Opens a page and waits until it has done its work; no error may come up meanwhile. */
+async function openPage(pages: Record<string, string>, isolated: boolean, isDone: () => boolean): Promise<Page> {
   const { url, server } = await serveClone(pages, isolated);
   const page = await browser.newPage();
   onTestFinished(async () => {
@@ -58,8 +75,13 @@ async function runPage(pages: Record<string, string>, isolated: boolean): Promis
     (response) => response.status() >= 400 && troubles.push(`${response.status()} ${response.url()}`),
   );
   await page.goto(url);
-  await page.waitForFunction(() => "report" in window, undefined, { timeout: 30_000 }).catch(() => {});
+  await page.waitForFunction(isDone, undefined, { timeout: 30_000 }).catch((error) => troubles.push(String(error)));
   expect(troubles).toEqual([]);
+  return page;
+}
+
+async function readReport(pages: Record<string, string>, isolated: boolean): Promise<Line> {
+  const page = await openPage(pages, isolated, () => "report" in window);
   return page.evaluate(() => (window as unknown as { report: Line }).report);
 }
 
@@ -83,27 +105,17 @@ test("in Node the model is the trained one: it predicts its text far better than
 });
 
 test("a plain page without isolation runs the built package on its main thread, on one thread", async () => {
-  const { packages } = walkImports(new URL("../../src/index.ts", import.meta.url));
-  // A page takes no CommonJS, of which some packages consist; so each is bundled.
-  const vendors = await Promise.all(
-    [...packages].map(async (name) => [name, await bundle(fileURLToPath(import.meta.resolve(name)))]),
-  );
-  const imports = Object.fromEntries(vendors.map(([name], i) => [name, `/vendor/${i}.js`]));
-  const page = `<!doctype html><link rel="icon" href="data:,">
-    <script type="importmap">${JSON.stringify({ imports: { ...imports, "kbit/browser": "/dist/index.js" } })}</script>
-    <script type="module">
-      import * as kbit from "kbit/browser";
-      import { fetchAndRunLine } from "/test/browser/line.js";
-      window.report = await fetchAndRunLine(kbit, { name: "wasm", threads: 4 });
-    </script>`;
-  const pages = Object.fromEntries(vendors.map(([, code], i) => [`/vendor/${i}.js`, code]));
-  const there = await runPage({ ...pages, "/": page }, false);
+  const pages = await makePlainPage(`
+    import * as kbit from "kbit/browser";
+    import { fetchAndRunLine } from "/test/browser/line.js";
+    window.report = await fetchAndRunLine(kbit, { name: "wasm", threads: 4 });`);
+  const there = await readReport(pages, false);
   expect(there).toMatchObject({ name: "wasm", threads: 1 });
   expectSame(there);
 });
 
 test("a worker of an isolated page runs the bundled package on several threads", async () => {
-  const page = `<!doctype html><link rel="icon" href="data:,"><script type="module">
+  const page = `${head}<script type="module">
       if (!crossOriginIsolated) throw new Error("not isolated");
       const worker = new Worker("/worker.js", { type: "module" });
       worker.onmessage = ({ data }) => { window.report = data; };
@@ -112,7 +124,16 @@ test("a worker of an isolated page runs the bundled package on several threads",
   const worker = `import * as kbit from "/bundle.js";
     import { fetchAndRunLine } from "/test/browser/line.js";
     postMessage(await fetchAndRunLine(kbit, { name: "wasm", threads: 3 }));`;
-  const there = await runPage({ "/": page, "/worker.js": worker, "/bundle.js": await bundle(entry) }, true);
+  const there = await readReport({ "/": page, "/worker.js": worker, "/bundle.js": await bundle(entry) }, true);
   expect(there).toMatchObject({ name: "wasm", threads: 3 });
   expectSame(there);
+});
+
+test("the page of docs/api.md writes what its program for Node writes", async () => {
+  const examples = readExamples("api");
+  const { code } = examples.find(({ language }) => language === "js")!;
+  const page = await openPage(await makePlainPage(code), true, () => /\w/.test(document.body.innerText));
+  const text = await page.evaluate(() => document.body.innerText);
+  expect(text).toMatch(/^It was near the close of \w+/);
+  expect(examples.map(({ output }) => output).join("")).toContain(`  ${text}\n`);
 });
