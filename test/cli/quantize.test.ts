@@ -143,7 +143,8 @@ describe("kbit quantize", () => {
     await expectRefusal([join(folder, "none"), "--spec", "int4", "--out", out], /no file or folder/);
     await expectRefusal([llama, "--spec", "int4"], /--out/);
     await expectRefusal([llama, "--spec", "file:none.json", "--out", out], /codebook none\.json cannot be read/);
-    await expectRefusal([llama, "--spec", "int4", "--out", llama], /is not empty.*--force/);
+    await expectRefusal([llama, "--spec", "int4", "--out", `${root}docs`], /is not empty.*--force/);
+    await expectRefusal([llama, "--spec", "int4", "--out", llama, "--force"], /itself, which would be lost/);
     const { code, stderr } = await start("quantize", llama, "--spec", "int9", "--out", out).done;
     expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(/^kbit: spec "int9": .*\n$/) });
   });
