@@ -5,6 +5,8 @@ import { Allocator } from "./allocator.ts";
 
 const pageBytes = 65536;
 const initialPages = 16;
+/** The last page stays unused, so that a kernel may step a little past the end of a range without leaving 32 bits. */
+const lastEnd = 2 ** 32 - pageBytes;
 
 /** The first bytes hold the control words and the job (assembly/index.ts); ranges start behind them. */
 const firstFree = pageBytes;
@@ -52,6 +54,7 @@ export class WasmMemory {
     const pages = Math.ceil(end / pageBytes) - this.memory.buffer.byteLength / pageBytes;
     if (pages <= 0) return;
     try {
+      if (end > lastEnd) throw new RangeError("past the last page");
       this.memory.grow(pages);
     } catch {
       throw new InputError(

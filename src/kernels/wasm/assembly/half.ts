@@ -2,7 +2,7 @@
 //
 // Exponent and mantissa of a float16, moved to their float32 places, make a float32 that is 2^112 too small.
 
-import { word4 } from "./constants";
+import { HALF_FACTOR, HALF_MAGNITUDE, HALF_SPECIAL, INFINITY, SIGN, word4 } from "./constants";
 
 /** One float16 value. */
 // @ts-ignore: decorator
@@ -17,7 +17,8 @@ export function half(bits: u32): f32 {
 /** `count` float16 values at `from` as float32 at `to`. */
 export function widenHalves(from: usize, to: usize, count: usize): void {
   const end = to + (count & ~3) * 4;
-  const magnitudes = word4(0), factor = word4(1), firstSpecial = word4(2), infinity = word4(3), sign = word4(4);
+  const magnitudes = word4(HALF_MAGNITUDE), factor = word4(HALF_FACTOR), firstSpecial = word4(HALF_SPECIAL);
+  const infinity = word4(INFINITY), sign = word4(SIGN);
   for (; to < end; to += 16, from += 8) {
     const bits = v128.load_ext<i16>(from); // sign-extended
     const magnitude = v128.and(i32x4.shl(bits, 13), magnitudes);

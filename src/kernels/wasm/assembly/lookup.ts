@@ -1,6 +1,6 @@
 // Groups of 2 to 5 bits a code (codes.ts): codebooks of at most 16 entries by one swizzle a byte plane, of 32 by two.
 
-import { turnedBytes, word4 } from "./constants";
+import { BYTES_OF_15, BYTES_OF_16, BYTES_OF_3, MASK_3_BITS, MASK_5_BITS, turnedBytes, word4 } from "./constants";
 
 const PLANES: usize = 1024;
 
@@ -49,7 +49,7 @@ function emit(to: usize, scales: usize, step: usize, a: v128, b: v128, c: v128, 
 // 2 bits: 16 positions a word, four in each byte.
 export function decode2(codes: usize, to: usize, table: usize, scales: usize): void {
   const p = plane(table, 0, 0), q = plane(table, 1, 0), r = plane(table, 2, 0), s = plane(table, 3, 0);
-  const mask = word4(9), order = turnedBytes();
+  const mask = word4(BYTES_OF_3), order = turnedBytes();
   for (let word: usize = 0; word < 2; word++, to += 960, scales += 64) {
     for (let lanes = 0; lanes < 4; lanes++, codes += 16, to += 16) {
       const v = i8x16.swizzle(v128.load(codes), order);
@@ -68,7 +68,7 @@ export function decode2(codes: usize, to: usize, table: usize, scales: usize): v
 // 4 bits: 8 positions a word, two in each byte.
 export function decode4(codes: usize, to: usize, table: usize, scales: usize): void {
   const p = plane(table, 0, 0), q = plane(table, 1, 0), r = plane(table, 2, 0), s = plane(table, 3, 0);
-  const mask = word4(10), order = turnedBytes();
+  const mask = word4(BYTES_OF_15), order = turnedBytes();
   for (let word: usize = 0; word < 4; word++, to += 448, scales += 32) {
     for (let lanes = 0; lanes < 4; lanes++, codes += 16, to += 16) {
       const v = i8x16.swizzle(v128.load(codes), order);
@@ -91,7 +91,7 @@ function emit3(to: usize, scales: usize, place: usize, index: v128, p: v128, q: 
 // 3 bits: 10 positions a word; positions 30 and 31 in the 3 x 2 bits left over.
 export function decode3(codes: usize, to: usize, table: usize, scales: usize): void {
   const p = plane(table, 0, 0), q = plane(table, 1, 0), r = plane(table, 2, 0), s = plane(table, 3, 0);
-  const m = word4(6);
+  const m = word4(MASK_3_BITS);
   for (let lanes = 0; lanes < 4; lanes++, codes += 16, to += 16) {
     const a = v128.load(codes), b = v128.load(codes, 64), c = v128.load(codes, 128);
     const ab = v128.or(i32x4.shr_u(a, 30), i32x4.shl(i32x4.shr_u(b, 30), 2));
@@ -126,7 +126,7 @@ function emit5(to: usize, scales: usize, place: usize, index: v128, sixteen: v12
 
 // 5 bits: 6 positions a word; positions 30 and 31 in the 5 x 2 bits left over.
 export function decode5(codes: usize, to: usize, table: usize, scales: usize): void {
-  const m = word4(8), s = word4(11);
+  const m = word4(MASK_5_BITS), s = word4(BYTES_OF_16);
   for (let lanes = 0; lanes < 4; lanes++, codes += 16, to += 16) {
     const a = v128.load(codes), b = v128.load(codes, 64), c = v128.load(codes, 128);
     const d = v128.load(codes, 192), e = v128.load(codes, 256);

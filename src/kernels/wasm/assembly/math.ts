@@ -1,6 +1,25 @@
 // Elementwise functions, four values at a time; relative errors stay below 1e-6. Constants stand in constants.ts.
 
-import { float4, word4 } from "./constants";
+import {
+  EXPONENT_BIAS,
+  float4,
+  GELU_CUBE,
+  GELU_FACTOR,
+  INVERSE_FACTORIAL,
+  LARGEST_EXPONENT,
+  LN2_REST,
+  LN2_UPPER,
+  LOG2_E,
+  MINUS_HALF,
+  ONE,
+  QUARTER,
+  ROUNDER,
+  SMALLEST_EXPONENT,
+  TAIL,
+  TAIL_END,
+  UPPER_12_BITS,
+  word4,
+} from "./constants";
 
 // @ts-ignore: decorator
 @inline
@@ -13,27 +32,25 @@ function step(p: v128, x: v128, constant: usize): v128 {
 @inline
 export function exp4(hi: v128, lo: v128): v128 {
   // pmin and pmax are single instructions; with x first they keep a NaN.
-  const x = f32x4.pmax(f32x4.pmin(hi, float4(0)), float4(1));
-  // Adding 1.5 * 2^23 rounds to a whole number and leaves it in the low bits.
-  const shifted = f32x4.add(f32x4.mul(x, float4(2)), float4(27));
-  const n = f32x4.sub(shifted, float4(27));
-  // n ln 2 in two parts; the first has so few bits that its product is exact.
-  let r = f32x4.sub(x, f32x4.mul(n, float4(3)));
-  r = f32x4.add(f32x4.add(r, f32x4.mul(n, float4(4))), lo);
+  const x = f32x4.pmax(f32x4.pmin(hi, float4(LARGEST_EXPONENT)), float4(SMALLEST_EXPONENT));
+  const shifted = f32x4.add(f32x4.mul(x, float4(LOG2_E)), float4(ROUNDER));
+  const n = f32x4.sub(shifted, float4(ROUNDER));
+  let r = f32x4.sub(x, f32x4.mul(n, float4(LN2_UPPER)));
+  r = f32x4.add(f32x4.add(r, f32x4.mul(n, float4(LN2_REST))), lo);
   // The Taylor series to r^7, even and odd powers apart so that both halves proceed at once.
   const square = f32x4.mul(r, r);
-  let odd = step(float4(5), square, 7);
-  let even = step(float4(6), square, 8);
-  odd = step(odd, square, 9);
-  even = step(even, square, 10);
-  odd = step(odd, square, 11);
-  even = step(even, square, 11);
+  let odd = step(float4(INVERSE_FACTORIAL + 7), square, INVERSE_FACTORIAL + 5);
+  let even = step(float4(INVERSE_FACTORIAL + 6), square, INVERSE_FACTORIAL + 4);
+  odd = step(odd, square, INVERSE_FACTORIAL + 3);
+  even = step(even, square, INVERSE_FACTORIAL + 2);
+  odd = step(odd, square, INVERSE_FACTORIAL + 1);
+  even = step(even, square, INVERSE_FACTORIAL);
   const p = f32x4.add(even, f32x4.mul(odd, r));
   // 2^n as the product of two powers, so that neither leaves the normal range.
-  const whole = i32x4.sub(shifted, float4(27));
+  const whole = i32x4.sub(shifted, float4(ROUNDER));
   const half = i32x4.shr_s(whole, 1);
-  const first = i32x4.shl(i32x4.add(half, word4(13)), 23);
-  const second = i32x4.shl(i32x4.add(i32x4.sub(whole, half), word4(13)), 23);
+  const first = i32x4.shl(i32x4.add(half, word4(EXPONENT_BIAS)), 23);
+  const second = i32x4.shl(i32x4.add(i32x4.sub(whole, half), word4(EXPONENT_BIAS)), 23);
   return f32x4.mul(f32x4.mul(p, first), second);
 }
 
@@ -41,22 +58,22 @@ export function exp4(hi: v128, lo: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function tail4(x: v128): v128 {
-  const a = f32x4.pmin(f32x4.abs(x), float4(22));
-  const t = f32x4.div(float4(11), step(a, float4(23), 11));
+  const a = f32x4.pmin(f32x4.abs(x), float4(TAIL_END));
+  const t = f32x4.div(float4(ONE), step(a, float4(QUARTER), ONE));
   const square = f32x4.mul(t, t);
-  let odd = step(float4(21), square, 19);
-  let even = step(float4(20), square, 18);
-  odd = step(odd, square, 17);
-  even = step(even, square, 16);
-  odd = step(odd, square, 15);
-  even = step(even, square, 14);
-  odd = step(odd, square, 13);
-  even = step(even, square, 12);
+  let odd = step(float4(TAIL + 9), square, TAIL + 7);
+  let even = step(float4(TAIL + 8), square, TAIL + 6);
+  odd = step(odd, square, TAIL + 5);
+  even = step(even, square, TAIL + 4);
+  odd = step(odd, square, TAIL + 3);
+  even = step(even, square, TAIL + 2);
+  odd = step(odd, square, TAIL + 1);
+  even = step(even, square, TAIL);
   const p = f32x4.add(even, f32x4.mul(odd, t));
   // a^2 in two parts: the square of its upper 12 bits is exact.
-  const top = v128.and(a, word4(12));
+  const top = v128.and(a, word4(UPPER_12_BITS));
   const rest = f32x4.mul(f32x4.sub(a, top), f32x4.add(a, top));
-  const e = exp4(f32x4.mul(f32x4.mul(top, top), float4(24)), f32x4.mul(rest, float4(24)));
+  const e = exp4(f32x4.mul(f32x4.mul(top, top), float4(MINUS_HALF)), f32x4.mul(rest, float4(MINUS_HALF)));
   return f32x4.mul(f32x4.mul(p, t), e);
 }
 
@@ -64,7 +81,7 @@ function tail4(x: v128): v128 {
 @inline
 function sigmoid4(x: v128): v128 {
   const e = exp4(f32x4.neg(x), f32x4.splat(0));
-  return f32x4.div(float4(11), f32x4.add(float4(11), e));
+  return f32x4.div(float4(ONE), f32x4.add(float4(ONE), e));
 }
 
 // @ts-ignore: decorator
@@ -78,7 +95,7 @@ export function relu4(x: v128): v128 {
 @inline
 export function gelu4(x: v128): v128 {
   const tail = tail4(x);
-  const share = v128.bitselect(tail, f32x4.sub(float4(11), tail), f32x4.lt(x, f32x4.splat(0)));
+  const share = v128.bitselect(tail, f32x4.sub(float4(ONE), tail), f32x4.lt(x, f32x4.splat(0)));
   return f32x4.mul(x, share);
 }
 
@@ -87,8 +104,8 @@ export function gelu4(x: v128): v128 {
 @inline
 export function geluTanh4(x: v128): v128 {
   const cube = f32x4.mul(f32x4.mul(x, x), x);
-  const inner = f32x4.add(x, f32x4.mul(cube, float4(25)));
-  return f32x4.mul(x, sigmoid4(f32x4.mul(inner, float4(26))));
+  const inner = f32x4.add(x, f32x4.mul(cube, float4(GELU_CUBE)));
+  return f32x4.mul(x, sigmoid4(f32x4.mul(inner, float4(GELU_FACTOR))));
 }
 
 // @ts-ignore: decorator
