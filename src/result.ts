@@ -34,6 +34,14 @@ export interface Metric {
   readonly n: number;
 }
 
+/** A metric document by document: it is `sum(values) / sum(weights)`; a perplexity is the exponential of that. */
+export interface DocumentValues {
+  /** One a document, or the sum over a window of a text: `(documents)`. */
+  readonly values: Float32Array;
+  /** What the values are divided by, such as tokens of a window; absent: 1 each. */
+  readonly weights?: Float32Array;
+}
+
 /** Sizes of a model at a spec, in bits. */
 export interface BitsCount {
   /** 8 x the bytes of all tensor data, each tied tensor once: the paper's "total model bits". */
@@ -63,6 +71,10 @@ export interface ResultRow {
   readonly bits: BitsCount;
   /** By name: `perplexity`, `nll`, `bitsPerByte`, `acc`, `acc_norm`, .. */
   readonly metrics: Readonly<Record<string, Metric>>;
+  /** By metric, what it is the mean of, so that rows over the same documents can be compared in pairs. */
+  readonly documents?: Readonly<Record<string, DocumentValues>>;
+  /** Where the model and the data were, for commands; relative to where kbit ran if they were below it. */
+  readonly paths?: { readonly model: string; readonly data: string };
   readonly kernels: string;
   readonly seconds: number;
   readonly machine: string;

@@ -1,7 +1,7 @@
 // From log-likelihoods to scores: of one document, then of a task with standard errors.
 // The definitions are lm-eval's: ties go to the first choice, lengths are code points (acc_norm) or bytes (acc_bytes).
 
-import type { Metric } from "../result.ts";
+import type { DocumentValues, Metric } from "../result.ts";
 import { bootstrapPerplexityError } from "./bootstrap.ts";
 import type { PairScore } from "./pairs.ts";
 import { countBytes, countCodePoints } from "./python-text.ts";
@@ -108,4 +108,23 @@ export async function summarize(
     }
   }
   return metrics;
+}
+
+/** What each metric is the mean of, document by document: `sum(values) / sum(weights)`, of perplexities the logarithm. */
+export function listDocumentValues(
+  names: readonly MetricName[],
+  documents: readonly DocumentScore[],
+): Record<string, DocumentValues> {
+  const read = (value: (document: DocumentScore) => number) => Float32Array.from(documents, value);
+  const loss = (document: DocumentScore) => -document.logLikelihoods[0];
+  const list: Record<string, DocumentValues> = {};
+  for (const name of names) {
+    if (name === "perplexity") list[name] = { values: read(loss) };
+    else if (name === "word_perplexity") list[name] = { values: read(loss), weights: read(({ words }) => words!) };
+    else if (name === "byte_perplexity") list[name] = { values: read(loss), weights: read(({ bytes }) => bytes!) };
+    else if (name === "bits_per_byte")
+      list[name] = { values: read((one) => loss(one) / Math.LN2), weights: read(({ bytes }) => bytes!) };
+    else list[name] = { values: read((document) => document[name]!) };
+  }
+  return list;
 }

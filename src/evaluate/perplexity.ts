@@ -3,7 +3,7 @@
 
 import { findNearest, InputError } from "../input-error.ts";
 import type { LanguageModel } from "../language-model.ts";
-import type { Metric } from "../result.ts";
+import type { DocumentValues, Metric } from "../result.ts";
 import { createNotFiniteError } from "./pairs.ts";
 import { createEncoder, findProfile, type TokenPair } from "./profiles.ts";
 import { countBytes, splitAtSpaces } from "./python-text.ts";
@@ -120,6 +120,12 @@ export function listPerplexityMetrics(result: PerplexityResult): Record<string, 
     nll: { value: nll, standardError, n },
     bitsPerByte: { value: bitsPerByte, standardError: scale(bitsPerByte / nll), n },
   };
+}
+
+/** The windows as documents of `nll`; the other metrics follow from it. */
+export function listPerplexityDocuments({ windows }: PerplexityResult): Record<string, DocumentValues> {
+  const values = Float32Array.from(windows, (window) => window.nll);
+  return { nll: { values, weights: Float32Array.from(windows, (window) => window.tokens) } };
 }
 
 function planText(model: LanguageModel, text: string, options: PerplexityOptions): Plan {

@@ -1,16 +1,18 @@
 // One experiment, the whole line from left to right: a checkpoint, quantized, counted, loaded, evaluated, a result row.
 // What several experiments share (open checkpoints, kernels, texts, tokens) comes in as resources.
 
+import { isAbsolute, relative, sep } from "node:path";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { parseDocuments } from "../evaluate/documents.ts";
-import { listPerplexityMetrics, measurePerplexity } from "../evaluate/perplexity.ts";
+import { listDocumentValues } from "../evaluate/metrics.ts";
+import { listPerplexityDocuments, listPerplexityMetrics, measurePerplexity } from "../evaluate/perplexity.ts";
 import { evaluateTask, type TaskOptions } from "../evaluate/task.ts";
 import { tasks } from "../evaluate/tasks/index.ts";
 import { InputError } from "../input-error.ts";
 import type { LanguageModel } from "../language-model.ts";
 import { countBits, countParameters } from "../model/count.ts";
 import { quantizeCheckpoint } from "../model/quantized-view.ts";
-import type { Metric, ResultKey, ResultRow } from "../result.ts";
+import type { ResultKey, ResultRow } from "../result.ts";
 import { storageTypes, type TensorHeader } from "../tensor/tensor.ts";
 import type { PlannedExperiment } from "./plan.ts";
 import type { PerplexityChoice, TaskChoice } from "./study.ts";
@@ -51,7 +53,7 @@ export async function runExperiment(
   try {
     const bits = await countBits(quantized); // after loading: by then the view knows the size of every codebook
     const text = await resources.readData(task.data, key.dataHash);
-    const { metrics, profile } = await evaluate(model, task, text, onProgress);
+    const { metrics, documents, profile } = await evaluate(model, task, text, onProgress);
     checkPlanned(key, profile, resources.computeType);
     return {
       id,
@@ -60,6 +62,8 @@ export async function runExperiment(
       bitsPerWeight: countBitsPerWeight(quantized),
       bits,
       metrics: checkMetrics(metrics, experiment),
+      documents,
+      paths: { model: shortenPath(choice.path), data: shortenPath(task.data) },
       kernels: resources.kernels,
       seconds: (performance.now() - started) / 1000,
       machine: resources.machine,
@@ -77,18 +81,26 @@ async function evaluate(
   choice: TaskChoice,
   text: string,
   report: (share: number) => void,
-): Promise<{ metrics: Readonly<Record<string, Metric>>; profile: string }> {
+): Promise<Required<Pick<ResultRow, "metrics" | "documents">> & { profile: string }> {
   const limit = choice.limit ?? undefined;
   if (choice.task === "perplexity") {
     const { window, stride } = choice as PerplexityChoice;
     const onProgress = (done: number, total: number) => report(done / total);
     const result = await measurePerplexity(model, text, { window, stride, limit, onProgress });
-    return { metrics: listPerplexityMetrics(result), profile: result.convention };
+    const { convention: profile } = result;
+    return { metrics: listPerplexityMetrics(result), documents: listPerplexityDocuments(result), profile };
   }
   const task = tasks[choice.task];
   const documents = parseDocuments(text, task.fields, choice.data, limit);
   const onProgress: TaskOptions["onProgress"] = (phase, done, total) => phase === "score" && report(done / total);
-  return evaluateTask(model, task, documents, { limit, onProgress });
+  const { metrics, documents: scores, profile } = await evaluateTask(model, task, documents, { limit, onProgress });
+  return { metrics, documents: listDocumentValues(task.metrics, scores), profile };
+}
+
+/** A path as it can be given again from the same folder; one that leads out of it stays absolute, a Hub id as it is. */
+function shortenPath(path: string): string {
+  const short = isAbsolute(path) ? relative(process.cwd(), path) : path;
+  return short === "" || short === ".." || short.startsWith(`..${sep}`) ? path : short;
 }
 
 /** What was planned and what was done are named apart, so that a change of one alone shows here. */
@@ -107,7 +119,7 @@ function countBitsPerWeight({ spec, tensors }: Checkpoint): number {
 }
 
 /** The metrics as they are. @throws InputError if one is not a number: such a row would poison every curve. */
-function checkMetrics(metrics: Readonly<Record<string, Metric>>, { model, spec, task }: PlannedExperiment) {
+function checkMetrics(metrics: ResultRow["metrics"], { model, spec, task }: PlannedExperiment) {
   const bad = Object.keys(metrics).find((name) => Number.isNaN(metrics[name].value));
   if (bad === undefined) return metrics;
   throw new InputError(`${model.name} at ${spec.text} on ${task.task} gives no number for ${bad}.`);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { listPerplexityMetrics, measurePerplexity } from "../../src/evaluate/perplexity.ts";
+import { listPerplexityDocuments, listPerplexityMetrics, measurePerplexity } from "../../src/evaluate/perplexity.ts";
 import { InputError } from "../../src/input-error.ts";
 import { createFakeModel, fakeLogProb } from "./fake-model.ts";
 
@@ -160,4 +160,13 @@ test("a model that gives NaN is named, not averaged", async () => {
       ),
   });
   await expect(measurePerplexity(model, text)).rejects.toThrow(/fake gives .* window 1 of the text/);
+});
+
+test("the documents of a text are its windows", async () => {
+  const result = await measurePerplexity(createFakeModel(), text, { window: 10 });
+  const { values, weights } = listPerplexityDocuments(result)["nll"];
+  expect(values).toHaveLength(result.windows.length);
+  const total = (list: Float32Array) => list.reduce((sum, value) => sum + value, 0);
+  expect(total(weights!)).toBe(result.tokens);
+  expect(total(values) / total(weights!)).toBeCloseTo(result.nll, 6);
 });

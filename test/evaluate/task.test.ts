@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { indexOfLargest, scoreChoices, summarize } from "../../src/evaluate/metrics.ts";
+import { indexOfLargest, listDocumentValues, scoreChoices, summarize } from "../../src/evaluate/metrics.ts";
 import { createEncoder, findProfile } from "../../src/evaluate/profiles.ts";
 import { summarizeAccuracy } from "../../src/evaluate/summary.ts";
 import { formatTaskTable } from "../../src/evaluate/table.ts";
@@ -129,6 +129,22 @@ test("ties go to the first choice", () => {
   const scores = [-1, -1].map((logLikelihood) => ({ logLikelihood, greedy: false }));
   expect(scoreChoices(scores, ["é", "e"], 0)).toMatchObject({ acc: 1, acc_norm: 1, acc_bytes: 1 });
   expect(scoreChoices(scores, ["e", "😀"], 0)).toMatchObject({ acc_norm: 1, acc_bytes: 0 });
+});
+
+test("each metric is the weighted mean of its documents, a perplexity the exponential of that", async () => {
+  const names = ["acc", "perplexity", "word_perplexity", "byte_perplexity", "bits_per_byte"] as const;
+  const documents = [
+    { logLikelihoods: [-3.5, -1], acc: 1, words: 2, bytes: 11 },
+    { logLikelihoods: [-1.25], acc: 0, words: 3, bytes: 17 },
+    { logLikelihoods: [-9], acc: 1, words: 7, bytes: 40 },
+  ];
+  const metrics = await summarize(names, documents, 0);
+  const values = listDocumentValues(names, documents);
+  for (const name of names) {
+    const total = values[name].values.reduce((sum, value) => sum + value, 0);
+    const mean = total / (values[name].weights?.reduce((sum, weight) => sum + weight, 0) ?? documents.length);
+    expect(name.endsWith("perplexity") ? Math.exp(mean) : mean).toBeCloseTo(metrics[name].value, 6);
+  }
 });
 
 test("weighted perplexities are lm-eval's", async () => {

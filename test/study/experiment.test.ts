@@ -2,8 +2,9 @@
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { openCheckpoint } from "../../src/checkpoint/open-node.ts";
 import type { ScoreRequest } from "../../src/language-model.ts";
 import { type Resources, runExperiment } from "../../src/study/experiment.ts";
@@ -89,6 +90,20 @@ test("a row says what was measured, on what, and how large it is", async () => {
   expect(row.metrics["perplexity"].value).toBeCloseTo(vocabulary, 2);
   expect(row.metrics["nll"]).toMatchObject({ n: 3 * 31 });
   expect(calls).toEqual({ opened: 1, closed: 1 });
+  // The documents of the loss are its windows, 31 scored tokens each.
+  const { values, weights } = row.documents!["nll"];
+  expect(weights).toEqual(Float32Array.of(31, 31, 31));
+  expect([...values]).toEqual([0, 1, 2].map(() => expect.closeTo(31 * Math.log(vocabulary), 3)));
+});
+
+test("a row's paths are relative below the working folder, absolute elsewhere", async () => {
+  const { resources } = createFakes();
+  const { paths } = await runExperiment(await planOne("int4:b64"), resources);
+  expect(paths).toEqual({ model: "models/books/books-0.2m", data: "models/books/heldout.txt" });
+  const elsewhere = vi.spyOn(process, "cwd").mockReturnValue(`${books}books-0.4m`);
+  const row = await runExperiment(await planOne("int4:b64"), resources);
+  elsewhere.mockRestore();
+  expect(row.paths).toEqual({ model: resolve(books, "books-0.2m"), data: resolve(books, "heldout.txt") });
 });
 
 test("a baseline is as many bits as its name says", async () => {

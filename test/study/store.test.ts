@@ -6,9 +6,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { promisify } from "node:util";
+import { deflateRawSync } from "node:zlib";
 import { afterAll, describe, expect, test } from "vitest";
 import { InputError } from "../../src/input-error.ts";
+import { packDocuments, unpackDocuments } from "../../src/study/store/documents.ts";
+import { splitRow } from "../../src/study/store/rows.ts";
 import { openStore } from "../../src/study/store/store.ts";
+import { createRandom } from "../scaling/simulate.ts";
 import { makeRow } from "./rows.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kbit-store-"));
@@ -31,6 +35,36 @@ describe("a store", () => {
     expect(await again.has(rows[1].id)).toBe(true);
     expect(await again.has(makeRow(9).id)).toBe(false);
     await again.close();
+  });
+
+  test("gives back the documents of rows that have them, to those who ask", async () => {
+    const values = Float32Array.of(1.5, 0, -2.25);
+    const documents = { nll: { values, weights: Float32Array.of(255, 255, 31) }, acc: { values: values.subarray(1) } };
+    const paths = { model: "models/m", data: "/texts/a b.txt" };
+    const store = await openStore(":memory:");
+    await store.add([makeRow(1, { documents, paths }), makeRow(2)]);
+    await store.add(makeRow(1, { documents: { nll: { values } } })); // a row that is there stays as it is
+    expect(await store.rows({ documents: true })).toEqual([makeRow(1, { documents, paths }), makeRow(2)]);
+    const plain = await store.rows();
+    expect(plain).toEqual([makeRow(1, { paths }), makeRow(2)]);
+    expect(Object.keys(plain[0])).not.toContain("documents");
+    await store.close();
+  });
+
+  test("ten thousand answers take less than three kilobytes; bytes that are no documents are refused", () => {
+    const random = createRandom(1);
+    const values = Float32Array.from({ length: 10_000 }, () => Number(random() < 0.6));
+    const packed = packDocuments({ acc: { values } });
+    expect(packed.length).toBeLessThan(3000);
+    expect(unpackDocuments(packed)).toEqual({ acc: { values } });
+    const lies = [
+      '[{"name":"acc","count":3,"weighted":false}]\n12345678',
+      '[{"name":"acc","count":-1,"weighted":false}]\n',
+      "{}\n",
+      "[",
+    ];
+    for (const bytes of [packed.subarray(0, 100), new Uint8Array(), ...lies.map((text) => deflateRawSync(text))])
+      expect(() => unpackDocuments(bytes)).toThrow(/it is damaged/);
   });
 
   test("keeps the first of two rows of one id, its metrics too", async () => {
@@ -82,6 +116,47 @@ describe("a store", () => {
     const store = await openStore(path);
     expect((await store.rows()).map((row) => row.id)).toEqual(Array.from({ length: 750 }, (_, i) => makeRow(i).id));
     await store.close();
+  });
+});
+
+describe("a store of version 1", () => {
+  // What the first kbit made: no table of documents.
+  const firstVersion = `
+    create table kbit_schema (version integer primary key, applied text not null);
+    insert into kbit_schema values (1, '2026-11-24T08:00:00.000Z');
+    create table results (id text primary key, model text not null, family text not null, spec text not null,
+      bits_per_weight double precision not null, total_bits bigint not null, task text not null, date text not null,
+      rest text not null);
+    create index results_by_name on results (model, spec, task);
+    create table metrics (result_id text not null references results (id), name text not null,
+      value double precision not null, standard_error double precision, n bigint not null,
+      constraint metrics_key primary key (result_id, name));
+    create table failures (id text primary key, result_id text, model text not null, spec text not null,
+      task text not null, reason text not null, date text not null);`;
+
+  test("opens, keeps its rows, and takes documents from then on", async () => {
+    const path = newPath();
+    const old = makeRow(1);
+    const { result, metrics } = splitRow(old);
+    const database = new DatabaseSync(path);
+    database.exec(firstVersion);
+    const insert = (table: string, row: object) => {
+      const marks = Object.keys(row).map(() => "?");
+      database.prepare(`insert into ${table} values (${marks})`).run(...Object.values(row));
+    };
+    insert("results", result);
+    for (const metric of metrics) insert("metrics", metric);
+    database.close();
+
+    const added = makeRow(2, { documents: { nll: { values: Float32Array.of(1, 2) } } });
+    for (let opened = 0; opened < 2; opened++) {
+      const store = await openStore(path, { create: false });
+      await store.add([old, added]);
+      expect(await store.rows({ documents: true })).toEqual([old, added]);
+      await store.close();
+    }
+    const versions = new DatabaseSync(path).prepare("select version from kbit_schema").all();
+    expect(versions.map(({ version }) => version)).toEqual([1, 2]);
   });
 });
 

@@ -1,13 +1,15 @@
 // Between a ResultRow and its place in the tables: columns for what is queried, metrics apart, JSON for the rest.
 
 import type { Metric, ResultRow } from "../../result.ts";
-import type { MetricTable, ResultTable } from "./schema.ts";
+import { packDocuments, unpackDocuments } from "./documents.ts";
+import type { DocumentTable, MetricTable, ResultTable } from "./schema.ts";
 
 /** What of a row has no column of its own. */
 interface RestOfRow {
   readonly key: Omit<ResultRow["key"], "spec" | "task">;
   readonly model: Omit<ResultRow["model"], "name" | "family">;
   readonly bits: Omit<ResultRow["bits"], "total">;
+  readonly paths?: ResultRow["paths"];
   readonly kernels: string;
   readonly seconds: number;
   readonly machine: string;
@@ -15,12 +17,12 @@ interface RestOfRow {
 }
 
 /** The table rows of a result. */
-export function splitRow(row: ResultRow): { result: ResultTable; metrics: MetricTable[] } {
+export function splitRow(row: ResultRow): { result: ResultTable; metrics: MetricTable[]; documents: DocumentTable[] } {
   const { spec, task, ...key } = row.key;
   const { name, family, ...model } = row.model;
   const { total, ...bits } = row.bits;
-  const { kernels, seconds, machine, kbit } = row;
-  const rest: RestOfRow = { key, model, bits, kernels, seconds, machine, kbit };
+  const { paths, kernels, seconds, machine, kbit, documents } = row;
+  const rest: RestOfRow = { key, model, bits, paths, kernels, seconds, machine, kbit };
   return {
     result: {
       id: row.id,
@@ -40,25 +42,29 @@ export function splitRow(row: ResultRow): { result: ResultTable; metrics: Metric
       standard_error: standardError ?? null,
       n,
     })),
+    documents: documents === undefined ? [] : [{ result_id: row.id, packed: packDocuments(documents) }],
   };
 }
 
-/** The result of table rows; the inverse of `splitRow`. */
-export function joinRow(result: ResultTable, metrics: readonly MetricTable[]): ResultRow {
+/** The result of table rows; the inverse of `splitRow`. Documents are unpacked each time they are read. */
+export function joinRow(result: ResultTable, metrics: readonly MetricTable[], packed?: Uint8Array): ResultRow {
   const rest: RestOfRow = JSON.parse(result.rest);
-  return {
+  const row: ResultRow = {
     id: result.id,
     key: { ...rest.key, spec: result.spec, task: result.task },
     model: { name: result.model, family: result.family, ...rest.model },
     bitsPerWeight: Number(result.bits_per_weight),
     bits: { total: Number(result.total_bits), ...rest.bits },
     metrics: Object.fromEntries(metrics.map((metric) => [metric.name, joinMetric(metric)])),
+    ...(rest.paths && { paths: rest.paths }),
     kernels: rest.kernels,
     seconds: rest.seconds,
     machine: rest.machine,
     kbit: rest.kbit,
     date: result.date,
   };
+  if (packed === undefined) return row;
+  return Object.defineProperty(row, "documents", { enumerable: true, get: () => unpackDocuments(packed) });
 }
 
 function joinMetric({ value, standard_error, n }: MetricTable): Metric {

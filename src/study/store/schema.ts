@@ -27,6 +27,13 @@ export interface MetricTable {
   n: number;
 }
 
+/** The documents of one result, for paired comparisons. */
+export interface DocumentTable {
+  result_id: string;
+  /** As documents.ts packs them. */
+  packed: Uint8Array;
+}
+
 /** One failed attempt. */
 export interface FailureTable {
   id: string;
@@ -50,11 +57,12 @@ export interface Tables {
   kbit_schema: SchemaTable;
   results: ResultTable;
   metrics: MetricTable;
+  documents: DocumentTable;
   failures: FailureTable;
 }
 
 /** The steps in order; step i makes version i + 1. A step that was released is never edited: add one. */
-export const migrations: readonly ((db: Kysely<Tables>) => Promise<void>)[] = [createFirstTables];
+export const migrations: readonly ((db: Kysely<Tables>) => Promise<void>)[] = [createFirstTables, createDocumentTable];
 
 async function createFirstTables(db: Kysely<Tables>): Promise<void> {
   await db.schema
@@ -88,5 +96,14 @@ async function createFirstTables(db: Kysely<Tables>): Promise<void> {
     .addColumn("task", "text", (column) => column.notNull())
     .addColumn("reason", "text", (column) => column.notNull())
     .addColumn("date", "text", (column) => column.notNull())
+    .execute();
+}
+
+// `bytea` is PostgreSQL's name; SQLite takes any, and leaves blobs in such a column as they are.
+async function createDocumentTable(db: Kysely<Tables>): Promise<void> {
+  await db.schema
+    .createTable("documents")
+    .addColumn("result_id", "text", (column) => column.primaryKey().references("results.id"))
+    .addColumn("packed", "bytea", (column) => column.notNull())
     .execute();
 }

@@ -18,8 +18,8 @@ const rowsAStatement = 500;
 /** What was measured and what failed. Several processes may hold the same store open and write. */
 export interface Store {
   readonly path: string;
-  /** Every result, in the order of date, then id. */
-  rows(): Promise<ResultRow[]>;
+  /** Every result, in the order of date, then id; with `documents: true` those that have them carry them. */
+  rows(options?: { readonly documents?: boolean }): Promise<ResultRow[]>;
   /** The newest failure of each experiment that has no result yet. */
   failures(): Promise<FailureRow[]>;
   /** Whether there is a result of that id. */
@@ -90,7 +90,7 @@ function createStore(db: Kysely<Tables>, path: string): Store {
   };
   return {
     path,
-    rows: () => explain(readRows(db)),
+    rows: (options) => explain(readRows(db, options?.documents ?? false)),
     failures: () => explain(readFailures(db)),
     has: async (id) =>
       (await explain(db.selectFrom("results").select("id").where("id", "=", id).executeTakeFirst())) !== undefined,
@@ -133,16 +133,20 @@ async function addRows(db: Kysely<Tables>, rows: readonly ResultRow[]): Promise<
           .insertInto("metrics")
           .values(metrics.slice(first, first + rowsAStatement))
           .execute();
+      const documents = added.flatMap((row) => row.documents);
+      if (documents.length > 0) await transaction.insertInto("documents").values(documents).execute();
     }
   });
 }
 
-async function readRows(db: Kysely<Tables>): Promise<ResultRow[]> {
+async function readRows(db: Kysely<Tables>, withDocuments: boolean): Promise<ResultRow[]> {
   // In this order a result that another process adds in between is left out whole.
   const results = await db.selectFrom("results").selectAll().orderBy("date").orderBy("id").execute();
   const metrics = await db.selectFrom("metrics").selectAll().execute();
   const metricsOf = Map.groupBy(metrics, (metric) => metric.result_id);
-  return results.map((result) => joinRow(result, metricsOf.get(result.id) ?? []));
+  const documents = withDocuments ? await db.selectFrom("documents").selectAll().execute() : [];
+  const packedOf = new Map(documents.map((one) => [one.result_id, one.packed]));
+  return results.map((result) => joinRow(result, metricsOf.get(result.id) ?? [], packedOf.get(result.id)));
 }
 
 async function readFailures(db: Kysely<Tables>): Promise<FailureRow[]> {
