@@ -1,7 +1,8 @@
 // Speed of the kernels: matrix-vector products by width, products while scoring, and what surrounds them.
 //
 //   node bench/kernels.ts [KERNELS] [THREADS ..]       wasm; 1 2
-//   KBIT_BENCH_PEERS=FOLDER node bench/kernels.ts      also ONNX Runtime Web, where FOLDER has onnxruntime-web installed
+//   KBIT_BENCH_PEERS=FOLDER node bench/kernels.ts      also ONNX Runtime Web on one thread; FOLDER has
+//                                                      onnxruntime-web installed
 //
 // Each figure is the fastest of many runs, as other work on the machine can only slow a run down. A product of n weights
 // and t tokens is 2 n t floating-point operations. Memory bandwidth is that of copying 256 MiB, bytes read and written.
@@ -121,16 +122,16 @@ async function measureRest(kernels: Kernels, label: string): Promise<void> {
   report(`${label}: gelu`, hidden.length / 1e9 / activation, "G values/s");
 }
 
-async function measurePeer(folder: string, threads: number): Promise<void> {
+async function measurePeer(folder: string): Promise<void> {
   const vector = { tokens: 1, rows: side, columns: side };
   const products = [vector, ...scoringShapes].flatMap((shape) =>
     [true, false].map((fourBits) => ({ ...shape, fourBits })),
   );
   for (const product of products) {
     const { tokens, rows, columns, fourBits } = product;
-    const { version, run } = await createOnnxProduct(folder, { ...product, threads });
+    const { version, run } = await createOnnxProduct(folder, product);
     const seconds = await timeSeconds(run);
-    const label = `onnxruntime-web ${version}, threads ${threads}: ${fourBits ? "4 bits" : "F32"}`;
+    const label = `onnxruntime-web ${version}, threads 1: ${fourBits ? "4 bits" : "F32"}`;
     if (tokens === 1) report(`${label}, vector`, (rows * columns) / 1e9 / seconds, "G weights/s");
     else report(`${label}, ${tokens} x ${rows} x ${columns}`, (2 * rows * columns * tokens) / 1e9 / seconds, "GFLOP/s");
   }
@@ -147,5 +148,4 @@ for (const threads of threadCounts) {
   await measureRest(kernels, label);
   await kernels.close();
 }
-if (peers) for (const threads of threadCounts) await measurePeer(peers, threads);
-process.exit(); // a peer's threads may not end by themselves
+if (peers) await measurePeer(peers);

@@ -82,17 +82,17 @@ function fourBitModel(tokens: number, rows: number, columns: number): Uint8Array
 }
 
 /**
- * A function that runs one product in ONNX Runtime Web.
+ * A function that runs one product in ONNX Runtime Web, on one thread.
  *
  * @param folder - where `onnxruntime-web` is installed
  */
 export async function createOnnxProduct(
   folder: string,
-  shape: { tokens: number; rows: number; columns: number; fourBits: boolean; threads: number },
+  shape: { tokens: number; rows: number; columns: number; fourBits: boolean },
 ): Promise<{ version: string; run: () => Promise<unknown> }> {
   const require = createRequire(`${folder}/`);
   const ort = require("onnxruntime-web");
-  ort.env.wasm.numThreads = shape.threads;
+  ort.env.wasm.numThreads = 1;
   ort.env.logLevel = "error";
   const { tokens, rows, columns, fourBits } = shape;
   const bytes = fourBits ? fourBitModel(tokens, rows, columns) : denseModel(tokens, rows, columns);
