@@ -5,6 +5,7 @@
 import type { Curve } from "./curves.ts";
 import { interpolate, type Reading, rangeOf } from "./interpolate.ts";
 import { advantage, type MetricFacts } from "./metrics.ts";
+import { computePairedError, type Part } from "./paired.ts";
 
 /** A precision as it stands at one budget. */
 export interface Standing extends Reading {
@@ -17,8 +18,17 @@ export interface Margin {
   readonly value: number;
   /** Of the difference; null where one side has none. */
   readonly standardError: number | null;
-  /** True below two standard errors; null where there is no standard error. */
+  /** True: the error is that of the differences on the same documents; null where there is no standard error. */
+  readonly paired: boolean | null;
+  /** True up to two standard errors; null where there is no standard error. */
   readonly withinNoise: boolean | null;
+}
+
+/** A value that can be compared, and the rows that it is made of. */
+export interface Estimate {
+  readonly value: number;
+  readonly standardError: number | null;
+  readonly parts?: readonly Part[];
 }
 
 /** The precisions measured around a budget, best first. */
@@ -71,30 +81,34 @@ export interface RangeComparison {
 }
 
 /**
- * The margin between two values. Its standard error is `sqrt(sa^2 + sb^2)`, as if they were measured on different
- * documents; both come from the same ones, whose errors are positively correlated, so it errs on the large side.
+ * The margin between two values. Where all rows have the same documents its standard error is that of the paired
+ * differences; else `sqrt(sa^2 + sb^2)`, as if they were measured on different ones, which errs on the large side.
  */
-export function compareValues(
-  metric: MetricFacts,
-  a: { readonly value: number; readonly standardError: number | null },
-  b: { readonly value: number; readonly standardError: number | null },
-): Margin {
+export function compareValues(metric: MetricFacts, a: Estimate, b: Estimate): Margin {
   const value = advantage(metric, a.value, b.value);
-  if (a.standardError === null || b.standardError === null) return { value, standardError: null, withinNoise: null };
-  const standardError = Math.hypot(a.standardError, b.standardError);
-  return { value, standardError, withinNoise: Math.abs(value) < 2 * standardError };
+  const subtracted = (b.parts ?? []).map(({ row, factor }) => ({ row, factor: -factor }));
+  const paired = a.parts && b.parts ? computePairedError([...a.parts, ...subtracted], metric) : null;
+  const unpaired =
+    a.standardError === null || b.standardError === null ? null : Math.hypot(a.standardError, b.standardError);
+  const standardError = paired ?? unpaired;
+  if (standardError === null) return { value, standardError, paired: null, withinNoise: null };
+  return { value, standardError, paired: paired !== null, withinNoise: Math.abs(value) <= 2 * standardError };
 }
 
 /** The precisions at a budget of `bits`, best first, of equals the one of fewer bits; only curves measured around it. */
 export function compareAt(curves: readonly Curve[], metric: MetricFacts, bits: number): Comparison {
-  const standings = curves
+  const standings = rankAt(curves, metric, bits);
+  const margin = standings.length < 2 ? null : compareValues(metric, standings[0], standings[1]);
+  return { standings, margin };
+}
+
+function rankAt(curves: readonly Curve[], metric: MetricFacts, bits: number): Standing[] {
+  return curves
     .flatMap((curve): Standing[] => {
       const reading = interpolate(curve, bits);
       return reading === null ? [] : [{ bitsPerWeight: curve.bitsPerWeight, ...reading }];
     })
     .sort((a, b) => -advantage(metric, a.value, b.value) || a.bitsPerWeight - b.bitsPerWeight);
-  const margin = standings.length < 2 ? null : compareValues(metric, standings[0], standings[1]);
-  return { standings, margin };
 }
 
 /** Shares of wins, changes of winner and pairs, over all budgets between the smallest and the largest point. */
@@ -145,8 +159,9 @@ function cutSegments(curves: readonly Curve[], metric: MetricFacts): Segment[] {
       ...pairsOf(here).flatMap((pair) => cross(pair, knots[i - 1], knots[i])),
     ]);
     for (let j = 1; j < cuts.length; j++) {
-      const { standings } = compareAt(here, metric, Math.sqrt(cuts[j - 1] * cuts[j]));
-      const contenders = standings.map((standing) => standing.bitsPerWeight);
+      const contenders = rankAt(here, metric, Math.sqrt(cuts[j - 1] * cuts[j])).map(
+        (standing) => standing.bitsPerWeight,
+      );
       segments.push({ low: cuts[j - 1], high: cuts[j], winner: contenders[0], contenders });
     }
   }

@@ -3,6 +3,7 @@
 
 import { compareValues, type Margin } from "./compare.ts";
 import type { Point } from "./curves.ts";
+import { listParts } from "./interpolate.ts";
 import { advantage, type MetricFacts } from "./metrics.ts";
 import { modelKey } from "./series.ts";
 
@@ -39,5 +40,9 @@ export function chooseWithin(points: readonly Point[], metric: MetricFacts, budg
     (point) => modelKey(point.row) !== modelKey(row) || point.row.bitsPerWeight !== row.bitsPerWeight,
   );
   const second = findFrontier(others, metric).at(-1) ?? null;
-  return { best, second, margin: second === null ? null : compareValues(metric, best, second) };
+  return { best, second, margin: second === null ? null : comparePoints(metric, best, second) };
+}
+
+function comparePoints(metric: MetricFacts, a: Point, b: Point): Margin {
+  return compareValues(metric, { ...a, parts: listParts(a) }, { ...b, parts: listParts(b) });
 }

@@ -2,6 +2,7 @@
 // The paper's way (section 4: scaling laws by interpolation). Outside the measured range there is no answer.
 
 import type { Curve, Point } from "./curves.ts";
+import type { Part } from "./paired.ts";
 
 /** A curve's value at a size. */
 export interface Reading {
@@ -12,6 +13,8 @@ export interface Reading {
   readonly parameters: number;
   /** The measured points between which the value lies; equal on a point. */
   readonly between: readonly [Point, Point];
+  /** Of which rows the value is made. */
+  readonly parts: readonly Part[];
 }
 
 /**
@@ -35,6 +38,11 @@ export function rangeOf(curve: Curve): [number, number] {
   return [curve.points[0].bits, curve.points[curve.points.length - 1].bits];
 }
 
+/** The one part of a point. */
+export function listParts({ row }: Point, factor = 1): Part[] {
+  return [{ row, factor }];
+}
+
 function read(a: Point, b: Point, t: number): Reading {
   const mix = (x: number, y: number) => (t === 1 ? y : x + t * (y - x));
   const errors = a.standardError !== null && b.standardError !== null;
@@ -43,6 +51,7 @@ function read(a: Point, b: Point, t: number): Reading {
     standardError: errors ? mix(a.standardError!, b.standardError!) : null,
     parameters: Math.exp(mix(Math.log(a.row.model.parameters), Math.log(b.row.model.parameters))),
     between: [a, b],
+    parts: t === 1 ? listParts(b) : [...listParts(a, 1 - t), ...listParts(b, t)],
   };
 }
 

@@ -7,6 +7,11 @@ import { groupBy, modelKey } from "./series.ts";
 /** Task name of a derived row. */
 export const meanAccuracyTask = "mean of tasks";
 
+/** A row derived from those of the tasks, which it keeps for paired comparisons. */
+export interface MeanRow extends ResultRow {
+  readonly members: readonly ResultRow[];
+}
+
 /**
  * One row a model and spec with `acc = mean(acc_t)` and standard error `sqrt(sum(s_t^2)) / T` over all T tasks that the
  * family was measured on under the same profile, limit, compute type and code. A model or spec that lacks one of them
@@ -14,7 +19,7 @@ export const meanAccuracyTask = "mean of tasks";
  *
  * @see Dettmers and Zettlemoyer 2023, section 4: mean zero-shot accuracy of LAMBADA, Winogrande, HellaSwag, PIQA
  */
-export function averageAccuracies(rows: readonly ResultRow[]): ResultRow[] {
+export function averageAccuracies(rows: readonly ResultRow[]): MeanRow[] {
   const measured = rows.filter((row) => row.key.task !== "perplexity" && row.metrics["acc"] !== undefined);
   return [...groupBy(measured, sameConditions).values()].flatMap((group) => {
     const tasks = [...new Set(group.map(taskKey))].sort();
@@ -24,17 +29,19 @@ export function averageAccuracies(rows: readonly ResultRow[]): ResultRow[] {
   });
 }
 
-function averageMembers(members: readonly ResultRow[], tasks: readonly string[]): ResultRow[] {
-  const byTask = tasks.map((task) => members.find((row) => taskKey(row) === task));
-  if (byTask.includes(undefined)) return [];
-  const accuracies = byTask.map((row) => row!.metrics["acc"]);
+function averageMembers(members: readonly ResultRow[], tasks: readonly string[]): MeanRow[] {
+  const byTask = tasks.flatMap((task) => members.find((row) => taskKey(row) === task) ?? []);
+  if (byTask.length < tasks.length) return [];
+  const accuracies = byTask.map((row) => row.metrics["acc"]);
   const errors = accuracies.map((one) => one.standardError);
   const value = accuracies.reduce((sum, one) => sum + one.value, 0) / tasks.length;
   const standardError = errors.includes(undefined) ? undefined : Math.hypot(...(errors as number[])) / tasks.length;
-  const [first] = members;
-  const key = { ...first.key, task: meanAccuracyTask, taskVersion: "", dataHash: tasks.join(" ") };
+  const { model, bitsPerWeight, bits, kernels, machine, kbit, date } = members[0];
+  const key = { ...members[0].key, task: meanAccuracyTask, taskVersion: "", dataHash: tasks.join(" ") };
+  const metrics = { acc: { value, standardError, n: tasks.length } };
   const seconds = members.reduce((sum, row) => sum + row.seconds, 0);
-  return [{ ...first, id: "", key, metrics: { acc: { value, standardError, n: tasks.length } }, seconds }];
+  const what = { id: "", key, model, bitsPerWeight, bits, metrics, members: byTask };
+  return [{ ...what, kernels, seconds, machine, kbit, date }];
 }
 
 function sameConditions({ key, model }: ResultRow): string {
