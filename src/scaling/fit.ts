@@ -1,0 +1,225 @@
+// Fits a law: Huber's loss on residuals of ln loss, many starts, a Levenberg-Marquardt library, and what went wrong.
+// Noise has two parts: one that all rows of a model share (its training), one of each row. Intervals are in contrast.ts.
+
+import { levenbergMarquardt } from "ml-levenberg-marquardt";
+import { InputError } from "../input-error.ts";
+import { createPredictor, type Design, describeDesign, type Law, listParameters, type Place } from "./laws/law.ts";
+import type { Observation } from "./observations.ts";
+import { groupBy } from "./series.ts";
+
+/** Variances of residuals of ln loss. */
+export interface Noise {
+  /** Of what all rows of a model share. */
+  readonly shared: number;
+  readonly sharedDegrees: number;
+  /** Of each row. */
+  readonly own: number;
+  readonly ownDegrees: number;
+}
+
+/** A fitted parameter. */
+export interface FittedParameter {
+  readonly name: string;
+  readonly value: number;
+  /** At an end of the range that was searched: the data do not determine it. */
+  readonly atBound: boolean;
+}
+
+/** A law and the parameters that fit the observations best. */
+export interface Fit {
+  readonly law: Law;
+  readonly design: Design;
+  readonly observations: readonly Observation[];
+  readonly parameters: readonly FittedParameter[];
+  readonly theta: readonly number[];
+  /** Of ln loss, measured less fitted, one an observation. */
+  readonly residuals: readonly number[];
+  readonly noise: Noise;
+  /** Where Huber's loss turns from square to linear, of ln loss. */
+  readonly threshold: number;
+  /** False if the optimizer could still have improved the fit. */
+  readonly converged: boolean;
+  /** Starts, and how many of them ended at the best optimum. */
+  readonly starts: number;
+  readonly agreeing: number;
+  /** Width of the range that was searched, of each parameter. */
+  readonly ranges: readonly number[];
+  /** The loss at a place; NaN outside what the law was fitted to know (another variant, fewer bits). */
+  predict(place: Place): number;
+  /** The same at other parameters. */
+  predictAt(theta: readonly number[], place: Place): number;
+}
+
+/** How a law is fitted. */
+export interface FitOptions {
+  /** Parameters to start from instead of the many starts. */
+  readonly from?: readonly number[];
+  readonly design?: Design;
+}
+
+/** Of ln loss, as in the fits of Chinchilla: residuals below it are squared whatever the noise. */
+const smallestThreshold = 1e-3;
+
+/**
+ * The fit of a law.
+ *
+ * @throws InputError with fewer than three models or fewer observations than parameters
+ * @see Hoffmann et al. 2022, section 3.3 (Huber, many starts); Besiroglu et al. 2024, arXiv 2404.10102 (tight tolerances)
+ */
+export function fitLaw(observations: readonly Observation[], law: Law, options: FitOptions = {}): Fit {
+  const design = options.design ?? describeDesign(observations);
+  const parameters = listParameters(law, design);
+  const models = [...groupBy(observations, (one) => one.model).values()];
+  if (models.length < 3) {
+    throw new InputError(`A law needs at least 3 models of a family; there ${countModels(models.length)}.`);
+  }
+  if (observations.length <= parameters.length) {
+    throw new InputError(
+      `${law.name} has ${parameters.length} parameters; ${observations.length} results are too few to fit it.`,
+    );
+  }
+  const index = new Map(observations.map((one, i) => [one, i]));
+  const groups = models.map((group) => group.map((one) => index.get(one)!));
+  const predict = createPredictor(law, design);
+  const logLosses = observations.map((one) => Math.log(one.loss));
+  const residualsAt = (theta: readonly number[]) =>
+    observations.map((one, i) => {
+      const value = logLosses[i] - Math.log(predict(theta, one));
+      return Number.isFinite(value) ? value : 1e3;
+    });
+  const minimize = (theta: readonly number[], ratio: number, threshold: number, rounds: number) =>
+    optimize((at) => whiten(residualsAt(at), groups, ratio), theta, parameters, threshold, rounds);
+
+  let threshold = 10 * smallestThreshold;
+  const starts = options.from ? [options.from] : crossStarts(parameters.map((one) => one.starts));
+  const tries = starts.map((start) => minimize(start, 0, threshold, 3)).sort((a, b) => a.error - b.error);
+  let best = minimize(tries[0].theta, 0, threshold, 8);
+  const agreeing = tries.filter((one) => one.error <= best.error * 1.02 + 1e-9).length;
+
+  let noise = estimateNoise(residualsAt(best.theta), groups, parameters.length);
+  for (let round = 0; round < 4; round++) {
+    const ratio = noise.own > 0 ? noise.shared / noise.own : 0;
+    const scale = medianOf(whiten(residualsAt(best.theta), groups, ratio).map(Math.abs)) / 0.6745;
+    threshold = Math.max(smallestThreshold, 1.345 * scale);
+    best = minimize(best.theta, ratio, threshold, 8);
+    noise = estimateNoise(residualsAt(best.theta), groups, parameters.length);
+  }
+  const { theta } = best;
+  return {
+    law,
+    design,
+    observations,
+    parameters: parameters.map(({ name, min, max }, i) => {
+      const margin = 1e-6 * (max - min);
+      return { name, value: theta[i], atBound: theta[i] <= min + margin || theta[i] >= max - margin };
+    }),
+    theta,
+    residuals: residualsAt(theta),
+    noise,
+    threshold,
+    converged: best.converged,
+    starts: starts.length,
+    agreeing: options.from ? 1 : agreeing,
+    ranges: parameters.map(({ min, max }) => max - min),
+    predict: (place) => predict(theta, place),
+    predictAt: predict,
+  };
+}
+
+/**
+ * Residuals with what the rows of a model share taken down to the noise of a row: `r - c mean(r)` with
+ * `c = 1 - 1 / sqrt(1 + m ratio)` for the m rows of a model; then all have equal variance and none is correlated.
+ *
+ * @param ratio - variance of the shared part over that of a row's own
+ */
+export function whiten(residuals: readonly number[], groups: readonly (readonly number[])[], ratio: number): number[] {
+  const white = [...residuals];
+  for (const group of groups) {
+    const share = 1 - 1 / Math.sqrt(1 + group.length * ratio);
+    const mean = group.reduce((sum, i) => sum + residuals[i], 0) / group.length;
+    for (const i of group) white[i] -= share * mean;
+  }
+  return white;
+}
+
+// Between models the base has three parameters; all others are determined within models.
+function estimateNoise(
+  residuals: readonly number[],
+  groups: readonly (readonly number[])[],
+  parameters: number,
+): Noise {
+  const sharedDegrees = groups.length - 3;
+  const ownDegrees = Math.max(1, residuals.length - groups.length - (parameters - 3));
+  let within = 0;
+  let between = 0;
+  let rows = 0;
+  for (const group of groups) {
+    const mean = group.reduce((sum, i) => sum + residuals[i], 0) / group.length;
+    for (const i of group) within += (residuals[i] - mean) ** 2;
+    between += group.length * mean * mean;
+    rows += 1 / group.length;
+  }
+  const own = within / ownDegrees;
+  const perModel = rows / groups.length; // mean of 1 / m
+  const shared = sharedDegrees > 0 ? Math.max(0, (between / sharedDegrees - own) * perModel) : 0;
+  return { shared, sharedDegrees, own, ownDegrees };
+}
+
+interface Optimum {
+  readonly theta: readonly number[];
+  readonly error: number;
+  readonly converged: boolean;
+}
+
+/** Least sum of Huber's loss. The library squares, so it is given the square root of Huber's loss with its sign. */
+function optimize(
+  residualsAt: (theta: readonly number[]) => readonly number[],
+  start: readonly number[],
+  parameters: readonly { readonly min: number; readonly max: number }[],
+  threshold: number,
+  rounds: number,
+): Optimum {
+  const n = residualsAt(start).length;
+  const points = { x: Array.from({ length: n }, (_, i) => i), y: new Array<number>(n).fill(0) };
+  const roots = (theta: number[]) => {
+    const values = residualsAt(theta).map((residual) => rootOfHuber(residual / threshold));
+    return (i: number) => values[i];
+  };
+  let theta = [...start];
+  let error = Number.POSITIVE_INFINITY;
+  let converged = false;
+  for (let round = 0; round < rounds && !converged; round++) {
+    const found = levenbergMarquardt(points, roots, {
+      initialValues: theta,
+      minValues: parameters.map((one) => one.min),
+      maxValues: parameters.map((one) => one.max),
+      gradientDifference: 1e-6,
+      damping: 10 ** -(round % 4),
+      maxIterations: 30,
+      errorTolerance: 0,
+    });
+    const before = error;
+    theta = found.parameterValues;
+    error = found.parameterError;
+    converged = before - error <= 1e-9 * before + 1e-12;
+  }
+  return { theta, error, converged };
+}
+
+function rootOfHuber(r: number): number {
+  const size = Math.abs(r);
+  return size <= 1 ? r : Math.sign(r) * Math.sqrt(2 * size - 1);
+}
+
+function crossStarts(lists: readonly (readonly number[])[]): number[][] {
+  return lists.reduce<number[][]>((all, list) => all.flatMap((start) => list.map((one) => [...start, one])), [[]]);
+}
+
+function medianOf(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)];
+}
+
+function countModels(count: number): string {
+  return count === 1 ? "is 1" : `are ${count}`;
+}

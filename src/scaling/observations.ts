@@ -1,0 +1,91 @@
+// Rows as a law sees them: size, bits, block, the rest of the spec as a variant, and the loss.
+// Stands between series and fit. What a law cannot use (unstable rows, losses that are not positive) is left out here.
+
+import type { ResultRow } from "../result.ts";
+import { type MetricFacts, readMetric } from "./metrics.ts";
+import { groupBy, modelKey } from "./series.ts";
+
+/** One measurement as a law sees it. */
+export interface Observation {
+  /** What tells this model from another. */
+  readonly model: string;
+  /** N: parameters without embeddings, as the laws of the literature count; all parameters where a row has no such count. */
+  readonly size: number;
+  /** k; 16 or more for a baseline. */
+  readonly bits: number;
+  /** Data type and every option but block and, where each width has one, exponent bits; empty for a baseline. */
+  readonly variant: string;
+  /** Weights that share one absmax; 64 where the spec has a row or the tensor, which its variant then says. */
+  readonly block: number;
+  /** Positive. */
+  readonly loss: number;
+  readonly standardError: number | null;
+  readonly row: ResultRow;
+}
+
+/** The block size at which a law's factor for blocks is 1. */
+export const referenceBlock = 64;
+
+/** Rows that a law can use, in their order. @param metric - one of which lower is better */
+export function observe(rows: readonly ResultRow[], metric: MetricFacts): Observation[] {
+  const describe = describeSpecs(rows.map((row) => row.key.spec));
+  return rows.flatMap((row): Observation[] => {
+    const reading = readMetric(row, metric);
+    const { parameters, nonEmbeddingParameters } = row.model;
+    const size = nonEmbeddingParameters > 0 ? nonEmbeddingParameters : parameters;
+    if (reading === undefined || !(reading.value > 0 && Number.isFinite(reading.value)) || !(size > 0)) return [];
+    const { variant, block } = describe(row.key.spec);
+    const { value: loss, standardError } = reading;
+    return [{ model: modelKey(row), size, bits: row.bitsPerWeight, variant, block, loss, standardError, row }];
+  });
+}
+
+/** What a spec is to a law. */
+export interface SpecDescription {
+  readonly variant: string;
+  readonly block: number;
+}
+
+/**
+ * A reader of canonical spec texts. Exponent bits are part of the variant only where some type and width of `specs`
+ * comes with several: then they are a choice, not the consequence of the width.
+ */
+export function describeSpecs(specs: readonly string[]): (spec: string) => SpecDescription {
+  const parsed = [...new Set(specs)].map(splitSpec);
+  const several = new Set<string>();
+  for (const same of groupBy(parsed, (one) => `${one.type}${one.bits}`).values()) {
+    if (new Set(same.map((one) => one.exponent)).size > 1) several.add(same[0].type);
+  }
+  return (spec) => {
+    const { type, exponent, block, rest } = splitSpec(spec);
+    if (block === null) return { variant: "", block: referenceBlock };
+    const words = [type, ...(exponent !== "" && several.has(type) ? [exponent] : []), ...rest];
+    const size = Number(block);
+    if (size > 0) return { variant: words.join(":"), block: size };
+    return { variant: [...words, block].join(":"), block: referenceBlock };
+  };
+}
+
+/** A canonical spec text in its parts. */
+export interface SpecParts {
+  readonly type: string;
+  /** k as written; empty for a baseline. */
+  readonly bits: string;
+  /** `eN`, or empty. */
+  readonly exponent: string;
+  /** A size, `row` or `tensor`; null for a baseline. */
+  readonly block: string | null;
+  /** All other options, in canonical order. */
+  readonly rest: readonly string[];
+}
+
+/** The parts of a canonical spec text: `float4:e3:b64:dq` is float, 4, e3, 64 and `["dq"]`. */
+export function splitSpec(spec: string): SpecParts {
+  const [head, ...options] = spec.split(":");
+  const [, type, bits] = /^([a-z]+)(\d)$/.exec(head) ?? [];
+  if (type === undefined || type === "fp") return { type: head, bits: "", exponent: "", block: null, rest: options };
+  const exponent = options.find((option) => /^e\d$/.test(option)) ?? "";
+  const block = options.find((option) => /^b(\d+|row)$/.test(option));
+  const rest = options.filter((option) => option !== exponent && option !== block);
+  return { type, bits, exponent, block: block === undefined ? "tensor" : block.slice(1), rest };
+}
