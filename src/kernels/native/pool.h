@@ -1,5 +1,5 @@
-// Threads that share the parts of one call. The caller works too, takes parts like the others, and waits for the rest;
-// idle threads spin for a moment and then sleep, so that a machine that is busy elsewhere loses nothing to them.
+// Threads that share the parts of one call. The caller takes parts like the others and waits only for threads that have
+// begun one, so that a core that is busy elsewhere costs its own share and no more; idle threads spin for a moment, then sleep.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -21,7 +21,7 @@ class Pool {
     {
       std::lock_guard lock(mutex_);
       stopped_ = true;
-      generation_.fetch_add(1);
+      calls_.fetch_add(1);
     }
     wake_.notify_all();
     for (auto& worker : workers_) worker.join();
@@ -40,16 +40,19 @@ class Pool {
       part_ = &part;
       parts_ = parts;
       next_.store(0);
-      busy_.store(static_cast<int>(workers_.size()));
-      generation_.fetch_add(1);
+      calls_.fetch_add(1);
     }
     wake_.notify_all();
     take(part, parts);
-    for (int spins = 0; busy_.load(std::memory_order_acquire) > 0; spins++) {
-      if (spins < SpinLimit) continue;
-      std::unique_lock lock(mutex_);
-      done_.wait(lock, [this] { return busy_.load() == 0; });
+    // All parts are taken: whoever has not come by now is not needed, whoever has must finish.
+    {
+      std::lock_guard lock(mutex_);
+      part_ = nullptr;
     }
+    for (int spins = 0; active_.load(std::memory_order_acquire) > 0 && spins < SpinLimit; spins++) {
+    }
+    std::unique_lock lock(mutex_);
+    done_.wait(lock, [this] { return active_.load() == 0; });
   }
 
  private:
@@ -62,33 +65,33 @@ class Pool {
   void work() {
     uint64_t seen = 0;
     for (;;) {
-      for (int spins = 0; generation_.load(std::memory_order_acquire) == seen && spins < SpinLimit; spins++) {
+      for (int spins = 0; calls_.load(std::memory_order_acquire) == seen && spins < SpinLimit; spins++) {
       }
       const std::function<void(int64_t)>* part;
       int64_t parts;
       {
         std::unique_lock lock(mutex_);
-        wake_.wait(lock, [&] { return generation_.load() != seen; });
+        wake_.wait(lock, [&] { return calls_.load() != seen; });
         if (stopped_) return;
-        seen = generation_.load();
+        seen = calls_.load();
+        if (!part_) continue;
         part = part_;
         parts = parts_;
+        active_.fetch_add(1);
       }
       take(*part, parts);
-      if (busy_.fetch_sub(1) == 1) {
-        std::lock_guard lock(mutex_);
-        done_.notify_one();
-      }
+      std::lock_guard lock(mutex_);
+      if (active_.fetch_sub(1) == 1) done_.notify_one();
     }
   }
 
   std::vector<std::thread> workers_;
   std::mutex mutex_;
   std::condition_variable wake_, done_;
-  std::atomic<uint64_t> generation_{0};
-  std::atomic<int64_t> next_{0};
-  std::atomic<int> busy_{0};
-  const std::function<void(int64_t)>* part_ = nullptr;
+  std::atomic<uint64_t> calls_{0};  // how often `run` was called: what idle threads watch
+  std::atomic<int64_t> next_{0};    // the next part to take
+  std::atomic<int> active_{0};      // threads besides the caller that are taking parts
+  const std::function<void(int64_t)>* part_ = nullptr;  // null once all parts are taken
   int64_t parts_ = 0;
   bool stopped_ = false;
 };

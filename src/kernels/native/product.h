@@ -152,31 +152,33 @@ inline void multiplyPanel(float* out, int64_t outStride, const float* x, int64_t
   run.template operator()<1>();
 }
 
-// out (tokens, 32) = x . rows row .. row + 31; tokens at most TokenBlock.
-constexpr int64_t TokenBlock = 384;
-inline void scoreRows(float* out, const float* x, const Matrix& w, int64_t row, int64_t tokens) {
+// out (tokens, 32) = x . rows row .. row + 31, each panel decoded once for all tokens.
+inline void scoreRows(float* out, int64_t outStride, const float* x, const Matrix& w, int64_t row, int64_t tokens) {
   for (int64_t from = 0; from < w.columns; from += PanelColumns) {
     const int64_t to = from + PanelColumns < w.columns ? from + PanelColumns : w.columns;
     const float* panel = fillPanel(w, row, from, to);
-    multiplyPanel(out, PanelRows, x + from, w.columns, panel, to - from, tokens, from == 0);
+    multiplyPanel(out, outStride, x + from, w.columns, panel, to - from, tokens, from == 0);
   }
 }
 
 inline void score(float* out, const float* x, const Matrix& w, const float* bias, int64_t tokens, int64_t rowFrom,
                   int64_t rowTo) {
-  float* tile = scratch(2, TokenBlock * PanelRows);
   for (int64_t row = rowFrom; row < rowTo; row += PanelRows) {
     const int64_t count = row + PanelRows < rowTo ? PanelRows : rowTo - row;
-    for (int64_t t = 0; t < tokens; t += TokenBlock) {
-      const int64_t block = t + TokenBlock < tokens ? TokenBlock : tokens - t;
-      scoreRows(tile, x + t * w.columns, w, row, block);
-      for (int64_t i = 0; i < block; i++)
-        for (int64_t r = 0; r < count; r++)
-          out[(t + i) * w.rows + row + r] = tile[i * PanelRows + r] + (bias ? bias[row + r] : 0.0f);
+    if (count == PanelRows) {
+      scoreRows(out + row, w.rows, x, w, row, tokens);
+    } else {
+      float* tile = scratch(2, tokens * PanelRows);
+      scoreRows(tile, PanelRows, x, w, row, tokens);
+      for (int64_t t = 0; t < tokens; t++) std::memcpy(out + t * w.rows + row, tile + t * PanelRows, count * 4);
     }
   }
+  if (!bias) return;
+  for (int64_t t = 0; t < tokens; t++)
+    for (int64_t row = rowFrom; row < rowTo; row++) out[t * w.rows + row] += bias[row];
 }
 
+constexpr int64_t TokenBlock = 1024;
 // Log softmax of each token's logits at its target, over tiles of the vocabulary, so that the logits never stand whole.
 inline void targets(float* logProbs, int32_t* best, const float* x, const Matrix& head, const float* bias,
                     const int32_t* wanted, int64_t tokenFrom, int64_t tokenTo) {
@@ -188,7 +190,7 @@ inline void targets(float* logProbs, int32_t* best, const float* x, const Matrix
     for (int64_t i = 0; i < block; i++) top[i] = -INFINITY, total[i] = 0;
     for (int64_t row = 0; row < head.rows; row += PanelRows) {
       const int64_t count = row + PanelRows < head.rows ? PanelRows : head.rows - row;
-      scoreRows(tile, x + t * head.columns, head, row, block);
+      scoreRows(tile, PanelRows, x + t * head.columns, head, row, block);
       for (int64_t i = 0; i < block; i++) {
         float* logits = tile + i * PanelRows;
         for (int64_t r = count; r < PanelRows; r++) logits[r] = -INFINITY;
