@@ -1,0 +1,152 @@
+// Compares precisions at equal total bits with intervals: a base of size plus, for each precision, an offset and a slope,
+// fitted to one kind of spec across models. The curves of the paper are parallel where the gap between them is the same
+// at every budget. Only budgets that both precisions were measured around are asked about.
+
+import { createUncertainty, type Estimate, pValueOf, type Term, type Uncertainty } from "./contrast.ts";
+import { type Fit, fitLaw } from "./fit.ts";
+import { baseLoss, type Law } from "./laws/law.ts";
+import type { Observation } from "./observations.ts";
+import { groupBy } from "./series.ts";
+
+/** One kind of spec across precisions and models, fitted. */
+export interface EqualBits {
+  readonly fit: Fit;
+  readonly uncertainty: Uncertainty;
+  /** Ascending; 16 or more are the baseline. */
+  readonly precisions: readonly number[];
+  /** Budgets in bits that both precisions were measured around; null where there are none. */
+  range(first: number, second: number): [number, number] | null;
+  /** How much lower the loss of `first` is at equal bits, as a mean over the range in log bits. */
+  meanAdvantage(first: number, second: number): Estimate;
+  /** By how much that advantage grows from the smallest to the largest budget of the range: zero if parallel. */
+  advantageGrowth(first: number, second: number): Estimate;
+  /** How the loss of a model changes as its bits grow by a factor e at one precision; negative. */
+  lossSlope(size: number): number;
+}
+
+/** Budgets at which a range is read. */
+const budgetsRead = 9;
+
+// Linear in ln N, so that neither sign nor direction of a precision's penalty is assumed.
+const offsetsAndSlopes: Law = {
+  name: "offsets",
+  label: "an offset and a slope of size at each precision",
+  formula: "E + A / N^alpha + c_k + s_k ln N",
+  source: "no law: the frame of the tests at equal bits",
+  parameters: ({ precisions }) =>
+    precisions.flatMap((bits) => [
+      { name: `c(${bits})`, min: -10, max: 10, starts: [0.05] },
+      { name: `s(${bits})`, min: -10, max: 10, starts: [0] },
+    ]),
+  loss(base, own, { size, bits }, _factor, design) {
+    const k = design.precisions.indexOf(bits);
+    return k < 0
+      ? Number.NaN
+      : baseLoss(base, size, design) + own[2 * k] + own[2 * k + 1] * Math.log(size / design.size);
+  },
+};
+
+/**
+ * The comparison for observations of one kind of spec and the baselines: one row a model and precision.
+ *
+ * @throws InputError with too few models to fit
+ */
+export function compareAtEqualBits(observations: readonly Observation[]): EqualBits {
+  const one = observations.map((o) => ({ ...o, variant: o.bits < 16 ? "one" : "" }));
+  const counted = groupBy(one, (o) => String(o.bits));
+  const usable = [...counted.values()].filter((rows) => rows.length > 1).flat();
+  const fit = fitLaw(usable, offsetsAndSlopes);
+  const uncertainty = createUncertainty(fit);
+  const precisions = [...new Set(usable.map((o) => o.bits))].sort((a, b) => a - b);
+  const linesOf = new Map(precisions.map((bits) => [bits, sizeLine(usable.filter((o) => o.bits === bits))]));
+
+  const range = (first: number, second: number): [number, number] | null => {
+    const [a, b] = [linesOf.get(first), linesOf.get(second)];
+    if (a === undefined || b === undefined) return null;
+    const low = Math.max(a[0].bits, b[0].bits);
+    const high = Math.min(a[a.length - 1].bits, b[b.length - 1].bits);
+    return low < high ? [low, high] : null;
+  };
+  // The loss of `second` less that of `first` at a budget.
+  const gapAt = (first: number, second: number, bits: number, weight: number): Term[] =>
+    [second, first].map((precision, i) => ({
+      coefficient: i === 0 ? weight : -weight,
+      size: sizeAt(linesOf.get(precision)!, bits),
+      bits: precision,
+      variant: precision < 16 ? "one" : "",
+      block: 64,
+    }));
+  const none: Estimate = { value: Number.NaN, standardError: null, degrees: 0 };
+
+  return {
+    fit,
+    uncertainty,
+    precisions,
+    range,
+    meanAdvantage(first, second) {
+      const found = range(first, second);
+      if (found === null) return none;
+      const [low, high] = found;
+      const terms = Array.from({ length: budgetsRead }, (_, i) =>
+        gapAt(first, second, low * (high / low) ** (i / (budgetsRead - 1)), 1 / budgetsRead),
+      ).flat();
+      return uncertainty.estimate(terms);
+    },
+    advantageGrowth(first, second) {
+      const found = range(first, second);
+      if (found === null) return none;
+      return uncertainty.estimate([...gapAt(first, second, found[1], 1), ...gapAt(first, second, found[0], -1)]);
+    },
+    lossSlope(size) {
+      const at = (shift: number) => fit.predict({ size: size * Math.exp(shift), bits: 16, variant: "", block: 64 });
+      return (at(1e-4) - at(-1e-4)) / 2e-4;
+    },
+  };
+}
+
+/** The test of parallel curves. */
+export interface ParallelTest {
+  /** Of the hypothesis that all gaps to the reference are the same at every budget, corrected for several precisions. */
+  readonly pValue: number;
+  /** One a precision beside the reference. */
+  readonly growths: readonly { readonly bits: number; readonly growth: Estimate; readonly offset: Estimate }[];
+}
+
+/**
+ * Whether curves are a base function and offsets: the growth of each precision's gap to the reference is tested, and
+ * the smallest p-value is taken times their number (Bonferroni).
+ *
+ * @param precisions - which; the last is the reference
+ */
+export function testParallel(compared: EqualBits, precisions: readonly number[]): ParallelTest {
+  const reference = precisions[precisions.length - 1];
+  const growths = precisions.slice(0, -1).flatMap((bits) => {
+    if (compared.range(bits, reference) === null) return [];
+    const growth = compared.advantageGrowth(bits, reference);
+    return [{ bits, growth, offset: compared.meanAdvantage(bits, reference) }];
+  });
+  const smallest = Math.min(1, ...growths.map((one) => pValueOf(one.growth)));
+  return { pValue: Math.min(1, smallest * growths.length), growths };
+}
+
+/** Sizes of models against their total bits at one precision, ascending. */
+interface SizePoint {
+  readonly bits: number;
+  readonly size: number;
+}
+
+function sizeLine(observations: readonly Observation[]): SizePoint[] {
+  const points = observations.map(({ row, size }) => ({ bits: row.bits.total, size }));
+  return points.sort((a, b) => a.bits - b.bits);
+}
+
+// Straight in the logarithms of both: sizes are known exactly, so this is no source of noise.
+function sizeAt(line: readonly SizePoint[], bits: number): number {
+  const right = Math.max(
+    1,
+    line.findIndex((point) => point.bits >= bits * (1 - 1e-12)),
+  );
+  const [a, b] = [line[right - 1], line[right]];
+  const t = Math.log(bits / a.bits) / Math.log(b.bits / a.bits);
+  return Math.exp(Math.log(a.size) + t * Math.log(b.size / a.size));
+}
