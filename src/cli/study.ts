@@ -15,7 +15,10 @@ import { printJson, printLine } from "./terminal.ts";
 
 /** Adds `kbit study run`, `plan` and `show`. */
 export function addStudyCommand(program: Command): void {
-  const study = program.command("study").description("Measure models x specs x tasks and keep every result.");
+  const study = program
+    .command("study")
+    .description("Measure models x specs x tasks and keep every result.")
+    .addHelpText("after", examples("run", "--db results.db"));
   addStudyInput(study.command("run"))
     .description("Run what is missing of a study; it may be stopped at any moment and goes on where it was.")
     .requiredOption("--db <file>", "store of the results, made if it is missing")
