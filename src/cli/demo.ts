@@ -47,7 +47,7 @@ async function runDemo(options: { db: string; out: string; open: boolean; json?:
   const store = await openStore(options.db);
   const summary = await runInTerminal(study, store, { isQuiet: options.json });
   const ids = new Set(summary.ids);
-  const rows = (await store.rows()).filter((row) => ids.has(row.id));
+  const rows = (await store.rows({ documents: true })).filter((row) => ids.has(row.id));
   await store.close();
   process.exitCode = summary.interrupted ? 130 : summary.failures.length > 0 ? 1 : 0;
   if (summary.interrupted) return;

@@ -4,9 +4,9 @@ import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Command, Option } from "commander";
 import { findNearest, InputError } from "../input-error.ts";
-import { describeCount, describeSeries, writeHeadline } from "../report/headline.ts";
+import { describeCount, describeSeries, writeCertainty, writeHeadline } from "../report/headline.ts";
 import { renderReport } from "../report/html.ts";
-import { explainTables, type TextTable, tabulateBudgets, tabulateShares } from "../report/table.ts";
+import { explainBudgets, explainShares, type TextTable, tabulateBudgets, tabulateShares } from "../report/table.ts";
 import { drawTextPlot } from "../report/text-plot.ts";
 import { formatPlural } from "../report/units.ts";
 import type { FailureRow, ResultRow } from "../result.ts";
@@ -15,7 +15,7 @@ import type { CountName } from "../scaling/curves.ts";
 import { meanAccuracyTask } from "../scaling/mean-accuracy.ts";
 import { summarizeAnswer } from "../scaling/summary.ts";
 import { openStore } from "../study/store/store.ts";
-import { formatTable, paint, printJson, printLine, type Style } from "./terminal.ts";
+import { formatTable, paint, printJson, printLine, type Style, wrapText } from "./terminal.ts";
 
 interface ReportOptions {
   readonly db: string;
@@ -70,7 +70,7 @@ async function runReport(options: ReportOptions): Promise<void> {
   let rows: ResultRow[];
   let failures: FailureRow[];
   try {
-    rows = await store.rows();
+    rows = await store.rows({ documents: true });
     failures = await store.failures();
   } finally {
     await store.close();
@@ -124,7 +124,8 @@ export function printAnswers(
     printAnswer(main);
   }
   for (const answer of others) {
-    printLine(`\n${paint("bold", describeSeries(answer))}\n${writeHeadline(answer)[0]}`);
+    printLine(`\n${paint("bold", describeSeries(answer))}`);
+    printLine(wrapText(writeHeadline(answer)[0], process.stdout.columns ?? 100).join("\n"));
   }
   const counted = [formatPlural(rows.length, "result")];
   if (failures.length > 0) counted.push(paint("red", `${formatPlural(failures.length, "failure")}`));
@@ -133,20 +134,30 @@ export function printAnswers(
   printLine(`\n${counted.join(", ")}.`);
 }
 
+// The answer in a sentence, the table that it is the sum of, then the figure and who wins how often.
 function printAnswer(answer: Answer): void {
+  const width = process.stdout.columns ?? 100;
+  const isComplete = answer.range.contested !== null;
   const [first, ...more] = writeHeadline(answer);
-  printLine(paint("bold", first));
-  for (const sentence of more) printLine(sentence);
+  printLine(
+    wrapText(first, width)
+      .map((line) => paint("bold", line))
+      .join("\n"),
+  );
+  const rest = isComplete ? [writeCertainty(answer)].filter((sentence) => sentence !== "") : more;
+  for (const sentence of rest) printLine(wrapText(sentence, width).join("\n"));
   if (answer.points.length === 0) return;
-  const columns = Math.min(100, Math.max(48, process.stdout.columns ?? 100));
+  printTable(tabulateBudgets(answer), explainBudgets(answer), width);
+  const columns = Math.min(100, Math.max(48, width));
   const plot = drawTextPlot(answer, { columns, rows: 19 }, (bits, mark) => paint(styleOf(bits), mark));
-  if (plot.length > 0) printLine(`\n${plot.join("\n")}`);
-  printLine(`\n${describeSeries(answer)}, by ${describeCount(answer.count)}`);
-  for (const table of [tabulateBudgets(answer), tabulateShares(answer)]) {
-    if (table.rows.length > 0) printLine(`\n${fitTable(table, process.stdout.columns ?? Number.POSITIVE_INFINITY)}`);
-  }
-  printLine();
-  for (const note of explainTables(answer)) printLine(paint("dim", note));
+  if (plot.length > 0) printLine(`\n${describeSeries(answer)}, by ${describeCount(answer.count)}\n${plot.join("\n")}`);
+  printTable(tabulateShares(answer), [explainShares(answer)], width);
+}
+
+function printTable(table: TextTable, notes: readonly string[], width: number): void {
+  if (table.rows.length === 0) return;
+  printLine(`\n${fitTable(table, width)}`);
+  for (const note of notes) for (const line of wrapText(note, width)) printLine(paint("dim", line));
 }
 
 function checkName(option: string, name: string | undefined, present: readonly string[]): void {
@@ -160,7 +171,7 @@ function checkName(option: string, name: string | undefined, present: readonly s
 // In a narrow terminal a table goes without the columns that say least.
 function fitTable(table: TextTable, width: number): string {
   let { columns, rows } = table;
-  for (const title of ["over", "Size", "Wins, its own range", "Wins, any two measured"]) {
+  for (const title of ["At equal size", "Size", "Models", "Wins, any two measured"]) {
     const text = formatTable(columns, rows);
     if (text.split("\n").every((line) => line.length <= width)) return text;
     const left = columns.map((column) => column.title !== title);

@@ -55,6 +55,17 @@ export function formatTable(columns: readonly Column[], rows: readonly (readonly
   return [heading, rule, ...rows.map(formatRow)].join("\n");
 }
 
+/** A text without styles as lines of at most `width` characters, broken at spaces; a longer word has a line of its own. */
+export function wrapText(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && [...last].length + 1 + [...word].length <= width) lines[lines.length - 1] += ` ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+
 /** A line that shows how far work is and how long it will take. */
 export interface Progress {
   /** @param note - what is being done right now */

@@ -9,6 +9,9 @@ export interface RepeatedRow {
   readonly profile: string;
   readonly limit: number | null;
   readonly dataHash: string;
+  /** Where model and data were; null or empty: not known. */
+  readonly modelPath: string | null;
+  readonly dataPath: string | null;
 }
 
 /** A word for a POSIX shell: as it is where that is safe, else in single quotes; controls become `?`. */
@@ -20,12 +23,14 @@ export function quoteShell(word: string): string {
 
 /**
  * The command line that measures the row again: `kbit eval MODEL --spec S --text FILE --window N --stride N`, or
- * `--tasks T --data FILE --profile P`. A row knows its data by SHA-256 only, so the beginning of that stands for the file.
+ * `--tasks T --data FILE --profile P`. Where a row does not say where its data was, the beginning of its SHA-256 stands for
+ * the file, and the model's name for its path.
  */
 export function formatCommand(row: RepeatedRow): string {
-  const words = ["kbit", "eval", quoteShell(row.model)];
+  const quotePath = (path: string) => quoteShell(path.startsWith("-") ? `./${path}` : path); // no option
+  const words = ["kbit", "eval", quotePath(row.modelPath || row.model)];
   if (row.spec !== "stored") words.push("--spec", quoteShell(row.spec));
-  const data = quoteShell(`FILE-${row.dataHash.slice(0, 12)}`);
+  const data = quotePath(row.dataPath || `FILE-${row.dataHash.slice(0, 12)}`);
   const windows = /^windows-(\d+)-stride-(\d+)$/.exec(row.profile);
   if (row.task !== "perplexity") {
     words.push("--tasks", quoteShell(row.task), "--data", data, "--profile", quoteShell(row.profile));

@@ -34,12 +34,15 @@ export function renderExperiments(rows: readonly ResultRow[], unstable: Readonly
     });
     return `<tr>${cells.join("")}</tr>`;
   });
+  const stand = rows.every((row) => row.paths)
+    ? ""
+    : "; FILE-… in it stands for the text or documents whose SHA-256 begins so";
   const more =
     rows.length > staticRows
       ? `<noscript><p class="note">The first ${staticRows} of ${formatCount(rows.length)}; a browser with scripts shows them all.</p></noscript>`
       : "";
   return `<section><h2>All experiments</h2>
-<p class="note script-only">Click a heading to sort. Copy takes the command that measures a row again; FILE-… in it stands for the text or documents whose SHA-256 begins so.</p>
+<p class="note script-only">Click a heading to sort. Copy takes the command that measures a row again${stand}.</p>
 <div class="tools script-only"><input id="filter" type="search" placeholder="Filter: model, spec, task, .." aria-label="Filter the experiments by words"><span id="shown" role="status"></span><button id="csv" class="plain" type="button">Download CSV</button></div>
 <div class="scroll" tabindex="0" role="region" aria-label="All experiments"><table id="experiments" data-unstable="${JSON.stringify([...unstable])}"><thead><tr>${head.join("")}<th scope="col" class="script-only">Command</th></tr></thead><tbody>${body.join("\n")}</tbody></table></div>
 ${more}<p class="script-only"><button id="more" class="plain" type="button" hidden>Show more</button></p>

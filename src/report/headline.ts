@@ -4,24 +4,44 @@ import type { Answer } from "../scaling/answer.ts";
 import type { Share } from "../scaling/compare.ts";
 import type { Point } from "../scaling/curves.ts";
 import { cleanText } from "./text.ts";
-import { formatMeasured, formatPrecision, formatShare, formatSize, formatValue } from "./units.ts";
+import { formatMargin, formatPrecision, formatShare, formatSize, formatValue } from "./units.ts";
 
 /** The answer of one series in sentences of plain text, the answer itself first. */
 export function writeHeadline(answer: Answer): string[] {
-  const { points, curves, range, unstable } = answer;
+  const { points, range, unstable } = answer;
   if (points.length === 0) return [`Every run was unstable (${unstable.length}): there is nothing to compare.`];
   if (range.contested === null) return writeThinAnswer(answer);
-  const best = answer.series.metric.better === "lower" ? "lowest" : "highest";
+  return [writeWinner(answer), writeExample(answer), writeCertainty(answer)].filter((sentence) => sentence !== "");
+}
+
+function writeWinner({ series, curves, range }: Answer): string {
+  const best = series.metric.better === "lower" ? "lowest" : "highest";
   const { winner, share, isCommon } = findWinner(range.shares);
-  const [low, high] = (isCommon ? range.common : range.contested)!;
+  const [low, high] = range.contested!;
+  const start = `${formatPrecision(winner)} give the ${best} ${series.metric.label} at equal size:`;
   const measured = curves.filter((curve) => curve.points.length > 1).length;
-  const where =
-    isCommon && measured > 2 ? `where all ${measured} precisions were measured` : "where precisions overlap";
-  const first =
-    `${formatPrecision(winner)} give the ${best} ${answer.series.metric.label} ` +
-    `${share > 0.9999 ? "at every budget" : `over ${formatShare(share).replace(">", "more than ")} of the budgets`} ` +
-    `from ${formatSize(low)} to ${formatSize(high)} (${where}).`;
-  return [first, writeExample(answer), writeCertainty(answer)].filter((sentence) => sentence !== "");
+  const ofTwo = range.shares.find((one) => one.bitsPerWeight === winner)!.ofContested;
+  if (!isCommon || measured < 3 || isAlways(ofTwo)) {
+    return `${start} ${formatWins(ofTwo)} where at least two precisions were measured (${formatRange(low, high)}).`;
+  }
+  return (
+    `${start} ${formatWins(share)} where all ${measured} precisions were measured (${formatRange(...range.common!)}), ` +
+    `and ${formatWins(ofTwo)} where any two were (${formatRange(low, high)}).`
+  );
+}
+
+function isAlways(share: number): boolean {
+  return share > 0.9999;
+}
+
+function formatWins(share: number): string {
+  return isAlways(share)
+    ? "at every budget"
+    : `at ${formatShare(share).replace(">", "more than ").replace("<", "less than ")} of the budgets`;
+}
+
+function formatRange(low: number, high: number): string {
+  return `${formatSize(low)} to ${formatSize(high)}`;
 }
 
 /** The precision that wins most: of the budgets common to all curves, or else of all contested ones. */
@@ -38,24 +58,26 @@ function writeExample({ budgets, series }: Answer): string {
   const middle = chosen[chosen.length >> 1];
   if (middle === undefined) return "";
   const { best, second, margin } = middle.choice!;
-  const value = `${series.metric.label} ${formatMeasured(best.value, best.standardError)}`;
+  const value = `${series.metric.label} ${formatValue(best.value)}`;
   const what = `Within ${formatSize(middle.budget)} the best measured is ${nameOf(best)} (${formatSize(best.bits)}, ${value})`;
   if (second === null || margin === null) return `${what}.`;
   if (margin.withinNoise) return `${what}; ${nameOf(second)} is within noise of it.`;
-  return `${what}, better by ${formatValue(margin.value)} than ${nameOf(second)}.`;
+  return `${what}, better by ${formatMargin(margin)} than ${nameOf(second)}.`;
 }
 
-function writeCertainty({ budgets }: Answer): string {
-  const judged = budgets.filter((one) => one.curves.margin !== null && one.curves.margin.withinNoise !== null);
+/** At how many of the budgets the winning precision is clear of noise; empty where no row has a standard error. */
+export function writeCertainty({ budgets }: Answer): string {
+  const judged = budgets.flatMap(({ curves: { margin } }) => (margin === null || margin.paired === null ? [] : margin));
   if (judged.length === 0) return "";
-  const clear = judged.filter((one) => !one.curves.margin!.withinNoise).length;
+  const clear = judged.filter((margin) => !margin.withinNoise).length;
   const where =
     clear === judged.length
       ? "at every budget"
       : clear === 0
         ? "at no budget"
         : `at ${clear} of the ${judged.length} budgets`;
-  return `By unpaired errors, which overstate noise, the winning precision is clear of it ${where} shown.`;
+  const how = judged.some((margin) => !margin.paired) ? " by unpaired errors, which overstate noise" : "";
+  return `The winning precision is clear of noise ${where} shown${how}.`;
 }
 
 function nameOf({ row }: Point): string {

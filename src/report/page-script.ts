@@ -28,6 +28,8 @@ export function runPage(formatCommand: (row: RepeatedRow) => string): void {
       profile: text("profile", i),
       limit: read("limit", i) as number | null,
       dataHash: text("dataHash", i),
+      modelPath: text("modelPath", i),
+      dataPath: text("dataPath", i),
     });
 
   let silence = 0;

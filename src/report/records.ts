@@ -48,6 +48,8 @@ const fields: readonly (readonly [string, (row: ResultRow) => string | number | 
   ["weightsHash", (row) => row.key.weightsHash],
   ["configHash", (row) => row.key.configHash],
   ["tokenizerHash", (row) => row.key.tokenizerHash],
+  ["modelPath", (row) => row.paths?.model ?? null],
+  ["dataPath", (row) => row.paths?.data ?? null],
   ["id", (row) => row.id],
 ];
 

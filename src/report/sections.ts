@@ -8,7 +8,7 @@ import { colorOf } from "./colors.ts";
 import { drawCurves, drawFrontier } from "./figure.ts";
 import { createFrame, isInView, type RowIndex } from "./frame.ts";
 import { describeCount, describeSeries, writeHeadline } from "./headline.ts";
-import { explainTables, type TextTable, tabulateBudgets, tabulateShares } from "./table.ts";
+import { explainBudgets, explainShares, type TextTable, tabulateBudgets, tabulateShares } from "./table.ts";
 import { cleanText, escapeHtml } from "./text.ts";
 import { formatCount, formatPrecision, formatSize } from "./units.ts";
 
@@ -31,13 +31,13 @@ ${renderSizes((size) => drawCurves(answer, rows, size))}
 <figcaption><b>${escapeHtml(capitalize(label))} against ${describeCount(answer.count)}</b> of the ${escapeHtml(answer.series.family)} models on ${escapeHtml(answer.series.task)}. One line a precision, one point a model at the best spec of that precision; straight between models over log bits, and nothing beyond them.${bars}${off}</figcaption>
 </figure>
 <h3>What to choose for a budget</h3>
-${renderTable(tabulateBudgets(answer), "Best measured choice and winning precision at each budget")}
-${explainTables(answer)
+${renderTable(tabulateBudgets(answer, true), "Best measured choice and winning precision at each budget")}
+${explainBudgets(answer)
   .map((note) => `<p class="note">${escapeHtml(note)}</p>`)
   .join("\n")}
 <h3>How often each precision wins</h3>
-${renderTable(tabulateShares(answer), "Share of budgets at which each precision is best")}
-<p class="note">Budgets are weighed evenly in log bits: those that every curve was measured around, those that any two were, and those of the precision itself. The gain is the mean difference in ${escapeHtml(label)} at equal size; positive is better.</p>
+${renderTable(tabulateShares(answer, true), "Share of budgets at which each precision is best")}
+<p class="note">${escapeHtml(explainShares(answer))} The budgets are those that every curve was measured around, those that any two were, and those of the precision itself.</p>
 <h3>The frontier of measured choices</h3>
 <figure>
 ${renderSizes((size) => drawFrontier(answer, rows, size))}

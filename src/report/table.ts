@@ -1,7 +1,9 @@
 // The answer as tables of text: budgets, and shares of wins. The terminal and the page show the same ones.
 
 import type { Answer } from "../scaling/answer.ts";
-import type { Comparison, Pair } from "../scaling/compare.ts";
+import type { Comparison, Margin, Pair } from "../scaling/compare.ts";
+import type { Point } from "../scaling/curves.ts";
+import { nameSpecs, type SpecNames } from "./specs.ts";
 import { cleanText } from "./text.ts";
 import { formatMargin, formatMeasured, formatPrecision, formatShare, formatSize, formatValue } from "./units.ts";
 
@@ -22,40 +24,46 @@ const left = (title: string) => ({ title, align: "left" }) as const;
 const right = (title: string) => ({ title, align: "right" }) as const;
 
 /**
- * For each budget the best measured model and spec that fit, its margin over the next best, and beside it the precision
- * that wins at exactly this size by the curves.
+ * For each budget the best measured model and spec that fit, by how much they are better than the next best, and beside
+ * it the precision that wins at exactly this size by the curves.
+ *
+ * @param isFull - with the standard errors of the values and of the curves' margins too
  */
-export function tabulateBudgets(answer: Answer): TextTable {
+export function tabulateBudgets(answer: Answer, isFull = false): TextTable {
   const { metric } = answer.series;
+  const specs = nameSpecsOf(answer);
+  const nameChoice = ({ row }: Point) => `${cleanText(row.model.name, 28)} ${specs.shorten(row.key.spec)}`;
   const columns = [
     right("Budget"),
     left("Best that fits"),
-    left("Spec"),
     right("Size"),
     right(capitalize(metric.label)),
-    right("Margin"),
-    left("over"),
-    { ...left("By the curves"), opens: true },
+    right("Better by"),
+    left("than"),
+    { ...left("At equal size"), opens: true },
   ];
   const rows = answer.budgets.map(({ budget, curves, choice }) => [
     formatSize(budget),
     ...(choice === null
-      ? ["nothing fits", "", "", ""]
+      ? ["nothing fits", "", ""]
       : [
-          cleanText(choice.best.row.model.name, 28),
-          cleanText(choice.best.row.key.spec, 24),
+          nameChoice(choice.best),
           formatSize(choice.best.bits),
-          formatMeasured(choice.best.value, choice.best.standardError),
+          formatMeasured(choice.best.value, isFull ? choice.best.standardError : null),
         ]),
     choice?.margin ? formatMargin(choice.margin) : "",
-    choice?.second ? describeOther(choice.best.row, choice.second.row) : "",
-    describeWinner(curves),
+    choice?.second ? nameChoice(choice.second) : "",
+    describeWinner(curves, isFull),
   ]);
   return { columns, rows };
 }
 
-/** For each precision: over how much of the budgets it wins, and its mean advantage over the unquantized models. */
-export function tabulateShares(answer: Answer): TextTable {
+/**
+ * For each precision: over how much of the budgets it wins, and its mean advantage over the unquantized models.
+ *
+ * @param isFull - with its wins in its own range too
+ */
+export function tabulateShares(answer: Answer, isFull = false): TextTable {
   const { range, curves } = answer;
   const baseline = curves.find((curve) => curve.bitsPerWeight >= 16)?.bitsPerWeight;
   const columns = [
@@ -63,7 +71,7 @@ export function tabulateShares(answer: Answer): TextTable {
     right("Models"),
     right("Wins, all measured"),
     right("Wins, any two measured"),
-    right("Wins, its own range"),
+    ...(isFull ? [right("Wins, its own range")] : []),
     ...(baseline === undefined ? [] : [right(`Gain over ${formatPrecision(baseline)}`)]),
   ];
   const rows = curves.map(({ bitsPerWeight, points }) => {
@@ -76,37 +84,53 @@ export function tabulateShares(answer: Answer): TextTable {
       String(points.length),
       percent(share?.ofCommon),
       percent(range.contested === null ? null : share?.ofContested),
-      percent(share?.ofOwn),
+      ...(isFull ? [percent(share?.ofOwn)] : []),
       ...(baseline === undefined ? [] : [gain === undefined ? "–" : formatSigned(gain)]),
     ];
   });
   return { columns, rows };
 }
 
-/** What the marks and columns of the tables mean, as plain text. */
-export function explainTables(answer: Answer): string[] {
+/** What the columns and marks of the budgets' table mean, a short sentence each, as plain text. */
+export function explainBudgets(answer: Answer): string[] {
   const notes = [
-    "Best that fits: the best model and spec that was measured and is no larger than the budget; its margin is over the best of another model or precision that fits.",
-    "By the curves: the precision that is best at exactly this size, and by how much over the next; each curve is straight over log bits between measured models and says nothing beyond them.",
+    "Best that fits: what was measured within the budget, against the next best that fits.",
+    "At equal size: the best precision by the curves, straight over log bits between measured models.",
   ];
-  const hasErrors = answer.points.some((point) => point.standardError !== null);
-  if (hasErrors) {
-    notes.push(
-      "± is one standard error. ~ marks a margin below two standard errors of the difference, taken as if both sides had been measured on different documents; they share them, so the real error is smaller.",
-    );
+  const margins = listMargins(answer).filter((margin) => margin.paired !== null);
+  if (margins.length > 0) {
+    notes.push(`± is one standard error; of a difference, ${describeErrors(margins)}.`);
+    notes.push("~ marks a difference within two standard errors: within noise.");
   }
-  return notes;
+  const { note } = nameSpecsOf(answer);
+  return note === "" ? notes : [...notes, note];
 }
 
-function describeWinner({ standings, margin }: Comparison): string {
+/** What the columns of the shares' table mean. */
+export function explainShares({ series }: Answer): string {
+  const { label } = series.metric;
+  return `Wins: share of budgets, even in log bits. Gain: mean difference in ${label} at equal size; + is better.`;
+}
+
+function describeErrors(margins: readonly Margin[]): string {
+  if (margins.every((margin) => margin.paired)) return "paired over the documents that both sides share";
+  if (margins.some((margin) => margin.paired)) return "paired over shared documents where rows have them";
+  return "as if the sides had been measured on different documents (an upper bound)";
+}
+
+function listMargins({ budgets }: Answer): Margin[] {
+  return budgets.flatMap(({ curves, choice }) => [curves.margin, choice?.margin ?? null].filter((one) => one !== null));
+}
+
+function describeWinner({ standings, margin }: Comparison, isFull: boolean): string {
   if (standings.length === 0) return "not measured";
   const winner = formatPrecision(standings[0].bitsPerWeight);
-  return margin === null ? `${winner}, alone` : `${winner}, by ${formatMargin(margin)}`;
+  if (margin === null) return `${winner}, alone`;
+  return `${winner}, by ${formatMargin(margin, isFull)} over ${standings[1].bitsPerWeight}`;
 }
 
-function describeOther(best: Answer["points"][number]["row"], other: Answer["points"][number]["row"]): string {
-  const bits = formatPrecision(other.bitsPerWeight);
-  return other.model.name === best.model.name ? bits : `${cleanText(other.model.name, 24)}, ${bits}`;
+function nameSpecsOf(answer: Answer): SpecNames {
+  return nameSpecs(answer.points.map((point) => point.row.key.spec));
 }
 
 function gainOver(pairs: readonly Pair[], bitsPerWeight: number, baseline: number | undefined): number | undefined {

@@ -32,9 +32,10 @@ export function formatMeasured(value: number, standardError: number | null): str
   return standardError === null ? formatValue(value) : `${formatValue(value)} ± ${formatValue(standardError)}`;
 }
 
-/** `0.031`, or `0.031 ~` where it cannot be told from noise. */
-export function formatMargin(margin: Margin): string {
-  return `${formatValue(margin.value)}${margin.withinNoise ? " ~" : ""}`;
+/** `0.031`, or `0.031 ~` where it cannot be told from noise; with its standard error `0.031 ± 0.004`. */
+export function formatMargin(margin: Margin, withError = true): string {
+  const value = withError ? formatMeasured(margin.value, margin.standardError) : formatValue(margin.value);
+  return `${value}${margin.withinNoise ? " ~" : ""}`;
 }
 
 /** A share between 0 and 1 in percent; `<1 %` for what is small but not nothing. */

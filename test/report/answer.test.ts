@@ -2,11 +2,13 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { addReportCommand } from "../../src/cli/report.ts";
 import { drawCurves } from "../../src/report/figure.ts";
 import { writeHeadline } from "../../src/report/headline.ts";
-import { tabulateBudgets, tabulateShares } from "../../src/report/table.ts";
+import { nameSpecs } from "../../src/report/specs.ts";
+import { explainBudgets, tabulateBudgets, tabulateShares } from "../../src/report/table.ts";
 import { drawTextPlot } from "../../src/report/text-plot.ts";
 import type { ResultRow } from "../../src/result.ts";
 import { answerRows } from "../../src/scaling/answer.ts";
@@ -36,13 +38,41 @@ describe("the answer in words and tables", () => {
   test("says which precision wins where, an example, and how certain it is", () => {
     const [answer] = answerRows(twoPrecisions(), { budgets: [8e7, 1.6e8, 8e8] });
     expect(writeHeadline(answer)).toEqual([
-      "4 bits give the lowest loss at every budget from 10 MB to 100 MB (where precisions overlap).",
-      "Within 20 MB the best measured is s at fp16 (10 MB, loss 2.500 ± 0.010), better by 0.500 than s at int4:b64.",
-      "By unpaired errors, which overstate noise, the winning precision is clear of it at every budget shown.",
+      "4 bits give the lowest loss at equal size: at every budget where at least two precisions were measured (10 MB to 100 MB).",
+      "Within 20 MB the best measured is s at fp16 (10 MB, loss 2.500), better by 0.500 ± 0.014 than s at int4:b64.",
+      "The winning precision is clear of noise at every budget shown by unpaired errors, which overstate noise.",
     ]);
     const [, example, certainty] = writeHeadline(answerRows(twoPrecisions(0.5), { budgets: [1.6e8] })[0]);
     expect(example).toContain("; s at int4:b64 is within noise of it.");
-    expect(certainty).toContain("clear of it at no budget shown.");
+    expect(certainty).toContain("clear of noise at no budget shown");
+  });
+
+  test("rows with documents are paired, and that is said", () => {
+    // Six documents, hard and easy for all alike; each row differs by its level and a little noise of its own.
+    const rows = twoPrecisions(0.5).map((row, i) => {
+      const level = row.metrics["nll"].value;
+      const values = Float32Array.of(-2, -1, 0, 0, 1, 2).map((v, j) => level + v + 0.01 * Math.sin(7 * i + j));
+      return { ...row, documents: { nll: { values } } };
+    });
+    const [answer] = answerRows(rows, { budgets: [1.6e8] });
+    const [, example, certainty] = writeHeadline(answer);
+    expect(example).toMatch(/better by 0\.500 ± 0\.00\d than s at int4:b64\.$/);
+    expect(certainty).toBe("The winning precision is clear of noise at every budget shown.");
+    expect(explainBudgets(answer)).toContain(
+      "± is one standard error; of a difference, paired over the documents that both sides share.",
+    );
+    const unpaired = explainBudgets(answerRows(twoPrecisions())[0]);
+    expect(unpaired.join()).toContain("as if the sides had been measured on different documents (an upper bound)");
+    const mixed = explainBudgets(answerRows([...rows.slice(0, 2), ...twoPrecisions().slice(2)])[0]);
+    expect(mixed.join()).not.toContain("that both sides share");
+  });
+
+  test("a share of all precisions stands beside that of any two", () => {
+    const first = (precisions: number[]) => writeHeadline(answerRows(simulateStudy({ precisions }))[0])[0];
+    expect(first([3, 4, 16])).toMatch(/: at every budget where at least two precisions were measured \(.+ to .+\)\.$/);
+    expect(first([3, 4, 6, 8, 16])).toMatch(
+      /^4 bits give the lowest loss at equal size: at .+ where all 5 precisions were measured \(.+ to .+\), and at \d+ % of the budgets where any two were \(.+ to .+\)\.$/,
+    );
   });
 
   test("a line a budget: the best that fits, its margin, and the winner by the curves", () => {
@@ -51,26 +81,66 @@ describe("the answer in words and tables", () => {
     expect(columns.map((column) => column.title)).toEqual([
       "Budget",
       "Best that fits",
-      "Spec",
       "Size",
       "Loss",
-      "Margin",
-      "over",
-      "By the curves",
+      "Better by",
+      "than",
+      "At equal size",
     ]);
     expect(rows).toEqual([
-      ["875 KB", "nothing fits", "", "", "", "", "", "not measured"],
-      ["1 MB", "s", "int4:b64", "1 MB", "3.000 ± 0.200", "", "", "4 bits, alone"],
-      ["10 MB", "s", "fp16", "10 MB", "2.500 ± 0.200", "0.500 ~", "4 bits", "4 bits, by 0.500 ~"],
-      ["100 MB", "l", "int4:b64", "100 MB", "1.000 ± 0.200", "1.500", "s, 16 bits", "4 bits, by 0.500 ~"],
+      ["875 KB", "nothing fits", "", "", "", "", "not measured"],
+      ["1 MB", "s int4:b64", "1 MB", "3.000", "", "", "4 bits, alone"],
+      ["10 MB", "s fp16", "10 MB", "2.500", "0.500 ± 0.283 ~", "s int4:b64", "4 bits, by 0.500 ~ over 16"],
+      ["100 MB", "l int4:b64", "100 MB", "1.000", "1.500 ± 0.283", "s fp16", "4 bits, by 0.500 ~ over 16"],
+    ]);
+    expect(tabulateBudgets(answer, true).rows[2].slice(3)).toEqual([
+      "2.500 ± 0.200",
+      "0.500 ± 0.283 ~",
+      "s int4:b64",
+      "4 bits, by 0.500 ± 0.283 ~ over 16",
     ]);
   });
 
   test("a line a precision: its shares and its gain over 16 bits", () => {
-    expect(tabulateShares(answerRows(twoPrecisions())[0]).rows).toEqual([
-      ["4 bits", "2", "100 %", "100 %", "100 %", "+0.500"],
-      ["16 bits", "2", "0 %", "0 %", "0 %", "–"],
+    const [answer] = answerRows(twoPrecisions());
+    expect(tabulateShares(answer).rows).toEqual([
+      ["4 bits", "2", "100 %", "100 %", "+0.500"],
+      ["16 bits", "2", "0 %", "0 %", "–"],
     ]);
+    expect(tabulateShares(answer, true).rows[0]).toEqual(["4 bits", "2", "100 %", "100 %", "100 %", "+0.500"]);
+  });
+});
+
+describe("spec texts", () => {
+  test("long ones lose what all share, and a note says what", () => {
+    const specs = ["fp16", "nf3:b64:embed:head", "nf10:b64:embed:head", "float4:e3:b64:embed:head"];
+    const { shorten, note } = nameSpecs(specs);
+    expect(specs.map(shorten)).toEqual(["fp16", "nf3", "nf10", "float4:e3"]);
+    expect(note).toBe("nf3 stands for nf3:b64:embed:head, and so on.");
+  });
+
+  test.each([
+    ["short ones", ["int3:b64", "int4:b64", "fp16"]],
+    ["a single one", ["int4:b64:embed:head", "fp16"]],
+    ["those that share nothing", ["int4:b64:embed", "float4:e3:b128"]],
+    ["none", []],
+  ])("%s stay as they are", (_, specs) => {
+    const { shorten, note } = nameSpecs(specs);
+    expect(specs.map((spec) => shorten(spec))).toEqual(specs);
+    expect(note).toBe("");
+  });
+
+  test("two never become one", () => {
+    const option = fc.constantFrom("b64", "b128", "brow", "dq", "center", "embed", "head", "proxy2", "e3");
+    const spec = fc
+      .tuple(fc.constantFrom("int4", "float4", "nf3"), fc.uniqueArray(option, { maxLength: 4 }))
+      .map(([type, options]) => [type, ...options].join(":"));
+    fc.assert(
+      fc.property(fc.uniqueArray(spec, { maxLength: 6 }), (specs) => {
+        const { shorten } = nameSpecs(specs);
+        expect(new Set(specs.map((one) => shorten(one))).size).toBe(specs.length);
+      }),
+    );
   });
 });
 
@@ -139,6 +209,8 @@ describe("kbit report", () => {
     const page = join(folder, "report.html");
     const text = await run("--out", page);
     expect(text).toMatch(/^\d bits give the lowest loss/);
+    for (const line of text.replace(/\nThe report: .*/, "").split("\n"))
+      expect([...line].length).toBeLessThanOrEqual(100);
     expect(text).toContain("48 results, 1 failure.");
     expect(readFileSync(page, "utf8")).toContain("It is broken.");
   });

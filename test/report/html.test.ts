@@ -44,6 +44,17 @@ describe("the page", () => {
     expect(recordsOf(document).count).toBe(rows.length);
   });
 
+  test("carries the paths of rows that have them, for the commands, and explains what stands for the others", () => {
+    const paths = { model: "models/m", data: "text.txt" };
+    const withPaths = renderReport({ rows: rows.map((row) => ({ ...row, paths })) });
+    const records = recordsOf(open(withPaths));
+    expect(new Set(column(records, "modelPath"))).toEqual(new Set(["models/m"]));
+    expect(new Set(column(records, "dataPath"))).toEqual(new Set(["text.txt"]));
+    expect(withPaths).not.toContain("stands for the text or documents");
+    expect(html).toContain("stands for the text or documents");
+    expect(column(recordsOf(document), "modelPath")[0]).toBeNull();
+  });
+
   test("asks nothing of a network: no address, no source, no import, and a policy that forbids them", () => {
     expect(html.replaceAll("http://www.w3.org/2000/svg", "")).not.toMatch(/https?:|\bsrc=|@import|url\(/);
     const policy = document.querySelector("meta[http-equiv]")!.getAttribute("content");

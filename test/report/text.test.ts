@@ -75,6 +75,8 @@ describe("commands", () => {
     profile: "windows-256-stride-128",
     limit: 5,
     dataHash: "0123456789abcdef",
+    modelPath: null,
+    dataPath: null,
   };
 
   test("a row's command says model, spec, text, windows and limit", () => {
@@ -83,6 +85,15 @@ describe("commands", () => {
     );
     expect(formatCommand({ ...row, spec: "stored", task: "piqa", profile: "lm-eval-0.4.9.2", limit: null })).toBe(
       "kbit eval books-0.8m --tasks piqa --data FILE-0123456789ab --profile lm-eval-0.4.9.2",
+    );
+  });
+
+  test("where the row knows them, the command has the paths of model and data", () => {
+    expect(formatCommand({ ...row, modelPath: "models/books/books-0.8m", dataPath: "/data/held out.txt" })).toBe(
+      "kbit eval models/books/books-0.8m --spec int4:b64 --text '/data/held out.txt' --window 256 --stride 128 --limit 5",
+    );
+    expect(formatCommand({ ...row, modelPath: "--spec", dataPath: "-x" })).toContain(
+      "eval ./--spec --spec int4:b64 --text ./-x",
     );
   });
 
