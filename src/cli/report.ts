@@ -1,6 +1,6 @@
 // kbit report: the answer of a store in the terminal, as a page, or as data.
 
-import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Command, Option } from "commander";
 import { findNearest, InputError } from "../input-error.ts";
@@ -224,9 +224,13 @@ function parseBudgets(text: string): number[] {
   });
 }
 
-// Under a temporary name first, so that a killed run leaves no half page.
+// Under a temporary name first, so that a killed run leaves no half page; into a device or a pipe as it is.
 function writeWhole(path: string, text: string): void {
   if (!existsSync(dirname(path))) throw new InputError(`There is no folder ${dirname(path)} to write ${path} in.`);
+  if (existsSync(path) && !statSync(path).isFile()) {
+    writeFileSync(path, text);
+    return;
+  }
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     writeFileSync(temporary, text);

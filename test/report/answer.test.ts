@@ -1,6 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { execFile, execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { Command } from "commander";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -224,6 +226,18 @@ describe("kbit report", () => {
     expect(shares).toHaveLength(8);
     expect(frontier.length).toBeGreaterThan(5);
   });
+
+  test.skipIf(process.platform === "win32")(
+    "writes into what is no file, such as a pipe, instead of replacing it",
+    async () => {
+      const pipe = join(folder, "pipe");
+      execFileSync("mkfifo", [pipe]);
+      const reader = promisify(execFile)("cat", [pipe], { maxBuffer: 1e8 });
+      await run("--out", pipe);
+      expect((await reader).stdout).toMatch(/^<!doctype html>/);
+      expect(statSync(pipe).isFIFO()).toBe(true);
+    },
+  );
 
   test.each([
     [["--metric", "perplexty"], /did you mean perplexity/],
