@@ -26,16 +26,20 @@ export interface Observation {
 /** The block size at which a law's factor for blocks is 1. */
 export const referenceBlock = 64;
 
-/** Rows that a law can use, in their order. @param metric - one of which lower is better */
+/**
+ * Rows that a law can use, in their order. Of a share of which more is better (accuracy) the loss is what it lacks, `1 - v`.
+ */
 export function observe(rows: readonly ResultRow[], metric: MetricFacts): Observation[] {
   const describe = describeSpecs(rows.map((row) => row.key.spec));
   return rows.flatMap((row): Observation[] => {
     const reading = readMetric(row, metric);
     const { parameters, nonEmbeddingParameters } = row.model;
     const size = nonEmbeddingParameters > 0 ? nonEmbeddingParameters : parameters;
-    if (reading === undefined || !(reading.value > 0 && Number.isFinite(reading.value)) || !(size > 0)) return [];
+    if (reading === undefined || !(size > 0)) return [];
+    const { value, standardError } = reading;
+    const loss = metric.better === "lower" ? value : 1 - value;
+    if (!(loss > 0 && Number.isFinite(loss))) return [];
     const { variant, block } = describe(row.key.spec);
-    const { value: loss, standardError } = reading;
     return [{ model: modelKey(row), size, bits: row.bitsPerWeight, variant, block, loss, standardError, row }];
   });
 }

@@ -1,4 +1,4 @@
-// Finds runs that quantization broke: a loss far above the same model's 16-bit loss.
+// Finds runs that quantization broke: a loss far above the same model's 16-bit loss, or answers no better than chance.
 // They are shown, but no curve or frontier contains them.
 
 import type { ResultRow } from "../result.ts";
@@ -15,14 +15,32 @@ export interface UnstableRow {
   readonly reason: string;
 }
 
+/** How unstable runs are told. */
+export interface StabilityOptions {
+  /** `paper`: also every loss above ln 100, the cut at perplexity 100 of the paper's figures, whatever 16 bits give. */
+  readonly cut?: "paper";
+}
+
 const loss = findMetric("nll");
+const accuracy = findMetric("acc");
+const paperCut = Math.log(100);
+
+/** What guessing scores, of the tasks of the paper. */
+const chances: Readonly<Record<string, number>> = {
+  lambada_openai: 0,
+  lambada_standard: 0,
+  winogrande: 0.5,
+  piqa: 0.5,
+  hellaswag: 0.25,
+};
 
 /**
  * The rows of models that became unstable at a spec: those whose loss is not finite, or more than 1.5 nats above
- * the loss of the same model at 16 bits or more, measured in the same way. Rows of the same model and spec on
- * other tasks are unstable with them. A model without a 16-bit row is judged only by whether its loss is finite.
+ * the loss of the same model at 16 bits or more, measured in the same way; and those whose accuracy is within its
+ * standard error of chance where that of 16 bits is above it. Rows of the same model and spec on other tasks are
+ * unstable with them. A model without a 16-bit row is judged only by whether its loss is finite.
  */
-export function findUnstable(rows: readonly ResultRow[]): UnstableRow[] {
+export function findUnstable(rows: readonly ResultRow[], { cut }: StabilityOptions = {}): UnstableRow[] {
   const reasons = new Map<string, string>(); // by model and spec
   for (const [, group] of groupBy(rows, sameMeasurement)) {
     const baselines = group
@@ -31,6 +49,9 @@ export function findUnstable(rows: readonly ResultRow[]): UnstableRow[] {
       .filter(Number.isFinite);
     const baseline = Math.min(...baselines);
     for (const row of group) {
+      if (isAtChance(row) && group.some((one) => one.bitsPerWeight >= 16 && isAboveChance(one))) {
+        reasons.set(modelAndSpec(row), `Accuracy is no better than chance on ${row.key.task}.`);
+      }
       const reading = readMetric(row, loss);
       if (reading === undefined) continue;
       if (!Number.isFinite(reading.value)) {
@@ -38,6 +59,8 @@ export function findUnstable(rows: readonly ResultRow[]): UnstableRow[] {
       } else if (row.bitsPerWeight < 16 && reading.value - baseline > unstableNats) {
         const excess = (reading.value - baseline).toFixed(2);
         reasons.set(modelAndSpec(row), `Loss is ${excess} nats above the model's 16-bit loss on ${row.key.task}.`);
+      } else if (cut === "paper" && reading.value > paperCut) {
+        reasons.set(modelAndSpec(row), `Perplexity is above 100 on ${row.key.task}.`);
       }
     }
   }
@@ -45,6 +68,24 @@ export function findUnstable(rows: readonly ResultRow[]): UnstableRow[] {
     const reason = reasons.get(modelAndSpec(row));
     return reason === undefined ? [] : [{ row, reason }];
   });
+}
+
+function isAtChance(row: ResultRow): boolean {
+  const excess = readExcess(row);
+  return row.bitsPerWeight < 16 && excess !== undefined && excess.value <= excess.standardError;
+}
+
+function isAboveChance(row: ResultRow): boolean {
+  const excess = readExcess(row);
+  return excess !== undefined && excess.value > excess.standardError;
+}
+
+// Accuracy above chance with its standard error; undefined where the chance of a task is not known.
+function readExcess(row: ResultRow): { value: number; standardError: number } | undefined {
+  const reading = readMetric(row, accuracy);
+  const chance = chances[row.key.task];
+  if (reading === undefined || chance === undefined) return undefined;
+  return { value: reading.value - chance, standardError: reading.standardError ?? 0 };
 }
 
 function modelAndSpec(row: ResultRow): string {

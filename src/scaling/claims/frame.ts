@@ -1,0 +1,149 @@
+// What the checks of claims look at: the rows of one family by its loss, with the comparisons that several checks share.
+
+import { InputError } from "../../input-error.ts";
+import type { ResultRow } from "../../result.ts";
+import type { Estimate } from "../contrast.ts";
+import { type Difference, estimateMeanEffect } from "../effect.ts";
+import { compareAtEqualBits, type EqualBits } from "../equal-bits.ts";
+import type { MetricFacts } from "../metrics.ts";
+import { type Observation, observe, type SpecParts, splitSpec } from "../observations.ts";
+import { groupBy } from "../series.ts";
+import { meanOf } from "../statistics.ts";
+import type { Labelled } from "./verdict.ts";
+
+/** An observation with its spec in parts. */
+export interface Sample extends Observation {
+  readonly spec: SpecParts;
+}
+
+/** One family as checks see it. */
+export interface Frame {
+  readonly family: string;
+  readonly metric: MetricFacts;
+  readonly unit: string;
+  readonly samples: readonly Sample[];
+  /** All stable rows of the family, of every task. */
+  readonly allRows: readonly ResultRow[];
+  /** Rows that were left out as unstable. */
+  readonly unstable: readonly ResultRow[];
+  /** The kind of spec that most models and precisions have, at equal bits; undefined where it cannot be fitted, and why. */
+  readonly equalBits: EqualBits | undefined;
+  readonly kind: string;
+  readonly whyNot: string;
+}
+
+/**
+ * The frame of a family.
+ *
+ * @param rows - stable, of one series
+ * @param allRows - stable, of all tasks
+ * @param unstable - of the task of the series
+ */
+export function createFrame(
+  family: string,
+  metric: MetricFacts,
+  rows: readonly ResultRow[],
+  allRows: readonly ResultRow[],
+  unstable: readonly ResultRow[],
+): Frame {
+  const samples = observe(rows, metric).map((one) => ({ ...one, spec: splitSpec(one.row.key.spec) }));
+  const { kind, members } = chooseKind(samples);
+  let equalBits: EqualBits | undefined;
+  let whyNot = "";
+  try {
+    equalBits = compareAtEqualBits(members);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    whyNot = error.message;
+  }
+  const unit = metric.better === "lower" ? metric.unit.split(" ")[0] : "of 1";
+  return { family, metric, unit, samples, allRows, unstable, equalBits, kind, whyNot };
+}
+
+/** Type, block and other options of the kind that the most (model, precision) cells have; one row a cell. */
+function chooseKind(samples: readonly Sample[]): { kind: string; members: Sample[] } {
+  const baselines = pickOne(samples.filter((one) => one.bits >= 16));
+  const kinds = [
+    ...groupBy(
+      samples.filter((one) => one.bits < 16),
+      ({ spec }) => `${spec.type} b${spec.block} ${spec.rest.join(":")}`,
+    ),
+  ];
+  let best: { kind: string; members: Sample[] } = { kind: "", members: baselines };
+  let cells = 0;
+  for (const [kind, all] of kinds) {
+    const members = [...groupBy(all, (one) => String(one.bits)).values()].flatMap(pickExponent);
+    if (members.length > cells) best = { kind: kind.trim(), members: [...members, ...baselines] };
+    cells = Math.max(cells, members.length);
+  }
+  return best;
+}
+
+// Of several exponents at one width: those that most models have, then the one of least loss.
+function pickExponent(samples: readonly Sample[]): Sample[] {
+  const groups = [...groupBy(samples, (one) => one.spec.exponent).values()].map(pickOne);
+  groups.sort((a, b) => b.length - a.length || meanOf(a.map((o) => o.loss)) - meanOf(b.map((o) => o.loss)));
+  return groups[0];
+}
+
+function pickOne(samples: readonly Sample[]): Sample[] {
+  return [...groupBy(samples, (one) => one.model).values()].map((group) =>
+    group.reduce((a, b) => (b.bits < a.bits ? b : a)),
+  );
+}
+
+/** Two choices of spec that differ in one thing. */
+export interface Contrast {
+  readonly first: (sample: Sample) => boolean;
+  readonly second: (sample: Sample) => boolean;
+  /** What must be equal on both sides, beside the model. */
+  readonly same: (sample: Sample) => string;
+  /** True: the side that takes more bits is charged for them at the rate that a larger model would use them. */
+  readonly atEqualBits?: boolean;
+}
+
+/** How much lower the loss of `first` is than that of `second`, on each model that has both. */
+export function listDifferences(frame: Frame, { first, second, same, atEqualBits = false }: Contrast): Difference[] {
+  const { samples, equalBits } = frame;
+  return [...groupBy(samples, (one) => one.model).values()].flatMap((model): Difference[] => {
+    const cells = [...groupBy(model, same).values()].flatMap((cell) => {
+      const [a, b] = [cell.find(first), cell.find(second)];
+      return a && b && a !== b ? [[a, b] as const] : [];
+    });
+    if (cells.length === 0) return [];
+    const factor = 1 / cells.length;
+    const { size } = model[0];
+    const charge = ([a, b]: readonly [Sample, Sample]) =>
+      atEqualBits && equalBits ? equalBits.lossSlope(size) * Math.log(b.row.bits.total / a.row.bits.total) : 0;
+    return [
+      {
+        size,
+        value: meanOf(cells.map((cell) => cell[1].loss - cell[0].loss - charge(cell))),
+        parts: cells.flatMap(([a, b]) => [
+          { row: b.row, factor },
+          { row: a.row, factor: -factor },
+        ]),
+      },
+    ];
+  });
+}
+
+/** The mean of `listDifferences` with its interval. */
+export function compareSpecs(frame: Frame, contrast: Contrast): Estimate {
+  if (contrast.atEqualBits && frame.equalBits === undefined)
+    return { value: Number.NaN, standardError: null, degrees: 0 };
+  return estimateMeanEffect(listDifferences(frame, contrast), frame.metric);
+}
+
+/** The comparison with its name; none where no model has both sides. */
+export function labelled(frame: Frame, label: string, contrast: Contrast): Labelled[] {
+  return listDifferences(frame, contrast).length === 0 ? [] : [{ label, estimate: compareSpecs(frame, contrast) }];
+}
+
+/** Everything of a spec but what is named: what two specs share that differ in nothing else. */
+export function sameBut(...names: ("type" | "bits" | "exponent" | "block" | "rest")[]): (sample: Sample) => string {
+  return ({ spec: { type, bits, exponent, block, rest } }) => {
+    const parts = { type, bits, exponent, block, rest: rest.join(":") };
+    return JSON.stringify(Object.entries(parts).filter(([name]) => !(names as string[]).includes(name)));
+  };
+}
