@@ -60,6 +60,7 @@ export type { SpecFilter } from "./scaling/facets.ts";
 export { type UnstableRow, findUnstable } from "./scaling/stability.ts";
 export { type CountName, type Curve, type Point, buildCurves, pickBest, placePoints } from "./scaling/curves.ts";
 export { type Reading, interpolate } from "./scaling/interpolate.ts";
+export { type Part, computePairedError } from "./scaling/paired.ts";
 export type * from "./scaling/compare.ts";
 export { compareAt, compareRange } from "./scaling/compare.ts";
 export { type Choice, chooseWithin, findFrontier } from "./scaling/frontier.ts";
