@@ -1,6 +1,5 @@
 // From what the user wrote after a command to a loaded model, quantized on the way if a spec is given.
 
-import { readFileSync } from "node:fs";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { openCheckpoint } from "../checkpoint/open-node.ts";
 import { InputError } from "../input-error.ts";
@@ -9,8 +8,9 @@ import { countBits, countParameters, type ParameterCount } from "../model/count.
 import { loadModel } from "../model/load.ts";
 import type { Model } from "../model/model.ts";
 import { quantizeCheckpoint } from "../model/quantized-view.ts";
-import { formatSpec, parseSpec } from "../quantize/spec-text.ts";
+import { formatSpec } from "../quantize/spec-text.ts";
 import type { BitsCount } from "../result.ts";
+import { readSpec } from "./read-spec.ts";
 
 /** Options that commands on a model share. */
 export interface ModelOptions {
@@ -36,7 +36,7 @@ export interface OpenModel {
 
 /** Opens, quantizes, counts and loads. @throws InputError if model or spec cannot be used */
 export async function openModel(pathOrId: string, options: ModelOptions): Promise<OpenModel> {
-  const asked = options.spec === undefined ? undefined : parseSpec(options.spec, readSpecFile);
+  const asked = options.spec === undefined ? undefined : readSpec(options.spec);
   const stored = await openCheckpoint(pathOrId);
   const opened: { close(): Promise<void> }[] = [stored];
   const close = async () => {
@@ -45,25 +45,17 @@ export async function openModel(pathOrId: string, options: ModelOptions): Promis
   try {
     const checkpoint = asked ? quantizeCheckpoint(stored, asked, { allowNonfinite: options.allowNonfinite }) : stored;
     const parameters = countParameters(checkpoint);
-    const bits = await countBits(checkpoint);
     const name = options.kernels ?? process.env["KBIT_KERNELS"];
     const kernels = await selectKernels({ name, threads: options.threads });
     opened.push(kernels);
     const model = await loadModel(checkpoint, kernels, { allowNonfinite: options.allowNonfinite });
     opened.push(model);
+    const bits = await countBits(checkpoint); // after loading: by then the view knows the size of every codebook
     const spec = checkpoint.spec ? formatSpec(checkpoint.spec) : "stored";
     return { model, checkpoint, spec, bits, parameters, close };
   } catch (error) {
     await close();
     throw error;
-  }
-}
-
-function readSpecFile(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    throw new InputError(`The codebook ${path} cannot be read: ${(error as Error).message}.`);
   }
 }
 
