@@ -2,6 +2,7 @@
 
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { describeDecoder } from "../model/architectures/index.ts";
+import { checkTensors } from "../model/check-tensors.ts";
 import { countBits, countParameters, countStoredBytes, type ParameterCount } from "../model/count.ts";
 import { type PlannedMatrix, planQuantization } from "../model/plan.ts";
 import { quantizeCheckpoint, type ViewOptions } from "../model/quantized-view.ts";
@@ -91,6 +92,8 @@ export async function describeModel(
         },
       })
     : checkpoint;
+  const { tensors, unused } = describeDecoder(view.config, view.tensors, view.source);
+  checkTensors(view, tensors, unused);
   const plan = planQuantization(view, view.spec ?? parseSpec(exampleSpec));
   const willMeasure = view.spec?.kind === "quantized" ? plan.filter(({ isQuantized }) => isQuantized) : [];
   for (const [i, { role }] of willMeasure.entries()) {
@@ -110,7 +113,7 @@ export async function describeModel(
     totalModelBits: bits.total,
     bitsPerParameter: bits.total / parameters.parameters,
     ...(measured.size > 0 && { normalizedMse: averageMse(measured), histogram }),
-    tensors: await listTensors(view, plan, measured),
+    tensors: await listTensors(view, plan, unused, measured),
   };
 }
 
@@ -145,10 +148,10 @@ function averageMse(measured: ReadonlyMap<string, Measured>): number | null {
 async function listTensors(
   view: Checkpoint,
   plan: readonly PlannedMatrix[],
+  unused: ReadonlySet<string>,
   measured: ReadonlyMap<string, Measured>,
 ): Promise<TensorFacts[]> {
   const matrices = new Map(plan.map((matrix) => [matrix.role.name, matrix]));
-  const { unused } = describeDecoder(view.config, view.tensors, view.source);
   const describe = async (header: TensorHeader): Promise<TensorFacts> => {
     const matrix = matrices.get(header.name);
     return {

@@ -41,13 +41,27 @@ function allCommands(command: Command): Command[] {
 
 /** The sentence for an error of commander, which words its own well enough but for unknown commands. */
 function explainUsage(error: CommanderError, program: Command): string {
-  const message = error.message.replace(/^error: /, "").replace(/\n.*/s, "");
-  if (error.code !== "commander.unknownCommand") return `${message}; see kbit --help.`;
+  const [message, suggestion] = error.message.replace(/^error: /, "").split("\n");
+  if (error.code !== "commander.unknownCommand") {
+    const meant = /^\(Did you mean (.*)\?\)$/.exec(suggestion ?? "")?.[1];
+    return meant ? `${message}; did you mean ${meant}?` : `${message}; see kbit --help.`;
+  }
   const word = /'(.*)'/.exec(error.message)?.[1] ?? "";
-  const names = program.commands.map((command) => command.name());
+  const names = findNamed(program).commands.map((command) => command.name());
   const nearest = findNearest(word, names);
   const hint = nearest ? `did you mean ${nearest}?` : `expected one of ${names.join(", ")}.`;
   return `There is no command '${word}'; ${hint}`;
+}
+
+/** The command that the arguments name, as far as they name one. */
+function findNamed(program: Command): Command {
+  let named = program;
+  for (const word of process.argv.slice(2)) {
+    const next = named.commands.find((command) => command.name() === word);
+    if (!next) break;
+    named = next;
+  }
+  return named;
 }
 
 const fileErrors: Record<string, string> = {

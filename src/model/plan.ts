@@ -28,7 +28,7 @@ export interface PlannedMatrix {
 export function planQuantization(
   checkpoint: Checkpoint,
   spec: Spec,
-  roles: readonly MatrixRole[] = describeMatrices(checkpoint.config, checkpoint.tensors),
+  roles: readonly MatrixRole[] = describeMatrices(checkpoint.config, checkpoint.tensors, checkpoint.source),
 ): PlannedMatrix[] {
   const isTied = !roles.some(({ part }) => part === "head");
   return roles.map((role) => {

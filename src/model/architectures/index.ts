@@ -53,8 +53,9 @@ export function describeDecoder(
 export function describeMatrices(
   config: Readonly<Record<string, unknown>>,
   tensors: ReadonlyMap<string, TensorHeader>,
+  source?: string,
 ): MatrixRole[] {
-  return listMatrices(describeDecoder(config, tensors));
+  return listMatrices(describeDecoder(config, tensors, source));
 }
 
 function findArchitecture(modelType: unknown, where: string): Architecture {
