@@ -19,20 +19,14 @@ inline Window windowOf(const Spans& s, int64_t token) {
   return {row[0], row[0] + row[1], row[2], row[2] + row[3]};
 }
 
-// out[key] = q . key for `count` keys from place `from` of the turned keys; writes up to a multiple of 16.
+// out[key] = q . key for `count` keys from place `from` of the turned keys; writes up to a multiple of 64.
 KBIT_INLINE void scoreKeys(float* out, const float* q, int64_t headSize, const float* turned, int64_t stride,
                            int64_t from, int64_t count, float scale) {
-  int64_t k = 0;
-  for (; k + 64 <= count; k += 64) {
+  for (int64_t k = 0; k < count; k += 64) {
     F acc[4] = {};
     for (int64_t d = 0; d < headSize; d++)
       for (int n = 0; n < 4; n++) acc[n] += q[d] * load(turned + d * stride + from + k + 16 * n);
     for (int n = 0; n < 4; n++) store(out + k + 16 * n, acc[n] * scale);
-  }
-  for (; k < count; k += 16) {
-    F acc = {};
-    for (int64_t d = 0; d < headSize; d++) acc += q[d] * load(turned + d * stride + from + k);
-    store(out + k, acc * scale);
   }
 }
 
@@ -53,10 +47,25 @@ KBIT_INLINE float softmax(float* scores, int64_t count, float slope) {
   return 1.0f / sum(total);
 }
 
+// out (16 V) = share * sum over keys of scores[key] * rowOf(key), keys of even and odd number apart.
+template <int V, typename RowOf>
+KBIT_INLINE void sumValues(float* out, const float* scores, int64_t count, float share, RowOf rowOf) {
+  F even[V] = {}, odd[V] = {};
+  int64_t k = 0;
+  for (; k + 2 <= count; k += 2) {
+    const float *first = rowOf(k), *second = rowOf(k + 1);
+    for (int v = 0; v < V; v++) even[v] += scores[k] * load(first + 16 * v);
+    for (int v = 0; v < V; v++) odd[v] += scores[k + 1] * load(second + 16 * v);
+  }
+  if (k < count)
+    for (int v = 0; v < V; v++) even[v] += scores[k] * load(rowOf(k) + 16 * v);
+  for (int v = 0; v < V; v++) store(out + 16 * v, (even[v] + odd[v]) * share);
+}
+
 inline void attendRun(float* out, const float* query, const float* keys, const float* values, const Spans& s,
                       int64_t head, int64_t from, int64_t to, const Window& w) {
   const int64_t d = s.headSize, padded = (d + 15) / 16 * 16, width = static_cast<int64_t>(s.keyHeads) * d;
-  const int64_t group = head / (s.heads / s.keyHeads), length = w.length(), stride = length + 64;
+  const int64_t group = head / (s.heads / s.keyHeads), length = w.length(), stride = (length + 79) / 16 * 16;
   float* turned = scratch(0, d * stride + 64);
   float* rows = scratch(1, length * padded);
   float* scores = scratch(2, length + 64);
@@ -82,16 +91,9 @@ inline void attendRun(float* out, const float* query, const float* keys, const f
     float* target = out + (t * s.heads + head) * d;
     auto rowOf = [&](int64_t k) { return rows + (k < prefix ? prefixPlace + k : ownPlace + k - prefix) * padded; };
     for (int64_t i = 0; i < d; i += 32) {
-      const bool two = i + 16 < padded;
-      F acc[2][2] = {};
-      for (int64_t k = 0; k < count; k++) {
-        const float* row = rowOf(k) + i;
-        acc[k % 2][0] += scores[k] * load(row);
-        if (two) acc[k % 2][1] += scores[k] * load(row + 16);
-      }
       float line[32];
-      store(line, (acc[0][0] + acc[1][0]) * share);
-      store(line + 16, (acc[0][1] + acc[1][1]) * share);
+      if (i + 16 < padded) sumValues<2>(line, scores, count, share, [&](int64_t k) { return rowOf(k) + i; });
+      else sumValues<1>(line, scores, count, share, [&](int64_t k) { return rowOf(k) + i; });
       std::memcpy(target + i, line, (d - i < 32 ? d - i : 32) * 4);
     }
   }

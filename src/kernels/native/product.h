@@ -7,11 +7,11 @@
 
 namespace kbit::KBIT_ISA {
 
-// Memory of a thread, kept between calls.
+// Memory of a thread, kept between calls, at the start of a cache line.
 inline float* scratch(int which, size_t count) {
   static thread_local std::vector<float> memory[4];
-  if (memory[which].size() < count) memory[which].resize(count);
-  return memory[which].data();
+  if (memory[which].size() < count + 16) memory[which].resize(count + 16);
+  return reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(memory[which].data()) + 63) / 64 * 64);
 }
 
 // Generation -----------------------------------------------------------------------------------------------------------
