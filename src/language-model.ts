@@ -17,6 +17,14 @@ export interface ContinuationScore {
   readonly greedy: boolean;
 }
 
+/** Some scored positions, one after another, with a logit for every token of the vocabulary at each. */
+export interface LogitTile {
+  /** Positions in this tile, at least one. */
+  readonly rows: number;
+  /** Log-probabilities up to a constant a row, `(rows, vocabularySize)`; valid until the next tile is asked for. */
+  readonly logits: Float32Array;
+}
+
 /** A causal language model as evaluation sees it. */
 export interface LanguageModel {
   readonly name: string;
@@ -42,4 +50,9 @@ export interface LanguageModel {
     requests: readonly ScoreRequest[],
     onProgress?: (tokensDone: number, tokensTotal: number) => void,
   ): Promise<ContinuationScore[][]>;
+  /**
+   * The whole distribution at every position that `score` would score, in the order of requests and their tokens; each
+   * request has one continuation. A tile takes bounded memory, however long the text. Only comparisons ask for it.
+   */
+  readLogits?(requests: readonly ScoreRequest[]): AsyncGenerator<LogitTile, void, undefined>;
 }

@@ -1,18 +1,16 @@
 // kbit eval: perplexity of a text, or zero-shot tasks on local documents, of one model at one spec.
 
-import { stat } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import type { Command } from "commander";
-import { type Document, parseDocuments } from "../evaluate/documents.ts";
 import { type Convention, conventions, measurePerplexity } from "../evaluate/perplexity.ts";
 import { defaultProfile, findProfile, profiles } from "../evaluate/profiles.ts";
 import { summarizeAccuracy } from "../evaluate/summary.ts";
 import { formatTaskTable } from "../evaluate/table.ts";
-import { evaluateTask, makePrompt, type Task, type TaskResult } from "../evaluate/task.ts";
+import { evaluateTask, type TaskResult } from "../evaluate/task.ts";
 import { tasks } from "../evaluate/tasks/index.ts";
-import { parseTask } from "../evaluate/user-task.ts";
-import { findNearest, InputError } from "../input-error.ts";
+import { InputError } from "../input-error.ts";
 import { type ModelOptions, type OpenModel, openModel, parseWhole } from "./open-model.ts";
+import { readTasks } from "./read-tasks.ts";
 import { readTextFile } from "./read-text.ts";
 import { createProgress, formatTable, printJson, printLine } from "./terminal.ts";
 
@@ -126,21 +124,7 @@ async function prepareTasks(options: EvalOptions): Promise<(opened: OpenModel) =
     if (options[name] !== undefined) throw new InputError(`--${name} goes with --text, not with --tasks.`);
   }
   const profile = findProfile(options.profile);
-  const names = options
-    .tasks!.split(",")
-    .map((name) => name.trim())
-    .filter((name) => name !== "");
-  if (names.length === 0) throw new InputError("--tasks names no task.");
-  const chosen: { task: Task; documents: Document[] }[] = [];
-  for (const name of names) {
-    const task = await findTask(name);
-    if (chosen.some((other) => other.task.name === task.name))
-      throw new InputError(`--tasks names ${task.name} twice.`);
-    const file = await findDocuments(task, options.data, names.length);
-    const documents = parseDocuments(await readTextFile(file), task.fields, file, options.limit);
-    for (const [i, document] of documents.entries()) makePrompt(task, document, `document ${i + 1} of ${file}`);
-    chosen.push({ task, documents });
-  }
+  const chosen = await readTasks(options.tasks!, options.data, options.limit);
   return async (opened) => {
     const results: TaskResult[] = [];
     const started = performance.now();
@@ -188,38 +172,8 @@ async function prepareTasks(options: EvalOptions): Promise<(opened: OpenModel) =
 
 const phases = { encode: "encoding", score: "scoring", bootstrap: "resampling" };
 
-async function findTask(name: string): Promise<Task> {
-  if (Object.hasOwn(tasks, name)) return tasks[name];
-  if (name.endsWith(".json")) return parseTask(await readTextFile(name), name);
-  const nearest = findNearest(name, Object.keys(tasks));
-  throw new InputError(
-    `There is no task "${name}"${nearest ? `; did you mean "${nearest}"?` : ""} (tasks: ${Object.keys(tasks).join(", ")}, or a task file .json).`,
-  );
-}
-
-async function findDocuments(task: Task, data: string | undefined, count: number): Promise<string> {
-  if (data === undefined) {
-    throw new InputError(
-      `Say where the documents of ${task.name} are with --data: a folder that holds ${task.files[0]}.`,
-    );
-  }
-  const stats = await stat(data).catch(() => undefined);
-  if (!stats) throw new InputError(`There is no file or folder ${data}.`);
-  if (!stats.isDirectory()) {
-    if (count === 1) return data;
-    throw new InputError(
-      `--data ${data} is a file, but there are ${count} tasks; expected a folder with a file for each.`,
-    );
-  }
-  for (const file of task.files) {
-    const path = join(data, file);
-    if (await stat(path).catch(() => undefined)) return path;
-  }
-  throw new InputError(`The folder ${data} holds no ${task.files.join(" or ")} for the task ${task.name}.`);
-}
-
 /** What stands in every JSON document: the model, at which spec, how large, computed on what. */
-function describe({ model, checkpoint, spec, bits, parameters }: OpenModel) {
+export function describe({ model, checkpoint, spec, bits, parameters }: OpenModel) {
   return {
     model: checkpoint.source,
     spec,

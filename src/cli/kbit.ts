@@ -4,6 +4,7 @@
 
 import { Command, CommanderError } from "commander";
 import { findNearest, InputError } from "../input-error.ts";
+import { addCompareCommand } from "./compare.ts";
 import { addDemoCommand } from "./demo.ts";
 import { addEvalCommand } from "./eval.ts";
 import { addGenerateCommand } from "./generate.ts";
@@ -27,6 +28,7 @@ function createProgram(): Command {
     addQuantizeCommand,
     addInspectCommand,
     addEvalCommand,
+    addCompareCommand,
     addGenerateCommand,
   ]) {
     add(program);

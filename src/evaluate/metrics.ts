@@ -25,6 +25,8 @@ export type MetricName = keyof typeof metricDirections;
 export interface DocumentScore {
   /** Sum of log-probabilities of each continuation (or of the whole text), nats: `(choices)`. */
   readonly logLikelihoods: readonly number[];
+  /** Of a choice: which of them is right. */
+  readonly gold?: number;
   /** 1 if right, else 0. */
   readonly acc?: number;
   readonly acc_norm?: number;
@@ -52,6 +54,7 @@ export function scoreChoices(scores: readonly PairScore[], choices: readonly str
   const isGold = (values: number[]) => (indexOfLargest(values) === gold ? 1 : 0);
   return {
     logLikelihoods,
+    gold,
     acc: isGold(logLikelihoods),
     acc_norm: isGold(logLikelihoods.map((value, i) => value / countCodePoints(choices[i]))),
     acc_bytes: isGold(logLikelihoods.map((value, i) => value / countBytes(choices[i]))),

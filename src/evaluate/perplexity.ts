@@ -55,7 +55,7 @@ export interface PerplexityResult {
 }
 
 /** Windows of a text and how they were made. */
-interface Plan {
+export interface Plan {
   readonly name: string;
   readonly windows: readonly TokenPair[];
   /** Whether the windows score all of the text. */
@@ -128,7 +128,8 @@ export function listPerplexityDocuments({ windows }: PerplexityResult): Record<s
   return { nll: { values, weights: Float32Array.from(windows, (window) => window.tokens) } };
 }
 
-function planText(model: LanguageModel, text: string, options: PerplexityOptions): Plan {
+/** Cuts a text into windows under the chosen convention. */
+export function planText(model: LanguageModel, text: string, options: PerplexityOptions): Plan {
   const { convention = "windows", limit = Number.POSITIVE_INFINITY } = options;
   if (!conventions.includes(convention)) {
     const nearest = findNearest(convention, conventions);

@@ -6,6 +6,7 @@ import { createCache } from "./cache.ts";
 import type { Decoder } from "./decoder.ts";
 import { feedSequence } from "./feed.ts";
 import { type GenerateOptions, generateTokens } from "./generate.ts";
+import { readLogits } from "./logits.ts";
 import { createScorer } from "./score.ts";
 import type { TextTokenizer } from "./tokenizer.ts";
 
@@ -67,6 +68,7 @@ export function createModel(
     decode: (tokens) => tokenizer.decode(tokens),
     score: (requests: readonly ScoreRequest[], onProgress): Promise<ContinuationScore[][]> =>
       scorer.score(requests, onProgress),
+    readLogits: (requests: readonly ScoreRequest[]) => readLogits(kernels, decoder, requests),
     generate: (tokens, options = {}) => generateTokens(kernels, decoder, tokens, tokenizer.stopTokens, options),
     logits,
     async close() {

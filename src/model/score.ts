@@ -123,7 +123,8 @@ function countTokens({ context, continuations }: ScoreRequest): number {
   return continuations.reduce((sum, continuation) => sum + continuation.length - 1, context.length);
 }
 
-function checkRequest({ context, continuations }: ScoreRequest, maxLength: number, vocabulary: number): void {
+/** @throws InputError if a token is not in the vocabulary; a programming error if the request is empty or too long */
+export function checkRequest({ context, continuations }: ScoreRequest, maxLength: number, vocabulary: number): void {
   if (context.length === 0) throw new Error("score: an empty context");
   for (const continuation of continuations) {
     if (continuation.length === 0) throw new Error("score: an empty continuation");
@@ -141,7 +142,7 @@ function checkRequest({ context, continuations }: ScoreRequest, maxLength: numbe
 }
 
 /** Requests in groups of at most `maxTokens` tokens; one that alone has more is a group of its own. */
-function groupRequests(requests: readonly ScoreRequest[], maxTokens: number): ScoreRequest[][] {
+export function groupRequests(requests: readonly ScoreRequest[], maxTokens: number): ScoreRequest[][] {
   const groups: ScoreRequest[][] = [];
   let room = 0;
   for (const request of requests) {
@@ -156,7 +157,8 @@ function groupRequests(requests: readonly ScoreRequest[], maxTokens: number): Sc
   return groups;
 }
 
-function layOut(requests: readonly ScoreRequest[]): Batch {
+/** The tokens of all requests in one row of slots. */
+export function layOut(requests: readonly ScoreRequest[]): Batch {
   const tokens = requests.reduce((sum, request) => sum + countTokens(request), 0);
   const ids = new Int32Array(tokens);
   const positions = new Int32Array(tokens);
