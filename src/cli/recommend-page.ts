@@ -1,0 +1,168 @@
+// An advice on the terminal and as data: what `kbit recommend` shows.
+
+import { formatCommand } from "../report/command.ts";
+import type { ResultRow } from "../result.ts";
+import { formatBytes, type Option, type Recommendation } from "../scaling/recommend.ts";
+import { formatTable, paint, printLine } from "./terminal.ts";
+
+/** The command that measures a candidate. */
+export function commandOf({ row, spec }: { readonly row: ResultRow; readonly spec: string }): string {
+  const { task, profile, limit, dataHash } = row.key;
+  const { model: modelPath = null, data: dataPath = null } = row.paths ?? {};
+  return formatCommand({ model: row.model.name, spec, task, profile, limit, dataHash, modelPath, dataPath });
+}
+
+function summarizeOption(one: Option, metricName: string) {
+  const {
+    name,
+    family,
+    spec,
+    bitsPerWeight,
+    bytes,
+    value,
+    interval,
+    source,
+    needed,
+    cacheBytes,
+    workspaceBytes,
+    tokensPerSecond,
+  } = one;
+  const metric = { name: metricName, value };
+  return {
+    model: name,
+    family,
+    spec,
+    bitsPerWeight,
+    bytes,
+    metric,
+    interval,
+    source,
+    needed,
+    cacheBytes,
+    workspaceBytes,
+    tokensPerSecond,
+  };
+}
+
+/** The advice as data. */
+export function summarizeAdvice({
+  metric,
+  task,
+  budget,
+  best,
+  alternatives,
+  frontier,
+  nextExperiment,
+  answer,
+  assumptions,
+  laws,
+}: Recommendation) {
+  const name = metric.logarithm ? `ln ${metric.name}` : metric.name;
+  const of = (one: Option) => summarizeOption(one, name);
+  return {
+    budget,
+    task,
+    answer,
+    best: best && of(best),
+    alternatives: alternatives.map((one) => ({
+      ...of(one),
+      difference: one.difference,
+      differenceInterval: one.differenceInterval,
+    })),
+    frontier: frontier.map((one) => ({ ...of(one), fits: one.fits })),
+    nextExperiment: nextExperiment && {
+      model: nextExperiment.candidate.name,
+      spec: nextExperiment.candidate.spec,
+      task,
+      chance: nextExperiment.chance,
+      expectedGain: nextExperiment.expectedGain,
+      reason: nextExperiment.reason,
+      command: commandOf(nextExperiment.candidate),
+    },
+    assumptions,
+    laws: laws.map(({ family, choice, whyNot }) => ({
+      family,
+      whyNot,
+      candidates: choice?.candidates.map(({ law, fit, heldOutError, heldOutErrorOfSize, problems }) => {
+        const parameters = fit && Object.fromEntries(fit.parameters.map((one) => [one.name, one.value]));
+        return {
+          law: law.name,
+          formula: law.formula,
+          source: law.source,
+          parameters,
+          heldOutError,
+          heldOutErrorOfSize,
+          problems,
+        };
+      }),
+    })),
+  };
+}
+
+/** Prints the advice. */
+export function printAdvice({
+  metric,
+  best,
+  alternatives,
+  frontier,
+  nextExperiment,
+  answer,
+  assumptions,
+}: Recommendation): void {
+  printLine(paint("bold", answer));
+  const value = (one: Option) => one.value.toFixed(4) + (one.source === "predicted" ? " (law)" : "");
+  const range = (interval: readonly [number, number] | null, digits = 4) =>
+    interval ? `[${interval.map((end) => end.toFixed(digits)).join(", ")}]` : "";
+  if (best !== null) {
+    const columns = [
+      { title: "Model" },
+      { title: "Spec" },
+      { title: "Size", align: "right" },
+      { title: metric.label, align: "right" },
+      { title: "95 %" },
+      { title: "worse by", align: "right" },
+      { title: "95 %" },
+    ] as const;
+    const lines = [
+      [best.name, best.spec, formatBytes(best.needed), value(best), range(best.interval), "", ""],
+      ...alternatives.map((one) => [
+        one.name,
+        one.spec,
+        formatBytes(one.needed),
+        value(one),
+        range(one.interval),
+        one.difference.toFixed(4),
+        range(one.differenceInterval),
+      ]),
+    ];
+    printLine(`\n${formatTable(columns, lines)}`);
+  }
+  if (frontier.length > 0) {
+    const columns = [
+      { title: "Frontier" },
+      { title: "Spec" },
+      { title: "Size", align: "right" },
+      { title: metric.label, align: "right" },
+      { title: "" },
+    ] as const;
+    printLine(
+      `\n${formatTable(
+        columns,
+        frontier.map((one) => [
+          one.name,
+          one.spec,
+          formatBytes(one.needed),
+          value(one),
+          one.fits ? "fits" : "too large",
+        ]),
+      )}`,
+    );
+  }
+  printLine(
+    nextExperiment === null
+      ? "\nNo single experiment here is likely to change this."
+      : `\nNext experiment: ${nextExperiment.reason}\n  ${commandOf(nextExperiment.candidate)}`,
+  );
+  printLine();
+  for (const line of assumptions) printLine(paint("dim", line));
+}

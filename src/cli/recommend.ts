@@ -1,0 +1,187 @@
+// kbit recommend: which model at which spec for a budget, how sure that is, and what to measure next.
+
+import type { Command } from "commander";
+import { openCheckpoint } from "../checkpoint/open-node.ts";
+import { InputError } from "../input-error.ts";
+import { describeDecoder } from "../model/architectures/index.ts";
+import type { ResultRow } from "../result.ts";
+import type { ModelShape, Workload } from "../scaling/memory.ts";
+import type { NextExperiment } from "../scaling/next-experiment.ts";
+import { recommend } from "../scaling/recommend.ts";
+import { findModels } from "../study/models.ts";
+import { openStore } from "../study/store/store.ts";
+import { createStudy } from "../study/study-file.ts";
+import { readRows } from "./claims.ts";
+import { commandOf, printAdvice, summarizeAdvice } from "./recommend-page.ts";
+import { parseBytes } from "./size.ts";
+import { runInTerminal } from "./study-run.ts";
+import { printJson } from "./terminal.ts";
+
+interface Flags {
+  readonly db: string;
+  readonly budget?: string;
+  readonly memory?: string;
+  readonly context?: string;
+  readonly batch?: string;
+  readonly kvBits?: string;
+  readonly tokensPerSecond?: string;
+  readonly bandwidth?: string;
+  readonly models?: string[];
+  readonly metric?: string;
+  readonly task?: string;
+  readonly family?: string;
+  readonly predict: boolean;
+  readonly run?: boolean;
+  readonly json?: boolean;
+}
+
+/** Adds `kbit recommend`. */
+export function addRecommendCommand(program: Command): void {
+  program
+    .command("recommend")
+    .description("Say which model at which spec is best within a budget, from your own results.")
+    .requiredOption("--db <file>", "the store of a study")
+    .option("--budget <size>", "bytes of all tensor data, such as 2MB or 1.5GiB")
+    .option("--memory <size>", "bytes in all: weights, cache of keys and values, activations")
+    .option("--context <tokens>", "with --memory: tokens held of each sequence (default: 2048)")
+    .option("--batch <n>", "with --memory: sequences at a time (default: 1)")
+    .option("--kv-bits <bits>", "with --memory: bits of a key or value (default: 16)")
+    .option("--tokens-per-second <n>", "at least this fast, with --bandwidth")
+    .option("--bandwidth <size>", "what memory delivers a second, such as 50GB")
+    .option("--models <paths..>", "checkpoints or their folder, for the shapes that cache and activations depend on")
+    .option("--metric <name>", "compare by this metric")
+    .option("--task <name>", "compare on this task")
+    .option("--family <name>", "only this family")
+    .option("--no-predict", "only what was measured, nothing that a law predicts")
+    .option("--run", "measure what would most likely change the answer, and answer again")
+    .option("--json", "print one JSON document")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  kbit recommend --db results.db --budget 2MB
+  kbit recommend --db results.db --memory 1GB --context 4096 --batch 8 --kv-bits 8 --models models/ --json`,
+    )
+    .action(runRecommend);
+}
+
+async function runRecommend(flags: Flags): Promise<void> {
+  const { db, json, run } = flags;
+  let rows = await readRows(db);
+  const options = {
+    ...readQuestion(flags),
+    metric: flags.metric,
+    task: flags.task,
+    family: flags.family,
+    predict: flags.predict,
+  };
+  const needsShapes = options.workload !== undefined || options.speed !== undefined;
+  const shapes = needsShapes ? await readShapes(rows, flags.models) : undefined;
+  let advice = recommend(rows, { ...options, shapes });
+  if (run && advice.nextExperiment !== null) {
+    await measure(advice.nextExperiment, db, json === true);
+    rows = await readRows(db);
+    advice = recommend(rows, { ...options, shapes });
+  }
+  if (json) printJson(summarizeAdvice(advice));
+  else printAdvice(advice);
+}
+
+/** Budget, workload and speed of the flags. @throws InputError for what is missing or contradicts */
+function readQuestion(flags: Flags) {
+  const { budget, memory, context, batch, kvBits, tokensPerSecond, bandwidth } = flags;
+  if ((budget === undefined) === (memory === undefined))
+    throw new InputError("Say how much there is: either --budget SIZE for the file, or --memory SIZE for running it.");
+  if (memory === undefined && (context ?? batch ?? kvBits) !== undefined && bandwidth === undefined)
+    throw new InputError("--context, --batch and --kv-bits go with --memory SIZE, not with --budget.");
+  if ((tokensPerSecond === undefined) !== (bandwidth === undefined))
+    throw new InputError(
+      "--tokens-per-second and --bandwidth go together: the speed that is wanted, and what memory delivers.",
+    );
+  const workload: Workload = {
+    context: readCount("--context", context, 2048, 1e9),
+    batch: readCount("--batch", batch, 1, 1e6),
+    kvBits: readCount("--kv-bits", kvBits, 16, 32),
+  };
+  const speed =
+    tokensPerSecond === undefined || bandwidth === undefined
+      ? undefined
+      : {
+          tokensPerSecond: readPositive("--tokens-per-second", tokensPerSecond),
+          bandwidth: parseBytes(bandwidth.replace(/\/s$/, ""), "--bandwidth"),
+        };
+  if (memory !== undefined) return { budget: parseBytes(memory, "--memory"), workload, speed };
+  return { budget: parseBytes(budget!, "--budget"), workload: undefined, speed };
+}
+
+function readCount(option: string, text: string | undefined, fallback: number, most: number): number {
+  if (text === undefined) return fallback;
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= most) return value;
+  throw new InputError(`${option} ${text} is not a whole number from 1 to ${most}.`);
+}
+
+function readPositive(option: string, text: string): number {
+  const value = Number(text);
+  if (value > 0 && Number.isFinite(value)) return value;
+  throw new InputError(`${option} ${text} is not a number above 0.`);
+}
+
+/** Shapes by model name, from the paths given, else from where the rows say that their models were, if they still are. */
+async function readShapes(rows: readonly ResultRow[], paths: readonly string[] | undefined) {
+  const shapes = new Map<string, ModelShape>();
+  const models =
+    paths === undefined
+      ? [...new Map(rows.flatMap((row) => (row.paths ? [[row.model.name, row.paths.model]] : []))).entries()].map(
+          ([name, path]) => ({ name, path }),
+        )
+      : findModels({ paths }, process.cwd());
+  for (const { name, path } of models) {
+    try {
+      shapes.set(name, await readShape(path));
+    } catch (error) {
+      if (paths !== undefined || !(error instanceof InputError)) throw error;
+    }
+  }
+  return shapes;
+}
+
+async function readShape(path: string): Promise<ModelShape> {
+  const checkpoint = await openCheckpoint(path);
+  try {
+    const { shape } = describeDecoder(checkpoint.config, checkpoint.tensors, checkpoint.source);
+    return { ...shape, layers: shape.windows.length };
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** Runs one experiment into the store. @throws InputError where a row does not say where model and data were */
+async function measure({ candidate }: NextExperiment, db: string, isQuiet: boolean): Promise<void> {
+  const { row, spec } = candidate;
+  if (row.paths === undefined || row.key.task !== "perplexity")
+    throw new InputError(
+      `--run cannot tell where model and text of ${candidate.name} are; run ${commandOf(candidate)} by hand.`,
+    );
+  const [, window, stride] = /^windows-(\d+)-stride-(\d+)$/.exec(row.key.profile) ?? [];
+  const limit = candidate.source === "measured" ? undefined : (row.key.limit ?? undefined);
+  const study = createStudy({
+    models: [row.paths.model],
+    specs: [spec],
+    text: row.paths.data,
+    window: Number(window),
+    stride: Number(stride),
+    limit,
+  });
+  const named = {
+    ...study,
+    models: study.models.map((model) => ({ ...model, name: candidate.name, family: candidate.family })),
+  };
+  const store = await openStore(db);
+  try {
+    const { failures } = await runInTerminal(named, store, { isQuiet });
+    if (failures.length > 0) throw new InputError(failures[0].reason);
+  } finally {
+    await store.close();
+  }
+}

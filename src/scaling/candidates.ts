@@ -1,0 +1,168 @@
+// What can be chosen: every model at every spec that was measured, and those that a law fitted to the family predicts.
+// A law fills cells of the grid of measured models and measured specs; it never makes up a size or a precision.
+
+import { InputError } from "../input-error.ts";
+import type { ResultRow } from "../result.ts";
+import { createUncertainty } from "./contrast.ts";
+import { type MetricFacts, readMetric } from "./metrics.ts";
+import { describeSpecs, observe } from "./observations.ts";
+import { type LawChoice, selectLaw } from "./select-law.ts";
+import { groupBy, modelKey } from "./series.ts";
+
+/** A model at a spec with what is known of it. */
+export interface Candidate {
+  /** Key of the model, name and spec. */
+  readonly model: string;
+  readonly name: string;
+  readonly family: string;
+  readonly spec: string;
+  readonly bitsPerWeight: number;
+  /** Bytes of all tensor data. */
+  readonly bytes: number;
+  readonly value: number;
+  /** Null where it is not known. */
+  readonly standardError: number | null;
+  /** Of Student's t for intervals. */
+  readonly degrees: number;
+  readonly source: "measured" | "predicted";
+  /** The row; of a prediction, one of the same model, which says how it would be measured. */
+  readonly row: ResultRow;
+}
+
+/** A family and its law. */
+export interface FamilyLaw {
+  readonly family: string;
+  readonly choice?: LawChoice;
+  /** Why there is none. */
+  readonly whyNot?: string;
+}
+
+/** Measured rows as candidates. */
+export function listMeasured(rows: readonly ResultRow[], metric: MetricFacts): Candidate[] {
+  return rows.flatMap((row): Candidate[] => {
+    const reading = readMetric(row, metric);
+    if (reading === undefined || !Number.isFinite(reading.value)) return [];
+    return [
+      {
+        ...nameCandidate(row),
+        spec: row.key.spec,
+        bitsPerWeight: row.bitsPerWeight,
+        bytes: row.bits.total / 8,
+        ...reading,
+        degrees: 1e9,
+        source: "measured",
+      },
+    ];
+  });
+}
+
+function nameCandidate(row: ResultRow) {
+  return { model: modelKey(row), name: row.model.name, family: row.model.family, row };
+}
+
+/** What the laws of the families predict for cells that were not measured; a family without intervals predicts nothing. */
+export function listPredicted(
+  rows: readonly ResultRow[],
+  metric: MetricFacts,
+): { candidates: Candidate[]; laws: FamilyLaw[] } {
+  const laws: FamilyLaw[] = [];
+  const candidates: Candidate[] = [];
+  for (const [family, members] of groupBy(rows, (row) => row.model.family)) {
+    let choice: LawChoice;
+    try {
+      choice = selectLaw(observe(members, metric));
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      laws.push({ family, whyNot: error.message });
+      continue;
+    }
+    const { fit } = choice.best;
+    if (fit.noise.sharedDegrees < 1) {
+      laws.push({ family, whyNot: "Three models leave a law without intervals." });
+      continue;
+    }
+    laws.push({ family, choice });
+    candidates.push(...predictCells(members, metric, choice));
+  }
+  return { candidates, laws };
+}
+
+function predictCells(rows: readonly ResultRow[], metric: MetricFacts, { best: { fit } }: LawChoice): Candidate[] {
+  const uncertainty = createUncertainty(fit);
+  const describe = describeSpecs(rows.map((row) => row.key.spec));
+  const specs = groupBy(
+    rows.filter((row) => row.bitsPerWeight < 16),
+    (row) => row.key.spec,
+  );
+  const models = [...groupBy(rows, modelKey).values()];
+  return models.flatMap((own) => {
+    const measured = new Set(own.map((row) => row.key.spec));
+    return [...specs].flatMap(([spec, examples]): Candidate[] => {
+      if (measured.has(spec)) return [];
+      const example = nearestInSize(examples, own[0]);
+      const bytes = predictBytes(own, example, rows);
+      const { parameters, nonEmbeddingParameters } = own[0].model;
+      const size = nonEmbeddingParameters > 0 ? nonEmbeddingParameters : parameters;
+      const place = { size, bits: example.bitsPerWeight, ...describe(spec) };
+      const { value, standardError, degrees } = uncertainty.estimate([
+        { coefficient: 1, ...place, model: modelKey(own[0]) },
+      ]);
+      if (bytes === null || !Number.isFinite(value) || standardError === null) return [];
+      const read = metric.better === "lower" ? value : 1 - value;
+      return [
+        {
+          ...nameCandidate(own[0]),
+          spec,
+          bitsPerWeight: example.bitsPerWeight,
+          bytes,
+          value: read,
+          standardError,
+          degrees,
+          source: "predicted",
+        },
+      ];
+    });
+  });
+}
+
+function nearestInSize(rows: readonly ResultRow[], { model }: ResultRow): ResultRow {
+  const distance = (row: ResultRow) => Math.abs(Math.log(row.model.parameters / model.parameters));
+  return rows.reduce((a, b) => (distance(b) < distance(a) ? b : a));
+}
+
+// Quantized matrices take as many bits a weight as in the model that has them at this spec; the rest is as this model
+// stores it beside other specs of the same options on embeddings and head.
+function predictBytes(own: readonly ResultRow[], example: ResultRow, rows: readonly ResultRow[]): number | null {
+  const options = (spec: string) =>
+    spec
+      .split(":")
+      .filter((word) => word === "embed" || word === "head")
+      .join(":");
+  const twin = own.find((row) => row.bits.quantized > 0 && options(row.key.spec) === options(example.key.spec));
+  if (twin !== undefined && example.model.quantizedParameters > 0) {
+    const rest = twin.bits.total - twin.bits.quantized;
+    const perWeight = example.bits.quantized / example.model.quantizedParameters;
+    return Math.round((rest + perWeight * twin.model.quantizedParameters) / 8);
+  }
+  // No row of this model says what is left unquantized: take the share that models of the family keep, by the baseline.
+  const baseline = own.find((row) => row.bitsPerWeight >= 16);
+  const reference = rows.find(
+    (row) => modelKey(row) === modelKey(example) && row.bitsPerWeight === baseline?.bitsPerWeight,
+  );
+  if (baseline === undefined || reference === undefined) return null;
+  const others = rows.filter((row) => row.key.spec === example.key.spec);
+  const shares = others.flatMap((row) => {
+    const full = rows.find((one) => modelKey(one) === modelKey(row) && one.bitsPerWeight === baseline.bitsPerWeight);
+    return full
+      ? [
+          {
+            distance: Math.abs(Math.log(full.bits.total / baseline.bits.total)),
+            share: row.bits.total / full.bits.total,
+          },
+        ]
+      : [];
+  });
+  if (shares.length === 0) return null;
+  const nearest = shares.reduce((a, b) => (b.distance < a.distance ? b : a));
+  return Math.round((baseline.bits.total * nearest.share) / 8);
+}

@@ -1,0 +1,78 @@
+// Which single experiment would most likely change a recommendation: the one with the largest expected gain.
+// What an experiment would give is as uncertain as its prediction; one that was done on a part of the data can be done on all.
+
+import type { Candidate } from "./candidates.ts";
+import { advantage, type MetricFacts } from "./metrics.ts";
+import { normalProbability } from "./statistics.ts";
+
+/** An experiment that is worth doing. */
+export interface NextExperiment {
+  readonly candidate: Candidate;
+  /** Probability that it changes the recommendation. */
+  readonly chance: number;
+  /** By how much the chosen value is expected to improve for it, in the metric's unit. */
+  readonly expectedGain: number;
+  /** One sentence. */
+  readonly reason: string;
+}
+
+/**
+ * The experiment of largest expected gain, `E max(0, d)` with `d` normal: for a prediction, how much better it may be
+ * than the best; for a best that is a prediction, how much worse than the next; for a measurement on a part of the data, how
+ * much better it may be than the best on all of it. Null where no experiment has a chance of one in a thousand.
+ *
+ * @param candidates - those that fit, the recommended one first
+ */
+export function chooseNextExperiment(candidates: readonly Candidate[], metric: MetricFacts): NextExperiment | null {
+  const [best, ...others] = candidates;
+  if (best === undefined) return null;
+  const options = others.flatMap((one): NextExperiment[] => {
+    const isPartial = one.source === "measured" && one.row.key.limit !== null;
+    if (one.standardError === null || !(one.source === "predicted" || isPartial)) return [];
+    const error = isPartial ? Math.hypot(one.standardError, best.standardError ?? 0) : one.standardError;
+    const gain = expectGain(advantage(metric, one.value, best.value), error);
+    const how = isPartial ? "was measured on a part of the data only" : "was not measured; the law predicts it";
+    return [
+      {
+        candidate: one,
+        ...gain,
+        reason: `${one.name} at ${one.spec} ${how}, and it would be the best with a chance of ${percent(gain.chance)}.`,
+      },
+    ];
+  });
+  if (best.source === "predicted" && best.standardError !== null) {
+    const measured = others.find((one) => one.source === "measured");
+    if (measured === undefined)
+      options.push({
+        candidate: best,
+        chance: 1,
+        expectedGain: 0,
+        reason: `${best.name} at ${best.spec} is the best by prediction only.`,
+      });
+    else {
+      const gain = expectGain(advantage(metric, measured.value, best.value), best.standardError);
+      options.push({
+        candidate: best,
+        ...gain,
+        reason: `The best is a prediction; measured, it would lose to ${measured.name} at ${measured.spec} with a chance of ${percent(gain.chance)}.`,
+      });
+    }
+  }
+  const chosen = options.reduce<NextExperiment | null>(
+    (a, b) => (a === null || b.expectedGain > a.expectedGain ? b : a),
+    null,
+  );
+  return chosen !== null && chosen.chance >= 1e-3 ? chosen : null;
+}
+
+function expectGain(mean: number, error: number): { chance: number; expectedGain: number } {
+  if (!(error > 0)) return { chance: mean > 0 ? 1 : 0, expectedGain: Math.max(0, mean) };
+  const z = mean / error;
+  const density = Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI);
+  const chance = normalProbability(z);
+  return { chance, expectedGain: mean * chance + error * density };
+}
+
+function percent(share: number): string {
+  return share < 0.01 ? "less than 1 %" : `${Math.round(100 * share)} %`;
+}

@@ -1,0 +1,96 @@
+// Rows that a recommendation may compare, of all families at once: one task, measured in one way, by one metric that
+// means the same for all their tokenizers.
+
+import { InputError } from "../input-error.ts";
+import type { ResultRow } from "../result.ts";
+import { averageAccuracies, meanAccuracyTask } from "./mean-accuracy.ts";
+import { defaultMetric, findMetric, type MetricFacts, metrics, readMetric } from "./metrics.ts";
+import { groupBy, modelKey } from "./series.ts";
+
+/** Which rows are wanted; what is absent is chosen. */
+export interface PoolFilter {
+  readonly metric?: string;
+  readonly task?: string;
+  readonly family?: string;
+}
+
+/** Comparable rows. */
+export interface Pool {
+  readonly task: string;
+  readonly metric: MetricFacts;
+  readonly rows: readonly ResultRow[];
+  /** Sentences on what was left out to keep rows comparable. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * The largest set of comparable rows: that of most models, then a text before tasks, then most rows.
+ *
+ * @throws InputError if nothing is left, or if models of different tokenizers share no metric that may compare them
+ */
+export function choosePool(rows: readonly ResultRow[], filter: PoolFilter = {}): Pool {
+  if (rows.length === 0) throw new InputError("The store holds no results; kbit study run makes some.");
+  const wanted = filter.metric === undefined ? undefined : findMetric(filter.metric);
+  const all = [...rows, ...averageAccuracies(rows)].filter(
+    (row) =>
+      (filter.family === undefined || row.model.family === filter.family) &&
+      (filter.task === undefined || row.key.task === filter.task) &&
+      (wanted === undefined || readMetric(row, wanted) !== undefined),
+  );
+  const groups = [...groupBy(all, conditions).values()].filter(
+    (group) => (wanted ?? defaultMetric(group)) !== undefined,
+  );
+  if (groups.length === 0) {
+    const asked = [
+      filter.family && `of family ${filter.family}`,
+      filter.task && `on ${filter.task}`,
+      wanted && `with ${wanted.name}`,
+    ];
+    throw new InputError(`The store has no results ${asked.filter(Boolean).join(" ")} that can be compared.`);
+  }
+  const models = (group: readonly ResultRow[]) => new Set(group.map(modelKey)).size;
+  const isText = (group: readonly ResultRow[]) => Number(group[0].key.task === "perplexity");
+  groups.sort((a, b) => models(b) - models(a) || isText(b) - isText(a) || b.length - a.length);
+  const [group, ...others] = groups;
+  const metric = chooseMetric(group, wanted);
+  const usable = group.filter((row) => readMetric(row, metric) !== undefined);
+  const notes: string[] = [];
+  const { task } = group[0].key;
+  const left = others
+    .filter((other) => other[0].key.task !== meanAccuracyTask)
+    .reduce((sum, other) => sum + other.length, 0);
+  if (left > 0)
+    notes.push(`Compared on ${task} by ${metric.name}; ${left} results of other tasks or conditions took no part.`);
+  if (usable.length < group.length)
+    notes.push(`${group.length - usable.length} results without ${metric.name} took no part.`);
+  return { task, metric, rows: usable, notes };
+}
+
+function chooseMetric(group: readonly ResultRow[], wanted: MetricFacts | undefined): MetricFacts {
+  const metric = wanted ?? defaultMetric(group)!;
+  const tokenizers = new Set(group.map((row) => row.key.tokenizerHash)).size;
+  if (tokenizers === 1 || !metric.perToken) return metric;
+  const fair = metrics.filter((one) => !one.perToken && one.better === "lower" && one.name !== "flips");
+  const shared = fair.find((one) => group.every((row) => readMetric(row, one) !== undefined));
+  if (wanted === undefined && shared !== undefined) return shared;
+  const hint = shared ? `--metric ${shared.name}` : "--family";
+  throw new InputError(
+    `These models have ${tokenizers} tokenizers, and ${metric.name} is by the token: it cannot compare them; use ${hint}.`,
+  );
+}
+
+// The profile of a text names windows by tokens: for models of one tokenizer it must agree, for others it cannot.
+function conditions({ key }: ResultRow): string {
+  const { quantizer, model, task } = key.versions;
+  return JSON.stringify([
+    key.task,
+    key.taskVersion,
+    key.dataHash,
+    key.limit,
+    key.profile,
+    key.computeType,
+    quantizer,
+    model,
+    task,
+  ]);
+}

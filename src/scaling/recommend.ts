@@ -1,0 +1,229 @@
+// The advice: the model and spec that are best within a budget, what comes next, and how sure that is.
+// Discrete: whole models at whole specs, measured or predicted by the family's law; nothing between two sizes or beyond them.
+
+import { InputError } from "../input-error.ts";
+import type { ResultRow } from "../result.ts";
+import { type Candidate, type FamilyLaw, listMeasured, listPredicted } from "./candidates.ts";
+import { countCacheBytes, countWorkspaceBytes, type ModelShape, type Workload } from "./memory.ts";
+import { advantage, type MetricFacts } from "./metrics.ts";
+import { chooseNextExperiment, type NextExperiment } from "./next-experiment.ts";
+import { computePairedError } from "./paired.ts";
+import { choosePool, type PoolFilter } from "./pool.ts";
+import { findUnstable, type StabilityOptions } from "./stability.ts";
+import { tQuantile } from "./statistics.ts";
+
+/** What is asked. */
+export interface RecommendOptions extends PoolFilter, StabilityOptions {
+  /** In bytes: of all tensor data, or with a workload of everything that running takes. */
+  readonly budget: number;
+  readonly workload?: Workload;
+  /** Tokens a second of each sequence that are wanted, and bytes a second that memory delivers. */
+  readonly speed?: { readonly tokensPerSecond: number; readonly bandwidth: number };
+  /** Shapes by the name of the model. */
+  readonly shapes?: ReadonlyMap<string, ModelShape>;
+  /** False: only what was measured. */
+  readonly predict?: boolean;
+}
+
+/** A candidate with what it takes. */
+export interface Option extends Candidate {
+  /** Bytes that the budget is charged. */
+  readonly needed: number;
+  readonly cacheBytes: number | null;
+  readonly workspaceBytes: number | null;
+  readonly tokensPerSecond: number | null;
+  /** 95 %; null where the error is not known. */
+  readonly interval: readonly [number, number] | null;
+}
+
+/** One that is not the best, and by how much. */
+export interface Alternative extends Option {
+  /** How much worse than the best, in the metric's unit. */
+  readonly difference: number;
+  /** 95 %; null where an error is not known. */
+  readonly differenceInterval: readonly [number, number] | null;
+}
+
+/** The advice. */
+export interface Recommendation {
+  readonly task: string;
+  readonly metric: MetricFacts;
+  readonly budget: number;
+  /** Null where nothing fits; `answer` says why. */
+  readonly best: Option | null;
+  /** The next best, at most three. */
+  readonly alternatives: readonly Alternative[];
+  /** The Pareto front around the budget, ascending by size. */
+  readonly frontier: readonly (Option & { readonly fits: boolean })[];
+  readonly nextExperiment: NextExperiment | null;
+  /** One sentence. */
+  readonly answer: string;
+  readonly assumptions: readonly string[];
+  readonly laws: readonly FamilyLaw[];
+}
+
+/**
+ * What to choose within a budget.
+ *
+ * @throws InputError for a budget that is not positive, or rows that cannot be compared
+ */
+export function recommend(rows: readonly ResultRow[], options: RecommendOptions): Recommendation {
+  const { budget, shapes, predict = true } = options;
+  if (!(budget > 0 && Number.isFinite(budget)))
+    throw new InputError(`A budget of ${budget} bytes is not a positive size.`);
+  const pool = choosePool(rows, options);
+  const { metric, task } = pool;
+  const unstable = new Set(findUnstable(rows, options).map((one) => one.row));
+  const stable = pool.rows.filter((row) => !unstable.has(row) && !hasUnstableMember(row, unstable));
+  const measured = listMeasured(stable, metric);
+  const { candidates: predicted, laws } = predict ? listPredicted(stable, metric) : { candidates: [], laws: [] };
+  const all = [...measured, ...predicted].map((one) => weigh(one, options, shapes?.get(one.name)));
+  const byValue = (a: Option, b: Option) => -advantage(metric, a.value, b.value) || a.needed - b.needed;
+  const isAllowed = (one: Option) => fitsLength(one, options) && isFast(one, options);
+  const fits = (one: Option) => one.needed <= budget && isAllowed(one);
+  const fitting = all.filter(fits).sort(byValue);
+  const [best = null, ...others] = fitting;
+  return {
+    task,
+    metric,
+    budget,
+    best,
+    alternatives: best === null ? [] : others.slice(0, 3).map((one) => compare(best, one, metric)),
+    frontier: frontierAround(all.filter(isAllowed), budget, metric).map((one) => ({ ...one, fits: fits(one) })),
+    nextExperiment: chooseNextExperiment(fitting, metric),
+    answer: answerIn(best, others[0], all, options, metric),
+    assumptions: [...pool.notes, ...listAssumptions(all, best, options, laws, unstable.size)],
+    laws,
+  };
+}
+
+function hasUnstableMember(row: ResultRow, unstable: ReadonlySet<ResultRow>): boolean {
+  return "members" in row && (row as { members: readonly ResultRow[] }).members.some((one) => unstable.has(one));
+}
+
+function weigh(one: Candidate, { workload, speed }: RecommendOptions, shape: ModelShape | undefined): Option {
+  const cacheBytes = workload && shape ? countCacheBytes(shape, workload) : null;
+  const workspaceBytes = workload && shape ? countWorkspaceBytes(shape, workload) : null;
+  const read = one.bytes + (cacheBytes ?? 0);
+  const half = one.standardError === null ? null : tQuantile(0.975, one.degrees) * one.standardError;
+  return {
+    ...one,
+    needed: one.bytes + (cacheBytes ?? 0) + (workspaceBytes ?? 0),
+    cacheBytes,
+    workspaceBytes,
+    tokensPerSecond: speed ? speed.bandwidth / read : null,
+    interval: half === null ? null : [one.value - half, one.value + half],
+  };
+}
+
+function isFast({ tokensPerSecond }: Option, { speed }: RecommendOptions): boolean {
+  return speed === undefined || tokensPerSecond === null || tokensPerSecond >= speed.tokensPerSecond;
+}
+
+function fitsLength({ name }: Option, { workload, shapes }: RecommendOptions): boolean {
+  const shape = shapes?.get(name);
+  return workload === undefined || shape === undefined || workload.context <= shape.maxLength;
+}
+
+// Measured on the same documents, the error is paired; else both errors count in full.
+function compare(best: Option, one: Option, metric: MetricFacts): Alternative {
+  const difference = advantage(metric, best.value, one.value);
+  const parts = [
+    { row: best.row, factor: 1 },
+    { row: one.row, factor: -1 },
+  ];
+  const bothMeasured = best.source === "measured" && one.source === "measured";
+  const paired = bothMeasured ? computePairedError(parts, metric) : null;
+  const unpaired =
+    best.standardError === null || one.standardError === null
+      ? null
+      : Math.hypot(best.standardError, one.standardError);
+  const error = paired ?? unpaired;
+  const half = error === null ? null : tQuantile(0.975, Math.min(best.degrees, one.degrees)) * error;
+  return { ...one, difference, differenceInterval: half === null ? null : [difference - half, difference + half] };
+}
+
+/** Up to three steps of the front that fit and two beyond. */
+function frontierAround(all: readonly Option[], budget: number, metric: MetricFacts): Option[] {
+  const front: Option[] = [];
+  for (const one of [...all].sort((a, b) => a.needed - b.needed || -advantage(metric, a.value, b.value))) {
+    const last = front.at(-1);
+    if (last === undefined || advantage(metric, one.value, last.value) > 0) front.push(one);
+  }
+  const inside = front.filter((one) => one.needed <= budget).length;
+  return front.slice(Math.max(0, inside - 3), inside + 2);
+}
+
+function answerIn(
+  best: Option | null,
+  second: Option | undefined,
+  all: readonly Option[],
+  options: RecommendOptions,
+  metric: MetricFacts,
+): string {
+  const size = formatBytes(options.budget);
+  if (all.length === 0) return "No stable result can be compared, so nothing can be recommended.";
+  if (best === null) {
+    const smallest = all.reduce((a, b) => (b.needed < a.needed ? b : a));
+    if (smallest.needed > options.budget)
+      return `Nothing fits in ${size}: the smallest is ${smallest.name} at ${smallest.spec}, which takes ${formatBytes(smallest.needed)}. A smaller model was not measured, and none is made up.`;
+    const reasons = [options.speed && "fast enough", options.workload && "made for that context"].filter(Boolean);
+    return `Nothing that fits in ${size} is ${reasons.join(" and ")}.`;
+  }
+  const how = best.source === "predicted" ? ", by prediction" : "";
+  const sentence = `Within ${size}: ${best.name} at ${best.spec}, ${formatBytes(best.needed)}${how}.`;
+  if (second === undefined) return `${sentence} Nothing else that was measured fits.`;
+  const { differenceInterval } = compare(best, second, metric);
+  const isClear = differenceInterval !== null && differenceInterval[0] > 0;
+  return isClear ? sentence : `${sentence} It cannot be told from ${second.name} at ${second.spec}.`;
+}
+
+function listAssumptions(
+  all: readonly Option[],
+  best: Option | null,
+  options: RecommendOptions,
+  laws: readonly FamilyLaw[],
+  unstable: number,
+): string[] {
+  const { budget, workload, speed } = options;
+  const lines = [
+    "Sizes are of all tensor data: codes, scales, codebooks, embeddings, head. A file adds its header, about 100 bytes a tensor.",
+  ];
+  const unknown = all.filter((one) => one.cacheBytes === null).length;
+  if (workload && unknown > 0)
+    lines.push(
+      "Cache and workspace are not counted for models whose shape is not known; pass --models FOLDER with their checkpoints.",
+    );
+  if (workload)
+    lines.push(
+      `Memory: weights, ${workload.kvBits}-bit keys and values of ${workload.batch} x ${workload.context} tokens, activations of one token a sequence in float32.`,
+    );
+  if (speed)
+    lines.push(
+      "Speed: every weight and the cache are read once for each token of the batch, at the bandwidth given; arithmetic costs nothing.",
+    );
+  const largest = Math.max(...all.map((one) => one.needed));
+  if (best !== null && budget > largest * 2)
+    lines.push(
+      `The budget is more than twice the largest that was measured (${formatBytes(largest)}); a larger model may be better, and nothing is extrapolated to one.`,
+    );
+  for (const { family, choice, whyNot } of laws) {
+    if (choice)
+      lines.push(
+        `${family}: unmeasured specs are predicted by "${choice.best.law.label}", ${choice.best.law.formula}.`,
+      );
+    else lines.push(`${family}: only what was measured counts. ${whyNot}`);
+  }
+  if (unstable > 0) lines.push(`${unstable} unstable results took no part.`);
+  if (all.some((one) => one.standardError === null))
+    lines.push("Some results have no standard error, so they have no interval.");
+  lines.push("The best of several noisy values is a little optimistic; intervals do not correct for that.");
+  return lines;
+}
+
+/** Decimal bytes, three digits. */
+export function formatBytes(bytes: number): string {
+  const units = ["B", "KB", "MB", "GB", "TB"];
+  const step = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)));
+  return `${Number((bytes / 1000 ** step).toPrecision(3))} ${units[step]}`;
+}
