@@ -5,11 +5,13 @@
 import { Command, CommanderError } from "commander";
 import { findNearest, InputError } from "../input-error.ts";
 import { addCompareCommand } from "./compare.ts";
+import { addClaimsCommand } from "./claims.ts";
 import { addDemoCommand } from "./demo.ts";
 import { addEvalCommand } from "./eval.ts";
 import { addGenerateCommand } from "./generate.ts";
 import { addInspectCommand } from "./inspect.ts";
 import { addQuantizeCommand } from "./quantize.ts";
+import { addRecommendCommand } from "./recommend.ts";
 import { addReportCommand } from "./report.ts";
 import { addStudyCommand } from "./study.ts";
 import { version } from "./version.ts";
@@ -25,6 +27,8 @@ function createProgram(): Command {
     addDemoCommand,
     addStudyCommand,
     addReportCommand,
+    addClaimsCommand,
+    addRecommendCommand,
     addQuantizeCommand,
     addInspectCommand,
     addEvalCommand,
