@@ -66,11 +66,11 @@ async function runClaims({ db, family, cut, json }: ClaimsOptions): Promise<void
   }
 }
 
-/** All results of a store. @throws InputError if there is none */
+/** All results of a store with their documents. @throws InputError if there is none */
 export async function readRows(path: string): Promise<ResultRow[]> {
   const store = await openStore(path, { create: false });
   try {
-    return await store.rows();
+    return await store.rows({ documents: true });
   } finally {
     await store.close();
   }

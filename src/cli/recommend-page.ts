@@ -1,13 +1,14 @@
 // An advice on the terminal and as data: what `kbit recommend` shows.
 
 import { formatCommand } from "../report/command.ts";
-import type { ResultRow } from "../result.ts";
+import type { Candidate } from "../scaling/candidates.ts";
 import { formatBytes, type Option, type Recommendation } from "../scaling/recommend.ts";
 import { formatTable, paint, printLine } from "./terminal.ts";
 
-/** The command that measures a candidate. */
-export function commandOf({ row, spec }: { readonly row: ResultRow; readonly spec: string }): string {
-  const { task, profile, limit, dataHash } = row.key;
+/** The command that measures a candidate; one that was measured on a part of the data is measured on all of it. */
+export function commandOf({ row, spec, source }: Candidate): string {
+  const { task, profile, dataHash } = row.key;
+  const limit = source === "measured" ? null : row.key.limit;
   const { model: modelPath = null, data: dataPath = null } = row.paths ?? {};
   return formatCommand({ model: row.model.name, spec, task, profile, limit, dataHash, modelPath, dataPath });
 }
@@ -53,6 +54,7 @@ export function summarizeAdvice({
   alternatives,
   frontier,
   nextExperiment,
+  precision,
   answer,
   assumptions,
   laws,
@@ -79,10 +81,22 @@ export function summarizeAdvice({
       reason: nextExperiment.reason,
       command: commandOf(nextExperiment.candidate),
     },
+    precision,
     assumptions,
     laws: laws.map(({ family, choice, whyNot }) => ({
       family,
       whyNot,
+      law: choice?.best.law.name,
+      residuals: choice?.best.fit.observations.map(({ row, loss }, i) => {
+        const residual = choice.best.fit.residuals[i];
+        return {
+          model: row.model.name,
+          spec: row.key.spec,
+          measured: loss,
+          fitted: loss * Math.exp(-residual),
+          residual,
+        };
+      }),
       candidates: choice?.candidates.map(({ law, fit, heldOutError, heldOutErrorOfSize, problems }) => {
         const parameters = fit && Object.fromEntries(fit.parameters.map((one) => [one.name, one.value]));
         return {
@@ -106,6 +120,7 @@ export function printAdvice({
   alternatives,
   frontier,
   nextExperiment,
+  precision,
   answer,
   assumptions,
 }: Recommendation): void {
@@ -158,6 +173,10 @@ export function printAdvice({
       )}`,
     );
   }
+  if (precision !== null && precision.chances.length > 1)
+    printLine(
+      `\nAt exactly this size by the curves of ${precision.family}, as far as the documents tell: ${precision.optimal.join(", ")} bits may be best.`,
+    );
   printLine(
     nextExperiment === null
       ? "\nNo single experiment here is likely to change this."

@@ -4,8 +4,9 @@
 import { InputError } from "../input-error.ts";
 import type { ResultRow } from "../result.ts";
 import { createUncertainty } from "./contrast.ts";
-import { type MetricFacts, readMetric } from "./metrics.ts";
+import { advantage, type MetricFacts, readMetric } from "./metrics.ts";
 import { describeSpecs, observe } from "./observations.ts";
+import { computePairedError, readDeviations } from "./paired.ts";
 import { type LawChoice, selectLaw } from "./select-law.ts";
 import { groupBy, modelKey } from "./series.ts";
 
@@ -35,6 +36,34 @@ export interface FamilyLaw {
   readonly choice?: LawChoice;
   /** Why there is none. */
   readonly whyNot?: string;
+}
+
+/** How much better one candidate is than another. */
+export interface CandidateDifference {
+  /** In the metric's unit. */
+  readonly value: number;
+  /** Null where an error is not known. */
+  readonly standardError: number | null;
+  readonly degrees: number;
+}
+
+/**
+ * How much better `a` is than `b`: of two rows on the same documents with the paired error and a degree of freedom for
+ * each document but one (of a text: block of windows), else as if their errors had nothing in common.
+ */
+export function measureDifference(metric: MetricFacts, a: Candidate, b: Candidate): CandidateDifference {
+  const value = advantage(metric, a.value, b.value);
+  if (a.source === "measured" && b.source === "measured") {
+    const parts = [
+      { row: a.row, factor: 1 },
+      { row: b.row, factor: -1 },
+    ];
+    const standardError = computePairedError(parts, metric);
+    if (standardError !== null) return { value, standardError, degrees: readDeviations(a.row, metric)!.length - 1 };
+  }
+  const known = a.standardError !== null && b.standardError !== null;
+  const standardError = known ? Math.hypot(a.standardError!, b.standardError!) : null;
+  return { value, standardError, degrees: Math.min(a.degrees, b.degrees) };
 }
 
 /** Measured rows as candidates. */

@@ -1,7 +1,7 @@
 // Which single experiment would most likely change a recommendation: the one with the largest expected gain.
 // What an experiment would give is as uncertain as its prediction; one that was done on a part of the data can be done on all.
 
-import type { Candidate } from "./candidates.ts";
+import { type Candidate, measureDifference } from "./candidates.ts";
 import { advantage, type MetricFacts } from "./metrics.ts";
 import { normalProbability } from "./statistics.ts";
 
@@ -29,8 +29,8 @@ export function chooseNextExperiment(candidates: readonly Candidate[], metric: M
   const options = others.flatMap((one): NextExperiment[] => {
     const isPartial = one.source === "measured" && one.row.key.limit !== null;
     if (one.standardError === null || !(one.source === "predicted" || isPartial)) return [];
-    const error = isPartial ? Math.hypot(one.standardError, best.standardError ?? 0) : one.standardError;
-    const gain = expectGain(advantage(metric, one.value, best.value), error);
+    const { value, standardError } = measureDifference(metric, one, best);
+    const gain = expectGain(value, (isPartial ? standardError : null) ?? one.standardError);
     const how = isPartial ? "was measured on a part of the data only" : "was not measured; the law predicts it";
     return [
       {

@@ -3,12 +3,12 @@
 
 import { InputError } from "../input-error.ts";
 import type { ResultRow } from "../result.ts";
-import { type Candidate, type FamilyLaw, listMeasured, listPredicted } from "./candidates.ts";
+import { type Candidate, type FamilyLaw, listMeasured, listPredicted, measureDifference } from "./candidates.ts";
 import { countCacheBytes, countWorkspaceBytes, type ModelShape, type Workload } from "./memory.ts";
 import { advantage, type MetricFacts } from "./metrics.ts";
 import { chooseNextExperiment, type NextExperiment } from "./next-experiment.ts";
-import { computePairedError } from "./paired.ts";
 import { choosePool, type PoolFilter } from "./pool.ts";
+import { type PrecisionEvidence, weighPrecisions } from "./precision-evidence.ts";
 import { findUnstable, type StabilityOptions } from "./stability.ts";
 import { tQuantile } from "./statistics.ts";
 
@@ -56,6 +56,8 @@ export interface Recommendation {
   /** The Pareto front around the budget, ascending by size. */
   readonly frontier: readonly (Option & { readonly fits: boolean })[];
   readonly nextExperiment: NextExperiment | null;
+  /** Precisions at exactly this budget by the curves of the family with most models; null with a workload or outside them. */
+  readonly precision: PrecisionEvidence | null;
   /** One sentence. */
   readonly answer: string;
   readonly assumptions: readonly string[];
@@ -91,6 +93,7 @@ export function recommend(rows: readonly ResultRow[], options: RecommendOptions)
     alternatives: best === null ? [] : others.slice(0, 3).map((one) => compare(best, one, metric)),
     frontier: frontierAround(all.filter(isAllowed), budget, metric).map((one) => ({ ...one, fits: fits(one) })),
     nextExperiment: chooseNextExperiment(fitting, metric),
+    precision: options.workload ? null : weighPrecisions(stable, metric, 8 * budget),
     answer: answerIn(best, others[0], all, options, metric),
     assumptions: [...pool.notes, ...listAssumptions(all, best, options, laws, unstable.size)],
     laws,
@@ -125,22 +128,10 @@ function fitsLength({ name }: Option, { workload, shapes }: RecommendOptions): b
   return workload === undefined || shape === undefined || workload.context <= shape.maxLength;
 }
 
-// Measured on the same documents, the error is paired; else both errors count in full.
 function compare(best: Option, one: Option, metric: MetricFacts): Alternative {
-  const difference = advantage(metric, best.value, one.value);
-  const parts = [
-    { row: best.row, factor: 1 },
-    { row: one.row, factor: -1 },
-  ];
-  const bothMeasured = best.source === "measured" && one.source === "measured";
-  const paired = bothMeasured ? computePairedError(parts, metric) : null;
-  const unpaired =
-    best.standardError === null || one.standardError === null
-      ? null
-      : Math.hypot(best.standardError, one.standardError);
-  const error = paired ?? unpaired;
-  const half = error === null ? null : tQuantile(0.975, Math.min(best.degrees, one.degrees)) * error;
-  return { ...one, difference, differenceInterval: half === null ? null : [difference - half, difference + half] };
+  const { value, standardError, degrees } = measureDifference(metric, best, one);
+  const half = standardError === null ? null : tQuantile(0.975, degrees) * standardError;
+  return { ...one, difference: value, differenceInterval: half === null ? null : [value - half, value + half] };
 }
 
 /** Up to three steps of the front that fit and two beyond. */
