@@ -5,16 +5,31 @@ import { InputError } from "../input-error.ts";
 
 /**
  * What a field must hold: `text`; `texts`, a list of at least two; `index`, a whole number from 0 as a number or in
- * digits, as the harness's own files mix them; `value`, a text, number or boolean, read as text.
+ * digits, as the harness's own files mix them; `value`, a text, number or boolean, read as text; `labelled`, choices as ARC
+ * has them, `{ "text": [..], "label": [..] }`, as long as each other.
  */
-export type FieldKind = "text" | "texts" | "index" | "value";
+export type FieldKind = "text" | "texts" | "index" | "value" | "labelled";
+
+/** Choices and the label of each. */
+export interface LabelledTexts {
+  readonly text: readonly string[];
+  readonly label: readonly string[];
+}
+
+interface FieldTypes {
+  readonly text: string;
+  readonly texts: readonly string[];
+  readonly index: number;
+  readonly value: string;
+  readonly labelled: LabelledTexts;
+}
 
 /** Names and kinds of the fields that a task reads. */
 export type Fields = Readonly<Record<string, FieldKind>>;
 
 /** A checked document of the given fields. */
 export type Document<F extends Fields = Fields> = {
-  readonly [K in keyof F]: F[K] extends "text" | "value" ? string : F[K] extends "index" ? number : readonly string[];
+  readonly [K in keyof F]: FieldTypes[F[K]];
 };
 
 /**
@@ -58,7 +73,7 @@ function parseDocument<F extends Fields>(row: string, fields: F, where: string):
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
     throw new InputError(`${where} is not a JSON object; expected one with ${listFields(fields)}.`);
   }
-  const checked: Record<string, string | number | readonly string[]> = Object.create(null);
+  const checked: Record<string, FieldTypes[FieldKind]> = Object.create(null);
   for (const [name, kind] of Object.entries(fields)) {
     if (!Object.hasOwn(parsed, name)) {
       throw new InputError(`${where} has no field "${name}"; expected ${listFields(fields)}.`);
@@ -68,7 +83,7 @@ function parseDocument<F extends Fields>(row: string, fields: F, where: string):
   return checked as Document<F>;
 }
 
-function readField(value: unknown, kind: FieldKind, where: () => string): string | number | readonly string[] {
+function readField(value: unknown, kind: FieldKind, where: () => string): FieldTypes[FieldKind] {
   if (kind === "text" && typeof value === "string") return checkText(value, where);
   if (kind === "value" && typeof value === "string") return checkText(value, where);
   if (kind === "value" && (typeof value === "number" || typeof value === "boolean")) return String(value);
@@ -84,6 +99,13 @@ function readField(value: unknown, kind: FieldKind, where: () => string): string
   ) {
     return value.map((item) => checkText(item, where));
   }
+  if (kind === "labelled" && typeof value === "object" && value !== null) {
+    const { text, label } = value as { text?: unknown; label?: unknown };
+    const read = (part: unknown) => readField(part, "texts", where) as readonly string[];
+    if (Array.isArray(text) && Array.isArray(label) && text.length === label.length) {
+      return { text: read(text), label: read(label) };
+    }
+  }
   throw new InputError(`${where()} should be ${kindNames[kind]}, not ${showValue(value)}.`);
 }
 
@@ -92,6 +114,7 @@ const kindNames: Readonly<Record<FieldKind, string>> = {
   texts: "a list of at least two texts",
   index: "a whole number from 0",
   value: "a text, a number or a boolean",
+  labelled: 'an object with a list "text" and a list "label", one for each',
 };
 
 function checkText(text: string, where: () => string): string {

@@ -11,7 +11,12 @@ const spaces = new RegExp(`[${pythonSpaces}]+`);
 
 /** `text.strip()`. */
 export function strip(text: string): string {
-  return stripEnd(text.replace(leading, ""));
+  return stripEnd(stripStart(text));
+}
+
+/** `text.lstrip()`. */
+export function stripStart(text: string): string {
+  return text.replace(leading, "");
 }
 
 /** `text.rstrip()`. */

@@ -136,3 +136,29 @@ test("blank lines and Windows line ends do not count, and limit stops reading", 
   expect(() => parseDocuments(text, tasks["wikitext"].fields, "x")).toThrow(/x, line 5 is not JSON/);
   expect(() => parseDocuments("\n \n", tasks["wikitext"].fields, "x")).toThrow(/x holds no documents/);
 });
+
+const choices = { text: ["one", "two"], label: ["A", "B"] };
+
+test("labelled choices need as many labels as texts, and an answer among the labels", () => {
+  const arc = { question: "Q", choices, answerKey: "B" };
+  expect(prompt("arc_easy", arc)).toMatchObject({ choices: ["one", "two"], gold: 1 });
+  expect(() => prompt("arc_challenge", { ...arc, answerKey: "C" })).toThrow(
+    'Test, line 1 cannot be used: its answer "C" is none of the labels "A", "B".',
+  );
+  for (const wrong of [["one"], { text: ["one", "two"], label: ["A"] }, { text: "ab", label: "AB" }, null]) {
+    expect(() => prompt("openbookqa", { question_stem: "Q", choices: wrong, answerKey: "A" })).toThrow(
+      /field "choices" should be an object with a list "text" and a list "label"/,
+    );
+  }
+});
+
+test("COPA drops the period, joins with because or therefore, and keeps lm-eval's second space", () => {
+  const copa = { premise: " It rained. ", choice1: "Clouds came.", choice2: "X", question: "cause", label: 0 };
+  expect(prompt("copa", copa)).toMatchObject({
+    pairs: [
+      { context: "It rained because", continuation: "  clouds came." },
+      { context: "It rained because", continuation: "  x" },
+    ],
+  });
+  expect(() => prompt("copa", { ...copa, question: "why" })).toThrow(/"cause" or "effect"/);
+});
