@@ -61,9 +61,10 @@ export function describeSpecs(specs: readonly string[]): (spec: string) => SpecD
     if (new Set(same.map((one) => one.exponent)).size > 1) several.add(same[0].type);
   }
   return (spec) => {
-    const { type, exponent, block, rest } = splitSpec(spec);
+    const { type, exponent, form, block, rest } = splitSpec(spec);
     if (block === null) return { variant: "", block: referenceBlock };
-    const words = [type, ...(exponent !== "" && several.has(type) ? [exponent] : []), ...rest];
+    const own = [exponent !== "" && several.has(type) ? exponent : "", form].filter((word) => word !== "");
+    const words = [type, ...own, ...rest];
     const size = Number(block);
     if (size > 0) return { variant: words.join(":"), block: size };
     return { variant: [...words, block].join(":"), block: referenceBlock };
@@ -79,17 +80,26 @@ export interface SpecParts {
   readonly exponent: string;
   /** A size, `row` or `tensor`; null for a baseline. */
   readonly block: string | null;
+  /** Options of the type that say which values it has, such as `bnb`, `sram` or a codebook's hash; the default `ieee` is none. */
+  readonly form: string;
   /** All other options, in canonical order. */
   readonly rest: readonly string[];
 }
+
+const forms = /^(ieee|bnb|appendix|sram|eq6|[0-9a-f]{16})$/;
+
+const baselines = new Set(["stored", "fp16", "bf16", "fp32"]);
 
 /** The parts of a canonical spec text: `float4:e3:b64:dq` is float, 4, e3, 64 and `["dq"]`. */
 export function splitSpec(spec: string): SpecParts {
   const [head, ...options] = spec.split(":");
   const [, type, bits] = /^([a-z]+)(\d)$/.exec(head) ?? [];
-  if (type === undefined || type === "fp") return { type: head, bits: "", exponent: "", block: null, rest: options };
+  if (type === undefined || baselines.has(head)) {
+    return { type: head, bits: "", exponent: "", form: "", block: null, rest: options };
+  }
   const exponent = options.find((option) => /^e\d$/.test(option)) ?? "";
   const block = options.find((option) => /^b(\d+|row)$/.test(option));
-  const rest = options.filter((option) => option !== exponent && option !== block);
-  return { type, bits, exponent, block: block === undefined ? "tensor" : block.slice(1), rest };
+  const form = options.filter((option) => forms.test(option) && option !== "ieee").join(":");
+  const rest = options.filter((option) => option !== exponent && option !== block && !forms.test(option));
+  return { type, bits, exponent, form, block: block === undefined ? "tensor" : block.slice(1), rest };
 }

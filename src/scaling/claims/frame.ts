@@ -66,7 +66,7 @@ function chooseKind(samples: readonly Sample[]): { kind: string; members: Sample
   const kinds = [
     ...groupBy(
       samples.filter((one) => one.bits < 16),
-      ({ spec }) => `${spec.type} b${spec.block} ${spec.rest.join(":")}`,
+      ({ spec }) => `${[spec.type, spec.form].join(" ").trim()} b${spec.block} ${spec.rest.join(":")}`,
     ),
   ];
   let best: { kind: string; members: Sample[] } = { kind: "", members: baselines };
@@ -140,10 +140,14 @@ export function labelled(frame: Frame, label: string, contrast: Contrast): Label
   return listDifferences(frame, contrast).length === 0 ? [] : [{ label, estimate: compareSpecs(frame, contrast) }];
 }
 
-/** Everything of a spec but what is named: what two specs share that differ in nothing else. */
+/**
+ * Everything of a spec but what is named: what two specs share that differ in nothing else. The form of a type goes with
+ * its type and exponent bits.
+ */
 export function sameBut(...names: ("type" | "bits" | "exponent" | "block" | "rest")[]): (sample: Sample) => string {
-  return ({ spec: { type, bits, exponent, block, rest } }) => {
-    const parts = { type, bits, exponent, block, rest: rest.join(":") };
+  return ({ spec: { type, bits, exponent, form, block, rest } }) => {
+    const isForm = names.includes("type") || names.includes("exponent") || names.includes("bits");
+    const parts = { type, bits, exponent, form: isForm ? "" : form, block, rest: rest.join(":") };
     return JSON.stringify(Object.entries(parts).filter(([name]) => !(names as string[]).includes(name)));
   };
 }
