@@ -1,8 +1,10 @@
-// Builds the package into dist/: WASM kernels from AssemblyScript, TypeScript, and native kernels where a compiler is.
+// Builds the package into dist/: WASM kernels from AssemblyScript, TypeScript, the live page, and native kernels where a
+// compiler is.
 // The WASM binary becomes a module, so that Node, browsers and bundlers load it the same way.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { buildNative } from "./build-native.mjs";
+import { buildPage } from "./build-page.mjs";
 
 const bin = (name) => `node_modules/.bin/${name}`;
 const run = (command, ...args) => execFileSync(command, args, { stdio: "inherit" });
@@ -17,6 +19,7 @@ if (existsSync(assembly)) {
   if (!existsSync(path) || readFileSync(path, "utf8") !== text) writeFileSync(path, text);
 }
 run(bin("tsc"), "-p", "tsconfig.json");
+await buildPage();
 console.log(await buildNative());
 mkdirSync("build", { recursive: true });
 writeFileSync("build/stamp", "");

@@ -29,7 +29,7 @@ if (!isInstalled(".")) {
 }
 if (
   changed("dist/cli/kbit.js") === 0 ||
-  changed("build/stamp") < Math.max(newest("src"), changed("scripts/build.mjs"))
+  changed("build/stamp") < Math.max(newest("src"), newest("dashboard"), changed("scripts/build.mjs"))
 ) {
   console.log("Building ..");
   run(npm, ["run", "--silent", "build"]);

@@ -21,6 +21,7 @@ const allowed: Record<string, string[]> = {
   study: ["tensor", "quantize", "kernels", "checkpoint", "model", "evaluate", "language-model", "result"],
   scaling: ["result"],
   report: ["scaling", "result"],
+  ui: ["checkpoint", "study", "scaling", "report", "result"],
 };
 
 const files = readdirSync(root, { recursive: true, encoding: "utf8" })

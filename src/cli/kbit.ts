@@ -4,8 +4,8 @@
 
 import { Command, CommanderError } from "commander";
 import { findNearest, InputError } from "../input-error.ts";
-import { addCompareCommand } from "./compare.ts";
 import { addClaimsCommand } from "./claims.ts";
+import { addCompareCommand } from "./compare.ts";
 import { addDemoCommand } from "./demo.ts";
 import { addEvalCommand } from "./eval.ts";
 import { addGenerateCommand } from "./generate.ts";
@@ -14,6 +14,7 @@ import { addQuantizeCommand } from "./quantize.ts";
 import { addRecommendCommand } from "./recommend.ts";
 import { addReportCommand } from "./report.ts";
 import { addStudyCommand } from "./study.ts";
+import { addUiCommand } from "./ui.ts";
 import { version } from "./version.ts";
 
 function createProgram(): Command {
@@ -27,6 +28,7 @@ function createProgram(): Command {
     addDemoCommand,
     addStudyCommand,
     addReportCommand,
+    addUiCommand,
     addClaimsCommand,
     addRecommendCommand,
     addQuantizeCommand,

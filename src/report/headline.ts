@@ -3,6 +3,8 @@
 import type { Answer } from "../scaling/answer.ts";
 import type { Share } from "../scaling/compare.ts";
 import type { Point } from "../scaling/curves.ts";
+import type { Choice } from "../scaling/frontier.ts";
+import type { MetricFacts } from "../scaling/metrics.ts";
 import { cleanText } from "./text.ts";
 import { formatMargin, formatPrecision, formatShare, formatSize, formatValue } from "./units.ts";
 
@@ -56,10 +58,15 @@ export function findWinner(shares: readonly Share[]): { winner: number; share: n
 function writeExample({ budgets, series }: Answer): string {
   const chosen = budgets.filter((one) => one.choice !== null);
   const middle = chosen[chosen.length >> 1];
-  if (middle === undefined) return "";
-  const { best, second, margin } = middle.choice!;
-  const value = `${series.metric.label} ${formatValue(best.value)}`;
-  const what = `Within ${formatSize(middle.budget)} the best measured is ${nameOf(best)} (${formatSize(best.bits)}, ${value})`;
+  return middle === undefined ? "" : writeChoice(middle.budget, middle.choice, series.metric);
+}
+
+/** What to choose within a budget of bits, and how sure that is, in a sentence. */
+export function writeChoice(budget: number, choice: Choice | null, metric: MetricFacts): string {
+  if (choice === null) return `Nothing that was measured fits into ${formatSize(budget)}.`;
+  const { best, second, margin } = choice;
+  const value = `${metric.label} ${formatValue(best.value)}`;
+  const what = `Within ${formatSize(budget)} the best measured is ${nameOf(best)} (${formatSize(best.bits)}, ${value})`;
   if (second === null || margin === null) return `${what}.`;
   if (margin.withinNoise) return `${what}; ${nameOf(second)} is within noise of it.`;
   return `${what}, better by ${formatMargin(margin)} than ${nameOf(second)}.`;

@@ -84,20 +84,22 @@ ${renderProvenance(rows, facts)}
 `;
 }
 
-function nameFamilies(rows: readonly ResultRow[]): string {
+/** The title of rows that were given none: `k-bit scaling laws of` the families. */
+export function nameFamilies(rows: readonly ResultRow[]): string {
   const families = [...new Set(rows.map((row) => row.model.family))];
   if (families.length === 0) return "k-bit scaling laws";
   const named = families.slice(0, 4).map((family) => cleanText(family, 40));
   return `k-bit scaling laws of ${named.join(", ")}${families.length > 4 ? `, and ${families.length - 4} more` : ""}`;
 }
 
-// The first sentence is the answer, large; the rest stands under it.
-function renderHeadline([answer, ...more]: readonly string[]): string {
+/** The first sentence is the answer, large; the rest stands under it. */
+export function renderHeadline([answer, ...more]: readonly string[]): string {
   const rest = more.length === 0 ? "" : `\n<p class="answer more">${escapeHtml(more.join(" "))}</p>`;
   return `<p class="answer">${escapeHtml(answer)}</p>${rest}`;
 }
 
-function explainEmpty(count: number, options: AnswerOptions): string[] {
+/** Why there is no answer, in sentences. */
+export function explainEmpty(count: number, options: AnswerOptions): string[] {
   if (count === 0) return ["There are no results yet.", "The report fills as experiments finish."];
   const wanted = options.metric === undefined ? "a metric that curves can be drawn of" : `the metric ${options.metric}`;
   return [`None of the ${count} results has ${wanted} and passes the filters.`];

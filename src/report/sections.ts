@@ -12,8 +12,9 @@ import { explainBudgets, explainShares, type TextTable, tabulateBudgets, tabulat
 import { cleanText, escapeHtml } from "./text.ts";
 import { formatCount, formatPrecision, formatSize } from "./units.ts";
 
-const wide = { width: 760, height: 500 };
-const narrow = { width: 360, height: 400 };
+/** Sizes of a figure on a desktop and on a phone. */
+export const wide = { width: 760, height: 500 };
+export const narrow = { width: 360, height: 400 };
 
 /** Figures and tables of one answer. */
 export function renderAnswer(answer: Answer, rows: RowIndex): string {

@@ -15,6 +15,13 @@ import type { FailureTable, Tables } from "./schema.ts";
 /** Rows of a statement: below the 32,766 values that SQLite takes in one. */
 const rowsAStatement = 500;
 
+/** How much a store holds. */
+export interface StoreCount {
+  readonly results: number;
+  /** Attempts, also those that were made good later. */
+  readonly failures: number;
+}
+
 /** What was measured and what failed. Several processes may hold the same store open and write. */
 export interface Store {
   readonly path: string;
@@ -22,6 +29,8 @@ export interface Store {
   rows(options?: { readonly documents?: boolean }): Promise<ResultRow[]>;
   /** The newest failure of each experiment that has no result yet. */
   failures(): Promise<FailureRow[]>;
+  /** How many results and failed attempts there are: cheap, and changes whenever something is added. */
+  count(): Promise<StoreCount>;
   /** Whether there is a result of that id. */
   has(id: string): Promise<boolean>;
   /** Stores results in one transaction; one whose id is there already is left as it is. */
@@ -92,6 +101,7 @@ function createStore(db: Kysely<Tables>, path: string): Store {
     path,
     rows: (options) => explain(readRows(db, options?.documents ?? false)),
     failures: () => explain(readFailures(db)),
+    count: () => explain(countRows(db)),
     has: async (id) =>
       (await explain(db.selectFrom("results").select("id").where("id", "=", id).executeTakeFirst())) !== undefined,
     add: (rows) => explain(addRows(db, [rows].flat() as ResultRow[])),
@@ -147,6 +157,16 @@ async function readRows(db: Kysely<Tables>, withDocuments: boolean): Promise<Res
   const documents = withDocuments ? await db.selectFrom("documents").selectAll().execute() : [];
   const packedOf = new Map(documents.map((one) => [one.result_id, one.packed]));
   return results.map((result) => joinRow(result, metricsOf.get(result.id) ?? [], packedOf.get(result.id)));
+}
+
+async function countRows(db: Kysely<Tables>): Promise<StoreCount> {
+  const { results, failures } = await db
+    .selectNoFrom(({ selectFrom, fn }) => [
+      selectFrom("results").select(fn.countAll<number>().as("n")).as("results"),
+      selectFrom("failures").select(fn.countAll<number>().as("n")).as("failures"),
+    ])
+    .executeTakeFirstOrThrow();
+  return { results: Number(results), failures: Number(failures) };
 }
 
 async function readFailures(db: Kysely<Tables>): Promise<FailureRow[]> {

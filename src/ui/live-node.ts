@@ -1,0 +1,99 @@
+// A store that may still be written, watched: its rows are read again when their number has changed, and those who
+// listen are told. Trouble with the store is a sentence, and ends when the store can be read again.
+
+import { InputError } from "../input-error.ts";
+import type { Store } from "../study/store/store.ts";
+import { type Board, createBoard } from "./views.ts";
+
+/** How the store stands, as the page is told. */
+export interface LiveState {
+  /** Changes whenever there is something new to show. */
+  readonly version: number;
+  readonly results: number;
+  /** Why the store cannot be read right now; null: it can. */
+  readonly trouble: string | null;
+}
+
+/** A watched store. */
+export interface LiveStore {
+  state(): LiveState;
+  /** Everything to show of what the store holds now. @throws InputError if it cannot be read */
+  board(): Promise<Board>;
+  /** Calls back at every change until the function that it returns is called. */
+  listen(onChange: (state: LiveState) => void): () => void;
+  close(): void;
+}
+
+/** A busy machine answers late: reading takes at most this share of the time. */
+const busyShare = 0.2;
+
+/** Watches a store, asking for its count every `pollMs`. */
+export function watchStore(store: Store, pollMs = 1000): LiveStore {
+  const listeners = new Set<(state: LiveState) => void>();
+  let state: LiveState = { version: 0, results: 0, trouble: null };
+  let held: string | undefined; // counts of the rows that were read
+  let board: Promise<Board> | undefined;
+  let isNew = false; // rows were read that nobody was told of
+  let restUntil = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let isClosed = false;
+
+  function change(next: Omit<LiveState, "version">): void {
+    if (!isNew && next.trouble === state.trouble) return;
+    isNew = false;
+    state = { ...next, version: state.version + 1 };
+    for (const listener of listeners) listener(state);
+  }
+
+  async function read(): Promise<Board> {
+    const started = performance.now();
+    const [rows, failures] = [await store.rows({ documents: true }), await store.failures()];
+    const made = createBoard(rows, failures, store.path);
+    made.view(new URLSearchParams()); // the first page then waits for nothing
+    restUntil = performance.now() + (performance.now() - started) / busyShare;
+    return made;
+  }
+  async function poll(): Promise<void> {
+    try {
+      const count = await store.count();
+      const now = `${count.results} ${count.failures}`;
+      if (now !== held && performance.now() >= restUntil) {
+        held = now;
+        isNew = true;
+        board = read();
+        await board;
+      }
+      change({ results: (await board)?.count ?? 0, trouble: null });
+    } catch (error) {
+      held = undefined;
+      board = undefined;
+      change({ results: state.results, trouble: explain(error) });
+    }
+  }
+  async function keepPolling(): Promise<void> {
+    await poll();
+    if (!isClosed) timer = setTimeout(keepPolling, pollMs);
+  }
+  void keepPolling();
+
+  return {
+    state: () => state,
+    async board() {
+      if (board === undefined) await poll();
+      if (board === undefined) throw new InputError(state.trouble ?? "The store could not be read.");
+      return board;
+    },
+    listen(onChange) {
+      listeners.add(onChange);
+      return () => listeners.delete(onChange);
+    },
+    close() {
+      isClosed = true;
+      clearTimeout(timer);
+    },
+  };
+}
+
+function explain(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
