@@ -61,6 +61,8 @@ export interface AttentionSpans {
   readonly spans: Int32Array;
   /** ALiBi: the score of a key `d` places before the query loses `slope * d`. `(heads)` */
   readonly slopes?: Float32Array;
+  /** A scaled score s becomes `cap * tanh(s / cap)`. Only where the set `takesCaps`. */
+  readonly cap?: number;
 }
 
 /** Result of `scoreTargets`. */
@@ -80,6 +82,8 @@ export interface Kernels {
   readonly name: string;
   readonly computeType: ComputeType;
   readonly threads: number;
+  /** Whether `attend` and `scoreTargets` take caps (Gemma 2); absent: no. */
+  readonly takesCaps?: boolean;
 
   /** A buffer of zeros. */
   createBuffer(length: number): KernelBuffer;
@@ -125,6 +129,15 @@ export interface Kernels {
   multiply(out: KernelBuffer, a: KernelBuffer, b: KernelBuffer, length: number): void;
   /** `out[i] = x[rows[i]]`, rows of `width`. */
   gather(out: KernelBuffer, x: KernelBuffer, rows: Int32Array, width: number): void;
-  /** log softmax of `head . x[i]` at `targets[i]`; the logits of all rows are never in memory at once. */
-  scoreTargets(x: KernelBuffer, head: KernelWeight, targets: Int32Array, bias?: KernelBuffer): Promise<TargetScores>;
+  /**
+   * log softmax of `head . x[i] + bias` at `targets[i]`; the logits of all rows are never in memory at once.
+   * With a cap a logit l becomes `cap * tanh(l / cap)` first. Only where the set `takesCaps`.
+   */
+  scoreTargets(
+    x: KernelBuffer,
+    head: KernelWeight,
+    targets: Int32Array,
+    bias?: KernelBuffer,
+    cap?: number,
+  ): Promise<TargetScores>;
 }

@@ -36,6 +36,7 @@ export function createReferenceKernels(): Kernels {
     name: "reference",
     computeType: "float32",
     threads: 1,
+    takesCaps: true,
 
     createBuffer(length) {
       const buffer = { length };
@@ -112,9 +113,9 @@ export function createReferenceKernels(): Kernels {
         to.set(from.subarray(row * width, (row + 1) * width), i * width);
       });
     },
-    async scoreTargets(x, head, targets, bias) {
+    async scoreTargets(x, head, targets, bias, cap) {
       checkTargets(x, head, targets, bias);
-      return scoreTargets(valuesOf(x), weightOf(head), targets, bias && valuesOf(bias));
+      return scoreTargets(valuesOf(x), weightOf(head), targets, bias && valuesOf(bias), cap);
     },
   };
 }
@@ -206,7 +207,7 @@ function attend(
   query: Float32Array,
   keys: Float32Array,
   values: Float32Array,
-  { tokens, heads, keyHeads, headSize, scale, spans, slopes }: AttentionSpans,
+  { tokens, heads, keyHeads, headSize, scale, spans, slopes, cap }: AttentionSpans,
 ): void {
   for (let t = 0; t < tokens; t++) {
     const [prefixStart, prefixLength, ownStart, ownLength] = spans.subarray(t * 4, t * 4 + 4);
@@ -218,7 +219,7 @@ function attend(
       const scores = new Float64Array(count);
       for (let j = 0; j < count; j++) {
         const distance = count - 1 - j;
-        const score = dot(head, keys, (slotOf(j) * keyHeads + keyHead) * headSize) * scale;
+        const score = capValue(dot(head, keys, (slotOf(j) * keyHeads + keyHead) * headSize) * scale, cap);
         scores[j] = score - (slopes ? slopes[h] * distance : 0);
       }
       const largest = scores.reduce((a, b) => Math.max(a, b));
@@ -233,11 +234,21 @@ function attend(
   }
 }
 
+function capValue(value: number, cap: number | undefined): number {
+  return cap ? cap * Math.tanh(value / cap) : value;
+}
+
 function activate(x: Float32Array, activation: Activation, length: number): void {
   for (let i = 0; i < length; i++) x[i] = activations[activation](x[i]);
 }
 
-function scoreTargets(x: Float32Array, head: ReferenceWeight, targets: Int32Array, bias?: Float32Array): TargetScores {
+function scoreTargets(
+  x: Float32Array,
+  head: ReferenceWeight,
+  targets: Int32Array,
+  bias: Float32Array | undefined,
+  cap: number | undefined,
+): TargetScores {
   const count = targets.length;
   const row = new Float32Array(head.columns);
   const best = new Int32Array(count);
@@ -247,7 +258,7 @@ function scoreTargets(x: Float32Array, head: ReferenceWeight, targets: Int32Arra
   for (let r = 0; r < head.rows; r++) {
     head.readRow(r, row);
     for (let i = 0; i < count; i++) {
-      const logit = Math.fround(dot(row, x, i * head.columns) + (bias ? bias[r] : 0));
+      const logit = Math.fround(capValue(dot(row, x, i * head.columns) + (bias ? bias[r] : 0), cap));
       if (r === targets[i]) chosen[i] = logit;
       if (logit > largest[i]) {
         sums[i] *= Math.exp(largest[i] - logit);

@@ -18,12 +18,16 @@ export interface DecoderShape {
   readonly ffnWidth: number;
   /** The longest input in tokens. */
   readonly maxLength: number;
-  readonly norm: { readonly kind: "layer" | "rms"; readonly epsilon: number };
+  /** `gainOffset` is added to every gain: Gemma stores them less 1. */
+  readonly norm: { readonly kind: "layer" | "rms"; readonly epsilon: number; readonly gainOffset?: number };
+  /** Factor on the embedded tokens; absent: 1. */
+  readonly embeddingScale?: number;
   readonly activation: Activation;
   /**
    * How attention A and feed-forward F stand around the residual stream x, with norms N:
-   * `before`: x += A(N x), x += F(N' x); `after`: x = N(x + A x), x = N'(x + F x);
-   * `normed`: n = N x, y = n + A n, m = N' y, x = m + F m; `parallel`: x += A(N x) + F(N' x).
+   * `before`: x += M A(N x), x += M' F(N' x), where M and M' are the norms of what comes out, if any;
+   * `after`: x = N(x + A x), x = N'(x + F x); `normed`: n = N x, y = n + A n, m = N' y, x = m + F m;
+   * `parallel`: x += A(N x) + F(N' x), where an absent N' is N.
    */
   readonly residual: "before" | "after" | "normed" | "parallel";
   readonly positions: Positions;
@@ -31,13 +35,18 @@ export interface DecoderShape {
   readonly attentionScales: readonly number[];
   /** Sliding window of each block: keys that a query sees, itself included; undefined: all before it. `(blocks)` */
   readonly windows: readonly (number | undefined)[];
+  /** Scores s of attention become `cap * tanh(s / cap)`; absent: they stay. */
+  readonly scoreCap?: number;
+  /** The same for the logits. */
+  readonly logitCap?: number;
 }
 
 /** How positions enter. */
 export type Positions =
   /** A learned embedding, whose row for position p is `p + offset`. */
   | { readonly kind: "learned"; readonly offset: number }
-  | { readonly kind: "rotary"; readonly rotary: Rotary }
+  /** Of each block, `(blocks)`. */
+  | { readonly kind: "rotary"; readonly rotaries: readonly Rotary[] }
   /** Scores fall linearly with distance, `(heads)`. */
   | { readonly kind: "alibi"; readonly slopes: Float32Array };
 
@@ -58,6 +67,8 @@ export interface LinearLayer {
   readonly columns: number;
   /** Stored as (in, out). */
   readonly transposed?: boolean;
+  /** Row (and bias) r is stored as row `rowOrder[r]`, `(rows)`; absent: the identity. */
+  readonly rowOrder?: Int32Array;
 }
 
 /** A norm over rows of `width`; without a weight its gain is 1. */
@@ -77,18 +88,28 @@ export interface HeadPlace {
 
 /** The tensors of one block. */
 export interface BlockTensors {
-  readonly attentionNorm: NormLayer;
+  /** Absent: attention reads the residual stream itself. */
+  readonly attentionNorm?: NormLayer;
   /** One fused projection, or query, key and value. */
   readonly projections: readonly LinearLayer[];
   readonly query: HeadPlace;
   readonly key: HeadPlace;
   readonly value: HeadPlace;
+  /** Norms of query and key before they turn, over each head or over all heads together, by their width. */
+  readonly queryNorm?: NormLayer;
+  readonly keyNorm?: NormLayer;
   readonly out: LinearLayer;
-  readonly ffnNorm: NormLayer;
+  /** Norm of what attention gives. */
+  readonly attentionOutNorm?: NormLayer;
+  readonly ffnNorm?: NormLayer;
   /** Gated: `down(activation(gate x) * up x)`; otherwise `down(activation(up x))`. */
   readonly gate?: LinearLayer;
+  /** `up` holds the rows of gate, then those of up. */
+  readonly gateInUp?: boolean;
   readonly up: LinearLayer;
   readonly down: LinearLayer;
+  /** Norm of what the feed-forward layer gives. */
+  readonly ffnOutNorm?: NormLayer;
 }
 
 /** All tensors of a decoder, by their names in the checkpoint. */

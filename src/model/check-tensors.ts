@@ -60,11 +60,15 @@ function listShapes(tensors: DecoderTensors, isTurned: boolean): Map<string, rea
   for (const block of tensors.blocks) {
     addNorm(block.attentionNorm);
     block.projections.forEach(addLinear);
+    addNorm(block.queryNorm);
+    addNorm(block.keyNorm);
     addLinear(block.out);
+    addNorm(block.attentionOutNorm);
     addNorm(block.ffnNorm);
     addLinear(block.gate);
     addLinear(block.up);
     addLinear(block.down);
+    addNorm(block.ffnOutNorm);
   }
   addNorm(tensors.finalNorm);
   addLinear(tensors.projectOut);

@@ -17,6 +17,10 @@ export interface ConfigReader {
   /** A reader of a nested object, undefined if absent. */
   object(name: string): ConfigReader | undefined;
   has(name: string): boolean;
+  /** Whether the field is there and says `null`: none, where an absent field would mean a default. */
+  isNull(name: string): boolean;
+  /** A list of finite numbers. */
+  numbers(name: string): readonly number[];
   /** An error about a field. */
   fail(sentence: string): InputError;
 }
@@ -77,6 +81,11 @@ export function createConfigReader(config: Readonly<Record<string, unknown>>, wh
       return createConfigReader(nested, `${where}: ${name}`);
     },
     has: (name) => find(name).value !== undefined,
+    isNull: (name) => Object.hasOwn(config, name) && config[name] === null,
+    numbers: (name) =>
+      read<readonly number[]>(name, "a list of numbers", undefined, (value) =>
+        Array.isArray(value) && value.every((item) => Number.isFinite(item)) ? value : undefined,
+      ),
     fail,
   };
 }

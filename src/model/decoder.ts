@@ -2,7 +2,7 @@
 // One for every architecture; what differs is in DecoderShape. It leaves out which tokens are fed together (score.ts,
 // generate.ts) and all arithmetic (kernels/).
 
-import type { KernelBuffer, Kernels, KernelWeight, Path } from "../kernels/kernels.ts";
+import type { KernelBuffer, Kernels, KernelWeight, Path, TargetScores } from "../kernels/kernels.ts";
 import type { DecoderShape, HeadPlace } from "./architecture.ts";
 import type { KeyValueCache } from "./cache.ts";
 
@@ -20,16 +20,22 @@ export interface Norm {
 
 /** A loaded block. */
 export interface Block {
-  readonly attentionNorm: Norm;
+  readonly attentionNorm?: Norm;
   readonly projections: readonly Linear[];
   readonly query: HeadPlace;
   readonly key: HeadPlace;
   readonly value: HeadPlace;
+  readonly queryNorm?: Norm;
+  readonly keyNorm?: Norm;
   readonly out: Linear;
-  readonly ffnNorm: Norm;
+  readonly attentionOutNorm?: Norm;
+  readonly ffnNorm?: Norm;
   readonly gate?: Linear;
+  /** `up` holds the rows of gate, then those of up. */
+  readonly gateInUp?: boolean;
   readonly up: Linear;
   readonly down: Linear;
+  readonly ffnOutNorm?: Norm;
 }
 
 /** The loaded weights of a decoder; `head` is the embedding where it is tied. */
@@ -42,6 +48,7 @@ export interface DecoderWeights {
   readonly finalNorm?: Norm;
   readonly projectOut?: Linear;
   readonly head: KernelWeight;
+  readonly headBias?: KernelBuffer;
 }
 
 /** The tokens of one forward, of any number of sequences. */
@@ -68,6 +75,10 @@ export interface Decoder {
   readonly head: KernelWeight;
   /** Hidden states before the head, `(wanted, head.columns)`, valid until the next forward. */
   forward(feed: Feed, cache: KeyValueCache): KernelBuffer;
+  /** The logits of `rows` hidden states, formed in `out`: `(rows, vocabulary)`. */
+  readLogits(out: KernelBuffer, hidden: KernelBuffer, rows: number, path: Path): Promise<Float32Array>;
+  /** Log-probabilities of targets after hidden states. */
+  scoreTargets(hidden: KernelBuffer, targets: Int32Array): Promise<TargetScores>;
   release(): void;
 }
 
@@ -86,7 +97,10 @@ export function createDecoder(
   const query = create(heads * headSize);
   const attended = create(heads * headSize);
   const up = create(ffnWidth);
-  const gate = weights.blocks[0].gate ? create(ffnWidth) : undefined;
+  const gate = weights.blocks[0].gate || weights.blocks[0].gateInUp ? create(ffnWidth) : undefined;
+  const gateUp = weights.blocks[0].gateInUp ? create(2 * ffnWidth) : undefined;
+  const embeddingScales = shape.embeddingScale ? create(width) : undefined;
+  if (embeddingScales) kernels.write(embeddingScales, new Float32Array(maxTokens * width).fill(shape.embeddingScale!));
 
   function applyLinear(out: KernelBuffer, x: KernelBuffer, layer: Linear, tokens: number, path: Path): void {
     kernels.matmul(out, x, layer.weight, tokens, path, layer.bias);
@@ -106,8 +120,9 @@ export function createDecoder(
 
     const attend = prepareAttention(feed, cache);
     weights.blocks.forEach((block, layer) => {
-      if (shape.residual !== "after") applyNorm(normed, x, block.attentionNorm, tokens);
-      attend(block, layer, shape.residual === "after" ? x : normed);
+      const readsNormed = block.attentionNorm && shape.residual !== "after";
+      if (readsNormed) applyNorm(normed, x, block.attentionNorm!, tokens);
+      attend(block, layer, readsNormed ? normed : x);
       let heard = attended;
       if (layer === weights.blocks.length - 1 && feed.wanted && feed.wanted.length < tokens) {
         // Behind the last attention only the wanted tokens matter.
@@ -122,26 +137,28 @@ export function createDecoder(
 
       switch (shape.residual) {
         case "before":
+          if (block.attentionOutNorm) applyNorm(branch, branch, block.attentionOutNorm, tokens);
           kernels.add(x, x, branch, tokens * width);
-          applyNorm(normed, x, block.ffnNorm, tokens);
-          feedForward(block, normed, branch, tokens, path);
+          if (block.ffnNorm) applyNorm(normed, x, block.ffnNorm, tokens);
+          feedForward(block, block.ffnNorm ? normed : x, branch, tokens, path);
+          if (block.ffnOutNorm) applyNorm(branch, branch, block.ffnOutNorm, tokens);
           kernels.add(x, x, branch, tokens * width);
           break;
         case "after":
           kernels.add(branch, x, branch, tokens * width);
-          applyNorm(x, branch, block.attentionNorm, tokens);
+          applyNorm(x, branch, block.attentionNorm!, tokens);
           feedForward(block, x, branch, tokens, path);
           kernels.add(branch, x, branch, tokens * width);
-          applyNorm(x, branch, block.ffnNorm, tokens);
+          applyNorm(x, branch, block.ffnNorm!, tokens);
           break;
         case "normed":
           kernels.add(branch, normed, branch, tokens * width);
-          applyNorm(normed, branch, block.ffnNorm, tokens);
+          applyNorm(normed, branch, block.ffnNorm!, tokens);
           feedForward(block, normed, branch, tokens, path);
           kernels.add(x, normed, branch, tokens * width);
           break;
         case "parallel":
-          applyNorm(normed, x, block.ffnNorm, tokens);
+          if (block.ffnNorm) applyNorm(normed, x, block.ffnNorm, tokens);
           kernels.add(x, x, branch, tokens * width);
           feedForward(block, normed, branch, tokens, path);
           kernels.add(x, x, branch, tokens * width);
@@ -164,6 +181,7 @@ export function createDecoder(
   function embed(feed: Feed, x: KernelBuffer, spare: KernelBuffer): [KernelBuffer, KernelBuffer] {
     const tokens = feed.ids.length;
     kernels.embed(x, weights.embedding, feed.ids);
+    if (embeddingScales) kernels.multiply(x, x, embeddingScales, tokens * width);
     if (weights.projectIn) {
       applyLinear(spare, x, weights.projectIn, tokens, feed.path);
       [x, spare] = [spare, x];
@@ -183,14 +201,19 @@ export function createDecoder(
   /** Attention of any block for the tokens of `feed`, from normed states to `attended`. */
   function prepareAttention(feed: Feed, cache: KeyValueCache) {
     const tokens = feed.ids.length;
-    const own = Int32Array.from({ length: tokens }, (_, t) => t); // queries lie in the order of the feed
-    const rotary = shape.positions.kind === "rotary" ? shape.positions.rotary : undefined;
-    const turn = rotary && {
-      size: rotary.size,
-      positions: feed.positions,
-      frequencies: rotary.frequencies(feed.length),
-      magnitude: rotary.magnitude,
-    };
+    const own = inOrder(tokens); // queries lie in the order of the feed
+    const rotaries = shape.positions.kind === "rotary" ? shape.positions.rotaries : [];
+    const turns = new Map(
+      [...new Set(rotaries)].map((rotary) => [
+        rotary,
+        {
+          size: rotary.size,
+          positions: feed.positions,
+          frequencies: rotary.frequencies(feed.length),
+          magnitude: rotary.magnitude,
+        },
+      ]),
+    );
     const slopes = shape.positions.kind === "alibi" ? shape.positions.slopes : undefined;
     const spansOf = new Map<number | undefined, Int32Array>([[undefined, feed.spans]]);
     for (const window of shape.windows) {
@@ -201,6 +224,14 @@ export function createDecoder(
       block.projections.forEach((projection, i) => {
         applyLinear(projected[i], normed, projection, tokens, feed.path);
       });
+      const normHeads = (norm: Norm | undefined, { projection }: HeadPlace) => {
+        const rows = block.projections[projection].weight.rows;
+        const x = projected[projection];
+        if (norm) applyNorm(x, x, norm, (tokens * rows) / norm.gain.length);
+      };
+      normHeads(block.queryNorm, block.query);
+      normHeads(block.keyNorm, block.key);
+      const turn = turns.get(rotaries[layer]);
       const place = (out: KernelBuffer, from: HeadPlace, count: number, slots: Int32Array, rotary?: typeof turn) =>
         kernels.placeHeads(out, projected[from.projection], {
           tokens,
@@ -223,30 +254,64 @@ export function createDecoder(
         scale: shape.attentionScales[layer],
         spans: spansOf.get(shape.windows[layer])!,
         slopes,
+        cap: shape.scoreCap,
       });
     };
   }
 
+  /** Part 0 or 1 of every row of `gateUp`. */
+  function takeHalf(out: KernelBuffer, part: 0 | 1, tokens: number): void {
+    kernels.placeHeads(out, gateUp!, {
+      tokens,
+      heads: 1,
+      headSize: ffnWidth,
+      width: 2 * ffnWidth,
+      offset: part * ffnWidth,
+      stride: ffnWidth,
+      slots: inOrder(tokens),
+    });
+  }
+
   /** `out = down(activation(up x))`, or `down(activation(gate x) * up x)`. */
   function feedForward(block: Block, x: KernelBuffer, out: KernelBuffer, tokens: number, path: Path): void {
-    applyLinear(up, x, block.up, tokens, path);
-    if (block.gate) {
-      applyLinear(gate!, x, block.gate, tokens, path);
-      kernels.activate(gate!, shape.activation, tokens * ffnWidth);
-      kernels.multiply(up, gate!, up, tokens * ffnWidth);
+    applyLinear(gateUp ?? up, x, block.up, tokens, path);
+    if (block.gate) applyLinear(gate!, x, block.gate, tokens, path);
+    if (gateUp) {
+      takeHalf(gate!, 0, tokens);
+      takeHalf(up, 1, tokens);
+    }
+    if (gate) {
+      kernels.activate(gate, shape.activation, tokens * ffnWidth);
+      kernels.multiply(up, gate, up, tokens * ffnWidth);
     } else {
       kernels.activate(up, shape.activation, tokens * ffnWidth);
     }
     applyLinear(out, up, block.down, tokens, path);
   }
 
+  async function readLogits(out: KernelBuffer, hidden: KernelBuffer, rows: number, path: Path): Promise<Float32Array> {
+    kernels.matmul(out, hidden, weights.head, rows, path, weights.headBias);
+    const logits = await kernels.read(out, 0, rows * weights.head.rows);
+    const cap = shape.logitCap;
+    return cap ? logits.map((logit) => cap * Math.tanh(logit / cap)) : logits;
+  }
+
+  function scoreTargets(hidden: KernelBuffer, targets: Int32Array): Promise<TargetScores> {
+    return kernels.scoreTargets(hidden, weights.head, targets, weights.headBias, shape.logitCap);
+  }
+
   function release(): void {
-    for (const buffer of [...streams, ...projected, query, attended, up, gate]) {
+    for (const buffer of [...streams, ...projected, query, attended, up, gate, gateUp, embeddingScales]) {
       if (buffer) kernels.release(buffer);
     }
   }
 
-  return { shape, maxTokens, head: weights.head, forward, release };
+  return { shape, maxTokens, head: weights.head, forward, readLogits, scoreTargets, release };
+}
+
+/** 0, 1, .. count - 1. */
+function inOrder(count: number): Int32Array {
+  return Int32Array.from({ length: count }, (_, i) => i);
 }
 
 /** The spans that a sliding window leaves: the last `window` tokens of prefix and own together. */

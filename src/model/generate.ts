@@ -50,8 +50,8 @@ export async function* generateTokens(
       const hidden = decoder.forward(feedSequence(sequence, fed, count, path, Int32Array.of(count - 1)), cache);
       fed += count;
       if (fed < sequence.length) continue;
-      kernels.matmul(logits, hidden, decoder.head, 1, "generation");
-      const next = chooseToken(await kernels.read(logits), sequence, options, random);
+      const values = await decoder.readLogits(logits, hidden, 1, "generation");
+      const next = chooseToken(values, sequence, options, random);
       if (stopTokens.has(next)) return;
       sequence.push(next);
       yield next;

@@ -7,13 +7,13 @@ import type { KernelBuffer, Kernels, KernelWeight } from "../kernels/kernels.ts"
 import { isQuantized } from "../quantize/quantized.ts";
 import { fromFloat32, toFloat32 } from "../tensor/convert.ts";
 import type { StorageType } from "../tensor/tensor.ts";
-import { transposeTensor } from "../tensor/transpose.ts";
 import type { BlockTensors, LinearLayer, NormLayer } from "./architecture.ts";
 import { describeDecoder } from "./architectures/index.ts";
 import { checkTensors } from "./check-tensors.ts";
 import { type Block, createDecoder, type DecoderWeights, type Linear, type Norm } from "./decoder.ts";
 import { createModel, type Model } from "./model.ts";
 import { refuseNonfinite } from "./nonfinite.ts";
+import { orientMatrix } from "./orient.ts";
 import { loadTokenizer } from "./tokenizer.ts";
 
 const floatTypes: ReadonlySet<StorageType> = new Set(["F16", "BF16", "F32", "F64"]);
@@ -34,6 +34,11 @@ export interface LoadOptions {
 export async function loadModel(checkpoint: Checkpoint, kernels: Kernels, options: LoadOptions = {}): Promise<Model> {
   const { shape, tensors, unused } = describeDecoder(checkpoint.config, checkpoint.tensors, checkpoint.source);
   checkTensors(checkpoint, tensors, unused);
+  if ((shape.scoreCap || shape.logitCap) && !kernels.takesCaps) {
+    throw new InputError(
+      `${checkpoint.source} caps its attention scores or logits, which the ${kernels.name} kernels cannot; choose --kernels wasm.`,
+    );
+  }
   const tokenizer = await loadTokenizer(checkpoint);
 
   const loaded: (KernelBuffer | KernelWeight)[] = [];
@@ -56,14 +61,14 @@ export async function loadModel(checkpoint: Checkpoint, kernels: Kernels, option
     }
     const narrow = weight.type === "F64" ? fromFloat32(weight.name, toFloat32(weight), weight.shape, "F32") : weight;
     // Where there is a spec, the checkpoint has turned every matrix already.
-    return keep(kernels.loadWeight(layer.transposed && !checkpoint.spec ? transposeTensor(narrow) : narrow));
+    return keep(kernels.loadWeight(checkpoint.spec ? narrow : orientMatrix(narrow, layer)));
   }
-  async function loadVector(name: string): Promise<KernelBuffer> {
+  async function loadVector(name: string, change?: (values: Float32Array) => Float32Array): Promise<KernelBuffer> {
     const tensor = await checkpoint.read(name);
     if (isQuantized(tensor))
       throw new InputError(`${checkpoint.source}: ${name} is quantized, but it is not a matrix.`);
     if (!options.allowNonfinite) refuseNonfinite(tensor, checkpoint.source);
-    return keepVector(toFloat32(tensor));
+    return keepVector(change ? change(toFloat32(tensor)) : toFloat32(tensor));
   }
   function keepVector(values: Float32Array): KernelBuffer {
     const buffer = keep(kernels.createBuffer(values.length));
@@ -71,28 +76,41 @@ export async function loadModel(checkpoint: Checkpoint, kernels: Kernels, option
     return buffer;
   }
   async function loadLinear(layer: LinearLayer): Promise<Linear> {
-    return { weight: await loadMatrix(layer), bias: layer.bias ? await loadVector(layer.bias) : undefined };
+    return { weight: await loadMatrix(layer), bias: await loadBias(layer) };
+  }
+  async function loadBias({ bias, rowOrder }: LinearLayer): Promise<KernelBuffer | undefined> {
+    // A bias is never turned by the checkpoint, whatever its spec.
+    const order = rowOrder && ((values: Float32Array) => Float32Array.from(rowOrder, (row) => values[row]));
+    return bias ? loadVector(bias, order) : undefined;
   }
   async function loadNorm(layer: NormLayer): Promise<Norm> {
+    const { gainOffset = 0 } = shape.norm;
+    const gainOf = gainOffset === 0 ? undefined : (values: Float32Array) => values.map((value) => value + gainOffset);
     return {
-      gain: layer.weight ? await loadVector(layer.weight) : keepVector(new Float32Array(layer.width).fill(1)),
+      gain: layer.weight ? await loadVector(layer.weight, gainOf) : keepVector(new Float32Array(layer.width).fill(1)),
       bias: layer.bias ? await loadVector(layer.bias) : undefined,
     };
   }
+  const loadOptionalNorm = async (layer: NormLayer | undefined) => layer && (await loadNorm(layer));
   async function loadBlock(block: BlockTensors): Promise<Block> {
     const projections: Linear[] = [];
     for (const projection of block.projections) projections.push(await loadLinear(projection));
     return {
-      attentionNorm: await loadNorm(block.attentionNorm),
+      attentionNorm: await loadOptionalNorm(block.attentionNorm),
       projections,
       query: block.query,
       key: block.key,
       value: block.value,
+      queryNorm: await loadOptionalNorm(block.queryNorm),
+      keyNorm: await loadOptionalNorm(block.keyNorm),
       out: await loadLinear(block.out),
-      ffnNorm: await loadNorm(block.ffnNorm),
+      attentionOutNorm: await loadOptionalNorm(block.attentionOutNorm),
+      ffnNorm: await loadOptionalNorm(block.ffnNorm),
       gate: block.gate && (await loadLinear(block.gate)),
+      gateInUp: block.gateInUp,
       up: await loadLinear(block.up),
       down: await loadLinear(block.down),
+      ffnOutNorm: await loadOptionalNorm(block.ffnOutNorm),
     };
   }
   async function loadWeights(): Promise<DecoderWeights> {
@@ -102,12 +120,13 @@ export async function loadModel(checkpoint: Checkpoint, kernels: Kernels, option
     return {
       embedding,
       positions: tensors.positions && (await loadMatrix(tensors.positions)),
-      embeddingNorm: tensors.embeddingNorm && (await loadNorm(tensors.embeddingNorm)),
+      embeddingNorm: await loadOptionalNorm(tensors.embeddingNorm),
       projectIn: tensors.projectIn && (await loadLinear(tensors.projectIn)),
       blocks,
-      finalNorm: tensors.finalNorm && (await loadNorm(tensors.finalNorm)),
+      finalNorm: await loadOptionalNorm(tensors.finalNorm),
       projectOut: tensors.projectOut && (await loadLinear(tensors.projectOut)),
       head: tensors.head ? await loadMatrix(tensors.head) : embedding,
+      headBias: tensors.head && (await loadBias(tensors.head)),
     };
   }
 

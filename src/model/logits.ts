@@ -53,8 +53,7 @@ export async function* readLogits(
           for (let from = 0; from < wanted.length; from += tileRows) {
             const rows = Math.min(tileRows, wanted.length - from);
             kernels.gather(tile, kept, count(from, rows), head.columns);
-            kernels.matmul(out, tile, head, rows, "scoring");
-            yield { rows, logits: await kernels.read(out, 0, rows * head.rows) };
+            yield { rows, logits: await decoder.readLogits(out, tile, rows, "scoring") };
           }
         }
       } finally {

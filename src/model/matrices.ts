@@ -20,7 +20,14 @@ export function listMatrices({ shape, tensors }: DecoderDescription): MatrixRole
     layer: LinearLayer,
     place: Pick<MatrixRole, "part" | "operation" | "layer">,
     writers: readonly Writer[] = [],
-  ) => roles.push({ name: layer.weight, ...place, transposed: layer.transposed ?? false, writers });
+  ) =>
+    roles.push({
+      name: layer.weight,
+      ...place,
+      transposed: layer.transposed ?? false,
+      rowOrder: layer.rowOrder,
+      writers,
+    });
   const outside = { layer: -1, operation: "" } as const;
 
   add(tensors.embedding, { ...outside, part: "embedding" });
@@ -40,8 +47,8 @@ export function listMatrices({ shape, tensors }: DecoderDescription): MatrixRole
     add(block.out, { part: "attention", operation: "out", layer }, [valuesOf(block, shape)]);
     const ffnWriters = parallel ? writers : [unitsOf(block.out)];
     if (block.gate) add(block.gate, { part: "ffn", operation: "gate", layer }, ffnWriters);
-    add(block.up, { part: "ffn", operation: "up", layer }, ffnWriters);
-    add(block.down, { part: "ffn", operation: "down", layer }, [unitsOf(block.up)]);
+    add(block.up, { part: "ffn", operation: block.gateInUp ? "gateUp" : "up", layer }, ffnWriters);
+    add(block.down, { part: "ffn", operation: "down", layer }, [upUnitsOf(block)]);
     writers = parallel ? [unitsOf(block.out), unitsOf(block.down)] : [unitsOf(block.down)];
   });
 
@@ -56,6 +63,12 @@ export function listMatrices({ shape, tensors }: DecoderDescription): MatrixRole
 /** Column c of the reader reads row c of `layer`. */
 function unitsOf(layer: LinearLayer): Writer {
   return { name: layer.weight, axis: "rows" };
+}
+
+/** The units that the feed-forward layer's output reads: those of up. */
+function upUnitsOf({ up, down, gateInUp }: BlockTensors): Writer {
+  const units = gateInUp && Int32Array.from({ length: down.columns }, (_, unit) => down.columns + unit);
+  return { ...unitsOf(up), ...(units && { units }) };
 }
 
 /** The row of the value projection behind each column of the attention's output projection. */

@@ -46,8 +46,7 @@ export function createModel(
       for (let start = 0; start < tokens.length; start += step) {
         const count = Math.min(step, tokens.length - start);
         const hidden = decoder.forward(feedSequence(tokens, start, count, path), cache);
-        kernels.matmul(out, hidden, decoder.head, count, path);
-        all.set(await kernels.read(out, 0, count * decoder.head.rows), start * decoder.head.rows);
+        all.set(await decoder.readLogits(out, hidden, count, path), start * decoder.head.rows);
       }
       return all;
     } finally {

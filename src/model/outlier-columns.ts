@@ -7,7 +7,7 @@ import { pickOutliers, type UnitWeights, unitDeviations } from "../quantize/outl
 import { isQuantized } from "../quantize/quantized.ts";
 import type { QuantizedSpec } from "../quantize/spec.ts";
 import { toFloat32 } from "../tensor/convert.ts";
-import { transposeTensor } from "../tensor/transpose.ts";
+import { type Orientation, orientMatrix } from "./orient.ts";
 import type { PlannedMatrix } from "./plan.ts";
 import type { MatrixRole, Writer } from "./roles.ts";
 
@@ -29,11 +29,11 @@ export function createOutlierFinder(
   spec: QuantizedSpec,
   roles: readonly MatrixRole[],
 ): OutlierFinder {
-  const transposed = new Set(roles.filter((role) => role.transposed).map(({ name }) => name));
+  const roleOf = new Map(roles.map((role) => [role.name, role]));
   const known = new Map<string, Promise<Float64Array>>();
 
   async function readUnits({ name, axis, units }: Writer): Promise<UnitWeights> {
-    const { weights, shape } = await readMatrix(checkpoint, name, transposed.has(name));
+    const { weights, shape } = await readMatrix(checkpoint, name, roleOf.get(name) ?? {});
     return { weights, shape, axis, units };
   }
   async function measure(writers: readonly Writer[]): Promise<Float64Array> {
@@ -64,10 +64,10 @@ export function createOutlierFinder(
 export async function readMatrix(
   checkpoint: Checkpoint,
   name: string,
-  transposed: boolean,
+  orientation: Orientation,
 ): Promise<{ weights: Float32Array; shape: readonly [number, number] }> {
   const weight = await checkpoint.read(name);
   if (isQuantized(weight)) throw new Error(`${name} of ${checkpoint.source} is quantized already`);
-  const tensor = transposed ? transposeTensor(weight) : weight;
+  const tensor = orientMatrix(weight, orientation);
   return { weights: toFloat32(tensor), shape: [tensor.shape[0], tensor.shape[1]] };
 }

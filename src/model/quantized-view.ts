@@ -11,11 +11,11 @@ import type { BaselineSpec, QuantizedSpec, Spec } from "../quantize/spec.ts";
 import { formatSpec } from "../quantize/spec-text.ts";
 import { fromFloat32, toFloat32 } from "../tensor/convert.ts";
 import { isFloating, type StorageType, type Tensor, type TensorHeader } from "../tensor/tensor.ts";
-import { transposeTensor } from "../tensor/transpose.ts";
 import { describeDecoder } from "./architectures/index.ts";
 import { checkTensors } from "./check-tensors.ts";
 import { listMatrices } from "./matrices.ts";
 import { refuseNonfinite } from "./nonfinite.ts";
+import { orientMatrix } from "./orient.ts";
 import { countOutliers, createOutlierFinder } from "./outlier-columns.ts";
 import { type PlannedMatrix, planQuantization } from "./plan.ts";
 
@@ -86,7 +86,7 @@ export function quantizeCheckpoint(checkpoint: Checkpoint, spec: Spec, options: 
       const matrix = matrices.get(name);
       const weight = await checkpoint.read(name);
       if (isQuantized(weight)) throw new Error(`${name} of ${checkpoint.source} is quantized already`);
-      const tensor = matrix?.role.transposed ? transposeTensor(weight) : weight;
+      const tensor = matrix ? orientMatrix(weight, matrix.role) : weight;
       return matrix?.isQuantized
         ? readQuantized(tensor, matrix)
         : convert(tensor, header.type, options, checkpoint.source);

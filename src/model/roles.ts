@@ -12,6 +12,8 @@ export interface MatrixRole {
   readonly operation: "q" | "k" | "v" | "qkv" | "out" | "up" | "gate" | "gateUp" | "down" | "";
   /** Stored as (in, out), as GPT-2's Conv1D; it is transposed when read. */
   readonly transposed: boolean;
+  /** Row r is stored as row `rowOrder[r]`, `(rows)`; its rows are put in order when it is read. Absent: the identity. */
+  readonly rowOrder?: Int32Array;
   /**
    * The previous writers of what this matrix reads, for proxy quantization: matrices whose output units (rows), or for
    * the embedding whose columns, are this matrix's input columns. Several writers are joined unit by unit.

@@ -11,6 +11,10 @@ export interface RotaryFields {
   readonly headSize: number;
   readonly maxLength: number;
   readonly theta: string | readonly string[];
+  /** Where the config has none; 10000 if not said. */
+  readonly defaultTheta?: number;
+  /** Which of `rope_parameters`, where they are given by kind of layer. */
+  readonly layers?: string;
   readonly share: string | readonly string[];
   /** Share of each head that turns, where the config does not say. */
   readonly defaultShare: number;
@@ -23,10 +27,15 @@ export interface RotaryFields {
  * @see https://github.com/huggingface/transformers/blob/main/src/transformers/modeling_rope_utils.py
  */
 export function readRotary(config: ConfigReader, fields: RotaryFields): Rotary {
-  const parameters = config.object("rope_parameters");
-  const scaling = config.object("rope_scaling") ?? parameters;
+  const all = config.object("rope_parameters");
+  const parameters = (fields.layers && all?.object(fields.layers)) || all;
+  // Where kinds of layers have positions of their own, the old field speaks of those that see everything.
+  const old = fields.layers === "sliding_attention" ? undefined : config.object("rope_scaling");
+  const scaling = old ?? parameters;
   const nested = parameters ?? scaling;
-  const theta = nested?.has("rope_theta") ? nested.number("rope_theta") : config.number(fields.theta, 10000);
+  const theta = nested?.has("rope_theta")
+    ? nested.number("rope_theta")
+    : config.number(fields.theta, fields.defaultTheta ?? 10000);
   const share = nested?.has("partial_rotary_factor")
     ? nested.number("partial_rotary_factor")
     : config.number(fields.share, fields.defaultShare);
@@ -95,6 +104,10 @@ const scalings: Readonly<Record<string, (scaling: Scaling) => Rotary>> = {
     return fixed(size, frequencies);
   },
 
+  /** Each frequency has a divisor of its own. @see https://arxiv.org/abs/2402.13753 */
+  longrope: readLongRope,
+  su: readLongRope,
+
   /** NTK by parts, with warmer attention. @see https://arxiv.org/abs/2309.00071 */
   yarn({ config, size, theta, maxLength, trainedLength }) {
     const factor = config.number("factor", maxLength / trainedLength);
@@ -121,6 +134,26 @@ const scalings: Readonly<Record<string, (scaling: Scaling) => Rotary>> = {
     return { size, magnitude, frequencies: () => frequencies };
   },
 };
+
+/** The divisors up to the trained length; those beyond it would change the keys of a sequence that grows past it. */
+function readLongRope({ config, size, theta, maxLength, trainedLength }: Scaling): Rotary {
+  const divisors = config.numbers("short_factor");
+  if (divisors.length !== size / 2 || divisors.some((divisor) => divisor <= 0)) {
+    throw config.fail(`short_factor has ${divisors.length} numbers; ${size / 2} above 0 are expected.`);
+  }
+  const growth = config.number("factor", maxLength / trainedLength);
+  const warmth = growth <= 1 ? 1 : Math.sqrt(1 + Math.log(growth) / Math.log(trainedLength));
+  const frequencies = Float32Array.from(
+    divisors,
+    (divisor, i) => 1 / round(round(divisor) * round(theta ** round((2 * i) / size))),
+  );
+  return { size, magnitude: config.number("attention_factor", warmth), frequencies: () => frequencies };
+}
+
+/** Unscaled rotary positions of the first `size` values of a head. */
+export function fixedRotary(theta: number, size: number): Rotary {
+  return fixed(size, inverseFrequencies(theta, size));
+}
 
 function fixed(size: number, frequencies: Float32Array): Rotary {
   return { size, magnitude: 1, frequencies: () => frequencies };

@@ -106,7 +106,7 @@ export function createScorer(kernels: Kernels, decoder: Decoder): Scorer {
     // A context that several continuations share predicts the first token of each: its row is needed once for each.
     const inOrder = rows.every((row, i) => row === i);
     if (!inOrder) kernels.gather(gathered, hidden, Int32Array.from(rows), head.columns);
-    return kernels.scoreTargets(inOrder ? hidden : gathered, head, Int32Array.from(targets));
+    return decoder.scoreTargets(inOrder ? hidden : gathered, Int32Array.from(targets));
   }
 
   return {

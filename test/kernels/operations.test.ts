@@ -3,6 +3,7 @@
 import { afterAll, describe, expect, test } from "vitest";
 import type { AttentionSpans, HeadLayout, Kernels } from "../../src/kernels/kernels.ts";
 import { createReferenceKernels } from "../../src/kernels/reference.ts";
+import { fromFloat32 } from "../../src/tensor/convert.ts";
 import { bufferOf, randomValues, testedSets, worstError } from "./sets.ts";
 
 const reference = createReferenceKernels();
@@ -225,6 +226,29 @@ describe.each(testedSets)("$name", ({ create }) => {
     const three = await attend(3, Int32Array.of(0, 46, 46, 1, 5, 3, 9, 9, 0, 20, 20, 27));
     expect(three.slice(0, query.length)).toEqual(whole);
     expect(three.slice(2 * query.length)).toEqual(whole);
+  });
+
+  test("capped scores and logits match the reference, where the set takes caps", async () => {
+    if (!(await single).takesCaps) return;
+    const [tokens, heads, headSize, rows] = [7, 2, 20, 131];
+    const query = randomValues(tokens * heads * headSize, 1, 3);
+    const [keys, values] = [randomValues(query.length, 2, 3), randomValues(query.length, 3)];
+    const spans = Int32Array.from({ length: 4 * tokens }, (_, i) => (i % 4 === 3 ? (i + 1) / 4 : 0));
+    const layout = { tokens, heads, keyHeads: heads, headSize, scale: 1, spans };
+    const attendAt = (cap?: number) => (k: Kernels) => (out: ReturnType<typeof bufferOf>) =>
+      k.attend(out, bufferOf(k, query), bufferOf(k, keys), bufferOf(k, values), { ...layout, cap });
+    expect(await compare(query.length, 1, attendAt(2))).toBeLessThan(3e-6);
+    expect(await run(reference, query.length, attendAt(2)(reference))).not.toEqual(
+      await run(reference, query.length, attendAt()(reference)),
+    );
+    const width = heads * headSize;
+    const head = fromFloat32("head", randomValues(rows * width, 4), [rows, width], "F32");
+    const targets = Int32Array.from({ length: tokens }, (_, t) => 19 * t);
+    const score = (k: Kernels) => k.scoreTargets(bufferOf(k, query), k.loadWeight(head), targets, undefined, 50);
+    const expected = await score(reference);
+    const computed = await score(await threaded);
+    expect(worstError(computed.logProbs, expected.logProbs, 1)).toBeLessThan(1e-5);
+    expect(computed.best).toEqual(expected.best);
   });
 
   test("scores far apart neither overflow nor turn into NaN", async () => {

@@ -21,6 +21,10 @@ describe("roles", () => {
     "neox-parallel",
     "llama-tied-bias",
     "qwen2",
+    "gptj",
+    "gemma3",
+    "phi3",
+    "falcon-40b",
     "gpt2-hub",
     "neox-hub",
   ])("%s: every matrix of the checkpoint has one, with the shape that its writers imply", async (name) => {

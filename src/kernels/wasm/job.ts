@@ -19,7 +19,7 @@ export const operations = {
   scoreTargets: 11,
 } as const;
 
-/** The fields of a job in their order in memory, 32 bits each; `factor` alone is a float. */
+/** The fields of a job in their order in memory, 32 bits each; `factor` and `cap` are floats. */
 const fields = [
   "op",
   "tasks",
@@ -48,6 +48,7 @@ const fields = [
   "factor",
   "which",
   "chosen",
+  "cap",
 ] as const;
 
 /** What an operation is given: addresses and sizes; absent ones are 0. */
@@ -99,6 +100,7 @@ export class JobRunner {
     words[at + 4] = this.#scratch;
     words[at + 5] = this.#scratchBytes;
     floats[at + fields.indexOf("factor")] = given.factor ?? 0;
+    floats[at + fields.indexOf("cap")] = given.cap ?? 0;
     const shared = threads > 1 && tasks > 1;
     if (!this.#exports.run(shared)) throw new Error("a thread of the WASM kernels failed");
   }

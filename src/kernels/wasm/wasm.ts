@@ -42,6 +42,7 @@ class WasmKernels implements Kernels {
   readonly name = "wasm";
   readonly computeType = "float32";
   readonly threads: number;
+  readonly takesCaps = true;
   readonly #memory: WasmMemory;
   readonly #exports: WasmExports;
   readonly #workers: Thread[];
@@ -172,7 +173,7 @@ class WasmKernels implements Kernels {
 
   attend(...[out, query, keys, values, layout]: Parameters<Kernels["attend"]>): void {
     checkSpans(out, query, keys, values, layout);
-    const { tokens, heads, keyHeads, headSize, scale, spans, slopes } = layout;
+    const { tokens, heads, keyHeads, headSize, scale, spans, slopes, cap } = layout;
     let longest = 0;
     let total = 0;
     for (let t = 0; t < tokens; t++) {
@@ -192,6 +193,7 @@ class WasmKernels implements Kernels {
       headSize,
       slopes: slopesAt,
       factor: scale,
+      cap,
       scratchBytes: (longest + 4) * 4,
     });
   }
@@ -224,7 +226,7 @@ class WasmKernels implements Kernels {
     this.#jobs.run("gather", rows.length, rows.length * width, 1, given);
   }
 
-  async scoreTargets(...[x, head, targets, bias]: Parameters<Kernels["scoreTargets"]>) {
+  async scoreTargets(...[x, head, targets, bias, cap]: Parameters<Kernels["scoreTargets"]>) {
     checkTargets(x, head, targets, bias);
     const scores = { logProbs: new Float32Array(targets.length), best: new Int32Array(targets.length) };
     const tiles = Math.ceil(head.rows / tileRows);
@@ -244,6 +246,7 @@ class WasmKernels implements Kernels {
         tokens,
         indices,
         unit: tileRows,
+        cap,
         scratchBytes: weightScratch + tokens * tileRows * 4,
       });
       const { floats, words } = this.#memory;

@@ -28,3 +28,10 @@ export function divideHeads(config: ConfigReader, width: number, heads: number):
   if (width % heads !== 0) throw config.fail(`a width of ${width} is not a multiple of ${heads} heads.`);
   return width / heads;
 }
+
+/** Key and value heads, as many as heads where the config does not say. */
+export function readKeyHeads(config: ConfigReader, heads: number): number {
+  const keyHeads = config.integer("num_key_value_heads", heads);
+  if (heads % keyHeads !== 0) throw config.fail(`${heads} heads are not a multiple of ${keyHeads} key-value heads.`);
+  return keyHeads;
+}

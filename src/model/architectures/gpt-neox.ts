@@ -45,7 +45,7 @@ export const gptNeox: Architecture = {
         norm: { kind: "layer", epsilon: config.number("layer_norm_eps", 1e-5) },
         activation: config.choice("hidden_act", activationNames, "gelu"),
         residual: config.boolean("use_parallel_residual", true) ? "parallel" : "before",
-        positions: { kind: "rotary", rotary },
+        positions: { kind: "rotary", rotaries: repeat(layers, () => rotary) },
         attentionScales: repeat(layers, () => headSize ** -0.5),
         windows: repeat(layers, () => undefined),
       },

@@ -7,14 +7,23 @@ import { createConfigReader } from "../config.ts";
 import { listMatrices } from "../matrices.ts";
 import type { MatrixRole } from "../roles.ts";
 import { bloom } from "./bloom.ts";
+import { falcon } from "./falcon.ts";
+import { gemma, gemma2, gemma3 } from "./gemma.ts";
 import { gptNeox } from "./gpt-neox.ts";
 import { gpt2 } from "./gpt2.ts";
-import { llama, mistral, qwen2 } from "./llama.ts";
+import { gptj } from "./gptj.ts";
+import { llama, mistral, olmo2, qwen2, qwen3 } from "./llama.ts";
 import { opt } from "./opt.ts";
+import { phi, phi3 } from "./phi.ts";
+import { stablelm } from "./stablelm.ts";
 
 /** Every architecture by the `model_type` of its config. */
 export const architectures: ReadonlyMap<string, Architecture> = new Map(
-  [opt, bloom, gpt2, gptNeox, llama, mistral, qwen2].map((row) => [row.modelType, row]),
+  [
+    ...[opt, bloom, gpt2, gptNeox, gptj],
+    ...[llama, mistral, qwen2, qwen3, olmo2, stablelm],
+    ...[gemma, gemma2, gemma3, phi, phi3, falcon],
+  ].map((row) => [row.modelType, row]),
 );
 
 /** The decoder that a config describes, and the tensors of the checkpoint that it does not need. */

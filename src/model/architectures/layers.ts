@@ -1,6 +1,6 @@
 // Short ways of writing the tensors of an architecture: linear layers, norms, and heads in fused rows.
 
-import type { HeadPlace, LinearLayer, NormLayer } from "../architecture.ts";
+import type { BlockTensors, DecoderTensors, HeadPlace, LinearLayer, NormLayer } from "../architecture.ts";
 
 /** `NAME.weight (rows, columns)` and, with `bias`, `NAME.bias (rows)`. */
 export function linear(name: string, rows: number, columns: number, bias: boolean): LinearLayer {
@@ -26,4 +26,13 @@ export function headsInterleaved(headSize: number): { query: HeadPlace; key: Hea
 /** `describe(0), .. describe(count - 1)`. */
 export function repeat<T>(count: number, describe: (layer: number) => T): T[] {
   return Array.from({ length: count }, (_, layer) => describe(layer));
+}
+
+/** The same tensors with parts of every block replaced. */
+export function changeBlocks(
+  tensors: DecoderTensors,
+  change: (block: BlockTensors, layer: number) => Partial<BlockTensors>,
+): DecoderTensors {
+  const blocks = tensors.blocks.map((block, layer) => ({ ...block, ...change(block, layer) }));
+  return { ...tensors, blocks };
 }

@@ -1,13 +1,14 @@
-// The Llama line: RMS norms, rotary positions, grouped queries, a gated feed-forward layer; and its kin Mistral and Qwen2,
-// which differ in biases and in sliding windows. SmolLM2 is a Llama by its config.
+// The Llama line: RMS norms, rotary positions, grouped queries, a gated feed-forward layer; and its kin: Mistral, Qwen2,
+// Qwen3 and OLMo2, which differ in biases, sliding windows and further norms. SmolLM2 is a Llama by its config.
 
 import type { Architecture, DecoderDescription } from "../architecture.ts";
 import type { ConfigReader } from "../config.ts";
 import { readRotary } from "../rotary.ts";
-import { activationNames, divideHeads, readSizes } from "./fields.ts";
-import { headsInRow, linear, norm, repeat } from "./layers.ts";
+import { activationNames, divideHeads, readKeyHeads, readSizes } from "./fields.ts";
+import { changeBlocks, headsInRow, linear, norm, repeat } from "./layers.ts";
 
-const names = {
+/** Where the tensors of the Llama line lie. */
+export const llamaNames = {
   embedding: "embed_tokens.weight",
   prefix: "model.",
   heads: ["lm_head.weight"],
@@ -17,7 +18,7 @@ const names = {
 /** @see https://github.com/huggingface/transformers/blob/main/src/transformers/models/llama/modeling_llama.py */
 export const llama: Architecture = {
   modelType: "llama",
-  ...names,
+  ...llamaNames,
   describe(config, prefix, head) {
     const attention = config.boolean("attention_bias", false);
     const ffn = config.boolean("mlp_bias", false);
@@ -28,7 +29,7 @@ export const llama: Architecture = {
 /** @see https://github.com/huggingface/transformers/blob/main/src/transformers/models/mistral/modeling_mistral.py */
 export const mistral: Architecture = {
   modelType: "mistral",
-  ...names,
+  ...llamaNames,
   describe(config, prefix, head) {
     const window = config.has("sliding_window") ? config.integer("sliding_window") : undefined;
     return describeLlama(config, prefix, head, { query: false, out: false, ffn: false }, () => window);
@@ -38,24 +39,71 @@ export const mistral: Architecture = {
 /** @see https://github.com/huggingface/transformers/blob/main/src/transformers/models/qwen2/modeling_qwen2.py */
 export const qwen2: Architecture = {
   modelType: "qwen2",
-  ...names,
+  ...llamaNames,
+  describe: (config, prefix, head) =>
+    describeLlama(config, prefix, head, { query: true, out: false, ffn: false }, readQwenWindows(config)),
+};
+
+/** Norms of query and key over each head. @see https://github.com/huggingface/transformers/blob/main/src/transformers/models/qwen3/modeling_qwen3.py */
+export const qwen3: Architecture = {
+  modelType: "qwen3",
+  ...llamaNames,
   describe(config, prefix, head) {
-    const window = config.boolean("use_sliding_window", false) ? config.integer("sliding_window", 4096) : undefined;
-    const kinds = config.strings("layer_types");
-    const full = config.integer("max_window_layers", 28, 0);
-    const slides = (layer: number) => (kinds ? kinds[layer] === "sliding_attention" : layer >= full);
-    return describeLlama(config, prefix, head, { query: true, out: false, ffn: false }, (layer) =>
-      slides(layer) ? window : undefined,
-    );
+    const bias = config.boolean("attention_bias", false);
+    const biases = { query: bias, out: bias, ffn: false };
+    const { shape, tensors } = describeLlama(config, prefix, head, biases, readQwenWindows(config), 128);
+    const addNorms = changeBlocks(tensors, (_, layer) => ({
+      queryNorm: norm(`${prefix}layers.${layer}.self_attn.q_norm`, shape.headSize, false),
+      keyNorm: norm(`${prefix}layers.${layer}.self_attn.k_norm`, shape.headSize, false),
+    }));
+    return { shape, tensors: addNorms };
   },
 };
 
-function describeLlama(
+/** Norms behind attention and feed-forward, none before. @see https://github.com/huggingface/transformers/blob/main/src/transformers/models/olmo2/modeling_olmo2.py */
+export const olmo2: Architecture = {
+  modelType: "olmo2",
+  ...llamaNames,
+  describe(config, prefix, head) {
+    const bias = config.boolean("attention_bias", false);
+    const biases = { query: bias, out: bias, ffn: false };
+    const { shape, tensors } = describeLlama(config, prefix, head, biases, () => undefined);
+    const { width, heads, keyHeads, headSize, norm: kind } = shape;
+    const moveNorms = changeBlocks(tensors, (_, layer) => {
+      const block = `${prefix}layers.${layer}`;
+      return {
+        attentionNorm: undefined,
+        queryNorm: norm(`${block}.self_attn.q_norm`, heads * headSize, false),
+        keyNorm: norm(`${block}.self_attn.k_norm`, keyHeads * headSize, false),
+        attentionOutNorm: norm(`${block}.post_attention_layernorm`, width, false),
+        ffnNorm: undefined,
+        ffnOutNorm: norm(`${block}.post_feedforward_layernorm`, width, false),
+      };
+    });
+    return {
+      shape: { ...shape, norm: { ...kind, epsilon: config.number("rms_norm_eps", 1e-5) } },
+      tensors: moveNorms,
+    };
+  },
+};
+
+/** Sliding windows of Qwen's configs: by `layer_types`, or from `max_window_layers` on. */
+function readQwenWindows(config: ConfigReader): (layer: number) => number | undefined {
+  const window = config.boolean("use_sliding_window", false) ? config.integer("sliding_window", 4096) : undefined;
+  const kinds = config.strings("layer_types");
+  const full = config.integer("max_window_layers", 28, 0);
+  const slides = (layer: number) => (kinds ? kinds[layer] === "sliding_attention" : layer >= full);
+  return (layer) => (slides(layer) ? window : undefined);
+}
+
+/** The decoder of a config of the Llama line; its kin change what differs. */
+export function describeLlama(
   config: ConfigReader,
   prefix: string,
   head: string,
   bias: { query: boolean; out: boolean; ffn: boolean },
   windowOf: (layer: number) => number | undefined,
+  defaultHeadSize?: number,
 ): DecoderDescription {
   const { width, layers, heads } = readSizes(config, {
     width: ["hidden_size"],
@@ -65,9 +113,10 @@ function describeLlama(
   if (config.boolean("rope_interleaved", false)) {
     throw config.fail("rope_interleaved is true; only half-split rotary positions are supported.");
   }
-  const keyHeads = config.integer("num_key_value_heads", heads);
-  if (heads % keyHeads !== 0) throw config.fail(`${heads} heads are not a multiple of ${keyHeads} key-value heads.`);
-  const headSize = config.has("head_dim") ? config.integer("head_dim") : divideHeads(config, width, heads);
+  const keyHeads = readKeyHeads(config, heads);
+  const headSize = config.has("head_dim")
+    ? config.integer("head_dim")
+    : (defaultHeadSize ?? divideHeads(config, width, heads));
   const ffnWidth = config.integer("intermediate_size");
   const vocabulary = config.integer("vocab_size");
   const maxLength = config.integer("max_position_embeddings", 2048);
@@ -91,7 +140,7 @@ function describeLlama(
       norm: { kind: "rms", epsilon: config.number("rms_norm_eps", 1e-6) },
       activation: config.choice("hidden_act", activationNames, "silu"),
       residual: "before",
-      positions: { kind: "rotary", rotary },
+      positions: { kind: "rotary", rotaries: repeat(layers, () => rotary) },
       attentionScales: repeat(layers, () => headSize ** -0.5),
       windows: repeat(layers, windowOf),
     },

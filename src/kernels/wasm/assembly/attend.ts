@@ -2,6 +2,7 @@
 // Keys count from the prefix on, so the bits do not depend on what is shared and what is the query's own.
 
 import { exp4, max4, sum4, sums4 } from "./math";
+import { capSpan } from "./rows";
 
 /** A run of cache slots that one query head reads. */
 // @ts-ignore: decorator
@@ -23,6 +24,7 @@ export function attendHead(
   headSize: usize,
   scale: f32,
   slope: f32,
+  cap: f32,
   span: usize,
   scores: usize,
 ): void {
@@ -33,6 +35,7 @@ export function attendHead(
   const ownKeys = slotAt(keys, load<u32>(span, 8), stride);
   scoreKeys(scores, query, prefixKeys, stride, prefix, headSize, scale);
   scoreKeys(scores + prefix * 4, query, ownKeys, stride, own, headSize, scale);
+  if (cap != 0) capSpan(scores, count, cap);
   if (slope != 0) {
     for (let j: usize = 0; j < count; j++) {
       store<f32>(scores + j * 4, load<f32>(scores + j * 4) - slope * <f32>(count - 1 - j));

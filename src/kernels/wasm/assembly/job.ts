@@ -38,6 +38,7 @@ export class Job {
   factor: f32; // epsilon or scale
   which: u32; // activation
   chosen: usize;
+  cap: f32; // of scores or logits; 0: none
 }
 
 /** Scratch for the weights being decoded; what else a task needs lies behind it. */
@@ -102,6 +103,7 @@ export function runTask(job: Job, task: usize, thread: usize): void {
         job.bias,
         job.indices,
         job.tokens,
+        job.cap,
         task,
         scratch + WEIGHT_SCRATCH,
         scratch,
@@ -146,6 +148,7 @@ function attendTokens(job: Job, first: usize, last: usize, scratch: usize): void
       job.headSize,
       job.factor,
       job.slopes ? load<f32>(job.slopes + head * 4) : 0,
+      job.cap,
       job.indices + (pair / heads) * 16,
       scratch,
     );

@@ -114,6 +114,14 @@ export function silu4(x: v128): v128 {
   return f32x4.mul(x, sigmoid4(x));
 }
 
+/** tanh x = 2 sigmoid(2 x) - 1, to 2^-23 of 1. */
+// @ts-ignore: decorator
+@inline
+export function tanh4(x: v128): v128 {
+  const s = sigmoid4(f32x4.add(x, x));
+  return f32x4.sub(f32x4.add(s, s), float4(ONE));
+}
+
 /** The sum of the four values, (0 + 2) + (1 + 3). */
 // @ts-ignore: decorator
 @inline

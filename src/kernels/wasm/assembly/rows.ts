@@ -1,6 +1,6 @@
 // Operations on rows of activations: norms, head placement with rotary positions, gathering, and elementwise ones.
 
-import { gelu4, geluTanh4, relu4, silu4, sum4 } from "./math";
+import { gelu4, geluTanh4, relu4, silu4, sum4, tanh4 } from "./math";
 
 /** `(x - mean) / sqrt(variance + epsilon) * gain + bias` of one row; a null bias is 0. */
 export function layerNormRow(out: usize, x: usize, width: usize, gain: usize, bias: usize, epsilon: f32): void {
@@ -96,4 +96,12 @@ export function multiplySpan(out: usize, a: usize, b: usize, count: usize): void
   let i: usize = 0;
   for (; i + 4 <= count; i += 4) v128.store(out + i * 4, f32x4.mul(v128.load(a + i * 4), v128.load(b + i * 4)));
   for (; i < count; i++) store<f32>(out + i * 4, load<f32>(a + i * 4) * load<f32>(b + i * 4));
+}
+
+/** `x = cap * tanh(x / cap)`. */
+export function capSpan(x: usize, count: usize, cap: f32): void {
+  const c = f32x4.splat(cap);
+  const end = x + count * 4;
+  for (; x + 16 <= end; x += 16) v128.store(x, f32x4.mul(c, tanh4(f32x4.div(v128.load(x), c))));
+  for (; x < end; x += 4) store<f32>(x, f32x4.extract_lane(f32x4.mul(c, tanh4(f32x4.div(v128.load_splat<f32>(x), c))), 0));
 }

@@ -3,6 +3,7 @@
 
 import { multiplyTile } from "./gemm";
 import { exp4, max4, sum4 } from "./math";
+import { capSpan } from "./rows";
 import { Weight } from "./weight";
 
 /** Rows of the head a tile. */
@@ -20,6 +21,7 @@ export function scoreTile(
   bias: usize,
   targets: usize,
   tokens: usize,
+  cap: f32,
   tile: usize,
   logits: usize,
   scratch: usize,
@@ -29,6 +31,7 @@ export function scoreTile(
   multiplyTile(logits, TILE * 4, x, head, bias ? bias + first * 4 : 0, tokens, first, last, scratch);
   partials += tile * tokens * 16;
   for (let t: usize = 0; t < tokens; t++, partials += 16, logits += TILE * 4) {
+    if (cap != 0) capSpan(logits, last - first, cap);
     const target = <usize>load<u32>(targets + t * 4);
     if (target >= first && target < last) store<f32>(chosen + t * 4, load<f32>(logits + (target - first) * 4));
     // Places past the vocabulary count as exp(-infinity).
