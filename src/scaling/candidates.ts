@@ -106,8 +106,8 @@ export function listPredicted(
       continue;
     }
     const { fit } = choice.best;
-    if (fit.noise.sharedDegrees < 1) {
-      laws.push({ family, whyNot: "Three models leave a law without intervals." });
+    if (fit.noise.sharedDegrees < 1 || fit.noise.ownDegrees < 1) {
+      laws.push({ family, whyNot: "So few results leave a law without intervals." });
       continue;
     }
     laws.push({ family, choice });

@@ -111,7 +111,7 @@ export function createUncertainty(fit: Fit): Uncertainty {
         modelWeights.set(model, (modelWeights.get(model) ?? 0) - factor);
         ownVariance += factor * factor;
       }
-      if (noise.sharedDegrees < 1) return { value, standardError: null, degrees: 0 };
+      if (noise.sharedDegrees < 1 || noise.ownDegrees < 1) return { value, standardError: null, degrees: 0 };
       const weights = influence(direction).map((weight, i) => weight + rowWeights[i]);
       let shared = 0;
       let own = ownVariance;

@@ -149,7 +149,7 @@ function estimateNoise(
   parameters: number,
 ): Noise {
   const sharedDegrees = groups.length - 3;
-  const ownDegrees = Math.max(1, residuals.length - groups.length - (parameters - 3));
+  const ownDegrees = residuals.length - groups.length - (parameters - 3);
   let within = 0;
   let between = 0;
   let rows = 0;
@@ -159,7 +159,7 @@ function estimateNoise(
     between += group.length * mean * mean;
     rows += 1 / group.length;
   }
-  const own = within / ownDegrees;
+  const own = ownDegrees > 0 ? within / ownDegrees : 0;
   const perModel = rows / groups.length; // mean of 1 / m
   const shared = sharedDegrees > 0 ? Math.max(0, (between / sharedDegrees - own) * perModel) : 0;
   return { shared, sharedDegrees, own, ownDegrees };

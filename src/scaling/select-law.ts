@@ -76,6 +76,7 @@ export function findProblems(fit: Fit): string[] {
   const far = fit.residuals.filter((r) => Math.abs(r) > 4 * scale).length;
   if (far > 0) problems.push(`${far} of ${fit.residuals.length} residuals are beyond four deviations.`);
   if (fit.noise.sharedDegrees < 1) problems.push("Three models fix the base exactly: there are no intervals.");
+  else if (fit.noise.ownDegrees < 1) problems.push("As many parameters as results: there are no intervals.");
   return problems;
 }
 
