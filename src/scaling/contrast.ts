@@ -149,7 +149,8 @@ function gradient({ theta, predictAt }: Fit, place: Place): number[] {
   });
 }
 
-// A parameter that the data do not determine is held by the width of the range that was searched.
+// A parameter that the data do not determine is held by the width of the range that was searched, and by more where
+// rounding leaves the matrix without an inverse.
 function invertInformation({ theta, noise, ranges }: Fit, jacobian: readonly number[][], trust: readonly number[]) {
   const size = theta.length;
   const information = new Float64Array(size * size);
@@ -159,11 +160,12 @@ function invertInformation({ theta, noise, ranges }: Fit, jacobian: readonly num
       for (let row = 0; row < trust.length; row++) sum += jacobian[i][row] * jacobian[j][row] * trust[row];
       information[i * size + j] = sum;
     }
-    information[i * size + i] += Math.max(noise.own, 1e-14) / ranges[i] ** 2;
   }
-  const inverse = invertSymmetric(information, size);
-  if (inverse === undefined) throw new Error("the information of a fit is not positive definite");
-  return inverse;
+  for (let hold = Math.max(noise.own, 1e-14); ; hold *= 100) {
+    for (let i = 0; i < size; i++) information[i * size + i] += hold / ranges[i] ** 2;
+    const inverse = invertSymmetric(information, size);
+    if (inverse !== undefined) return inverse;
+  }
 }
 
 function transpose(rows: readonly (readonly number[])[], columns: number): number[][] {

@@ -33,6 +33,7 @@ const offsetsAndSlopes: Law = {
   label: "an offset and a slope of size at each precision",
   formula: "E + A / N^alpha + c_k + s_k ln N",
   source: "no law: the frame of the tests at equal bits",
+  hasFreeFloor: true,
   parameters: ({ precisions }) =>
     precisions.flatMap((bits) => [
       { name: `c(${bits})`, min: -10, max: 10, starts: [0.05] },

@@ -45,7 +45,10 @@ export function checkCorrelation(frame: Frame): Finding {
   );
   const center = meanOf(pseudo);
   const half = tQuantile(0.975, count - 1) * Math.sqrt(varianceOf(pseudo) / count);
-  const interval = [Math.tanh(Math.min(center, z) - half), Math.tanh(Math.max(center, z) + half)] as const;
+  const interval = [
+    Math.min(effect, Math.tanh(Math.min(center, z) - half)),
+    Math.max(effect, Math.tanh(Math.max(center, z) + half)),
+  ] as const;
   const verdict =
     interval[1] < closeCorrelation ? "holds" : interval[0] > closeCorrelation ? "does not hold" : "not enough evidence";
   const range = `[${formatNumber(interval[0])}, ${formatNumber(interval[1])}]`;
@@ -80,8 +83,10 @@ function pairWithAccuracy(frame: Frame): Pair[] {
   });
 }
 
+// Fisher's scale has no end; a perfect correlation is taken as one short of it.
 function clip(r: number): number {
-  return Math.max(-0.999999, Math.min(0.999999, r));
+  const limit = 1 - 1e-12;
+  return Math.max(-limit, Math.min(limit, r));
 }
 
 /** Exponents of bits in latency that count as proportional. */

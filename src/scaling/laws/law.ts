@@ -35,6 +35,8 @@ export interface Law {
   readonly label: string;
   readonly formula: string;
   readonly source: string;
+  /** True: E may be below zero, so that the base can be as straight in ln N as it likes. */
+  readonly hasFreeFloor?: boolean;
   /** Its parameters after E, ln A and alpha of the base; those of blocks and variants are appended by fit.ts. */
   parameters(design: Design): Parameter[];
   /**
@@ -80,7 +82,12 @@ export function listParameters(law: Law, design: Design): Parameter[] {
   const { smallestLoss, largestLoss } = design;
   const scale = Math.log(Math.max(largestLoss - smallestLoss, smallestLoss / 10));
   const base: Parameter[] = [
-    { name: "E", min: 0, max: smallestLoss, starts: [0.3, 0.6, 0.9].map((share) => share * smallestLoss) },
+    {
+      name: "E",
+      min: law.hasFreeFloor ? -30 * largestLoss : 0,
+      max: smallestLoss,
+      starts: [0.3, 0.6, 0.9].map((share) => share * smallestLoss),
+    },
     { name: "ln A0", min: -15, max: 8, starts: [scale] },
     { name: "alpha", min: 0.01, max: 3, starts: [0.15, 0.4] },
   ];
