@@ -1,15 +1,14 @@
 // Two kinds of small figure as SVG: bars with marks over them, and a series of numbers too long for one pixel each.
 
-const width = 760;
 const height = 240;
 const edge = { left: 54, right: 10, top: 26, bottom: 38 };
-const innerWidth = width - edge.left - edge.right;
 const innerHeight = height - edge.top - edge.bottom;
 
 /** Counts in even bins over `[low, high]`, and vertical lines at `marks`. */
 export function drawBars(
   counts: ArrayLike<number>, // (bins)
   facts: {
+    readonly width: number;
     readonly low: number;
     readonly high: number;
     readonly marks: ArrayLike<number>;
@@ -17,9 +16,10 @@ export function drawBars(
     readonly yLabel: string;
   },
 ): SVGSVGElement {
-  const { low, high } = facts;
+  const { low, high, width } = facts;
+  const innerWidth = width - edge.left - edge.right;
   const top = Math.max(1, ...Array.from(counts));
-  const svg = startDrawing(facts.xLabel, facts.yLabel, top, 1);
+  const svg = startDrawing(width, facts.xLabel, facts.yLabel, top, 1);
   const x = (value: number) => edge.left + ((value - low) / (high - low)) * innerWidth;
   const step = innerWidth / counts.length;
   const bars = Array.from(counts, (count, i) => {
@@ -41,6 +41,7 @@ export function drawBars(
 export function drawSeries(
   values: ArrayLike<number>, // (any)
   facts: {
+    readonly width: number;
     readonly xLabel: string;
     readonly yLabel: string;
     readonly scale?: number;
@@ -48,7 +49,9 @@ export function drawSeries(
     readonly isStems?: boolean;
   },
 ): SVGSVGElement {
-  const columns = Math.min(values.length, 350);
+  const { width } = facts;
+  const innerWidth = width - edge.left - edge.right;
+  const columns = Math.min(values.length, Math.round(innerWidth / 2));
   const means = new Float64Array(columns);
   const counts = new Float64Array(columns);
   const largest = new Float64Array(columns);
@@ -60,7 +63,7 @@ export function drawSeries(
     largest[column] = Math.max(largest[column], values[i]);
   }
   const top = largest.reduce((a, b) => Math.max(a, b), 0) || 1;
-  const svg = startDrawing(facts.xLabel, facts.yLabel, top, facts.scale ?? 1);
+  const svg = startDrawing(width, facts.xLabel, facts.yLabel, top, facts.scale ?? 1);
   const x = (column: number) => edge.left + ((column + 0.5) / columns) * innerWidth;
   const y = (value: number) => height - edge.bottom - (value / top) * innerHeight;
   const bottom = height - edge.bottom;
@@ -85,7 +88,7 @@ export function drawSeries(
   return svg;
 }
 
-function startDrawing(xLabel: string, yLabel: string, top: number, scale: number): SVGSVGElement {
+function startDrawing(width: number, xLabel: string, yLabel: string, top: number, scale: number): SVGSVGElement {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.setAttribute("class", "drawing");
@@ -95,7 +98,7 @@ function startDrawing(xLabel: string, yLabel: string, top: number, scale: number
     addText(svg, formatTick(top * share * scale), edge.left - 6, y + 4, "end");
   }
   addText(svg, yLabel, 0, 12, "start", "title");
-  addText(svg, xLabel, edge.left + innerWidth / 2, height - 4, "middle", "title");
+  addText(svg, xLabel, (edge.left + width - edge.right) / 2, height - 4, "middle", "title");
   return svg;
 }
 

@@ -83,9 +83,11 @@ function showInspection(place: HTMLElement, inspection: Inspection): void {
     codeCounts.filter((count) => count > 0).length,
     histogram.reduce((sum, count) => sum + count, 0),
   ];
+  const width = Math.min(760, Math.max(300, place.clientWidth)); // in CSS pixels, so that texts keep their size
   const figures: [SVGElement, string, string][] = [
     [
       drawBars(histogram, {
+        width,
         low: -1,
         high: 1,
         marks: codebook,
@@ -97,6 +99,7 @@ function showInspection(place: HTMLElement, inspection: Inspection): void {
     ],
     [
       drawSeries(blockErrors, {
+        width,
         xLabel: `block of ${blockSize.toLocaleString("en-US")} weights`,
         yLabel: "error, % of the block's size",
         scale: 100,
@@ -106,6 +109,7 @@ function showInspection(place: HTMLElement, inspection: Inspection): void {
     ],
     [
       drawSeries(columnDeviations, {
+        width,
         xLabel: "input column",
         yLabel: "standard deviation",
         marked: outlierColumns,

@@ -26,7 +26,7 @@ p{margin:.5rem 0 1rem;max-width:44rem}
 .note{margin:.4rem 0}
 a{color:var(--link)}
 figure{margin:1.5rem 0 2rem}
-figcaption{margin-top:.5rem;max-width:44rem}
+figcaption{margin-top:.5rem;max-width:44rem;overflow-wrap:anywhere}
 figcaption b{color:var(--ink);font-weight:600}
 svg.figure{display:block;width:100%;height:auto;overflow:visible;font:12px ui-sans-serif,system-ui,"Segoe UI",Helvetica,Arial,sans-serif;font-variant-numeric:tabular-nums}
 svg.figure.narrow{display:none}
@@ -37,7 +37,7 @@ svg .point:hover,svg .point:focus-visible{stroke:var(--ink);stroke-width:1.75px}
 svg .cloud path{fill:none;stroke-width:4;stroke-linecap:round;opacity:.4}
 .keys{display:flex;flex-wrap:wrap;gap:.2rem 1rem;margin:.4rem 0 0;padding:0;list-style:none;font:12px ui-sans-serif,system-ui,sans-serif;color:var(--muted)}
 .keys svg{width:9px;height:9px;margin-right:.35rem}
-.scroll{overflow-x:auto;margin:1rem 0}
+.scroll{position:relative;overflow-x:auto;margin:1rem 0}
 table{border-collapse:collapse;font:13px/1.45 ui-sans-serif,system-ui,"Segoe UI",Helvetica,Arial,sans-serif;font-variant-numeric:tabular-nums;width:100%}
 caption{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 th,td{padding:.32rem .75rem .32rem 0;text-align:left;white-space:nowrap;vertical-align:baseline}

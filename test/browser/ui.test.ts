@@ -1,0 +1,233 @@
+// The live page as a reader has it: a running study, the budget's slider, the playground, the inspector; on a desktop and
+// on a phone, light and dark. `KBIT_SHOTS=FOLDER` keeps what was seen.
+
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { BrowserContextOptions, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { writeHeadline } from "../../src/report/headline.ts";
+import type { ResultRow } from "../../src/result.ts";
+import { answerRows } from "../../src/scaling/answer.ts";
+import { openStore, type Store } from "../../src/study/store/store.ts";
+import { watchStore } from "../../src/ui/live-node.ts";
+import { bundledModels, openShelf } from "../../src/ui/models-node.ts";
+import { startServer } from "../../src/ui/server-node.ts";
+import { makeRow, simulateStudy } from "../scaling/simulate.ts";
+import { launchBrowser } from "./launch.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "kbit-live-"));
+const rows = simulateStudy({ types: ["float", "int"], blocks: [64, 256], tasks: ["perplexity", "piqa"] });
+const desktop = { viewport: { width: 1100, height: 900 } };
+const phone = { viewport: { width: 375, height: 740 }, hasTouch: true };
+const shots = process.env["KBIT_SHOTS"];
+let browser: Awaited<ReturnType<typeof launchBrowser>>;
+let stores = 0;
+
+beforeAll(async () => {
+  if (!existsSync(fileURLToPath(new URL("../../dist/dashboard/page.js", import.meta.url)))) {
+    throw new Error("dist/dashboard is missing; run npm run build");
+  }
+  browser = await launchBrowser();
+});
+afterAll(async () => {
+  await browser?.close();
+  rmSync(folder, { recursive: true });
+});
+
+interface Opened {
+  readonly page: Page;
+  readonly store: Store;
+}
+
+/** Opens a view of a store; by the end the page may not have complained, nor its policy, nor asked anyone else. */
+async function openPage(view: string, options: BrowserContextOptions, stored: ResultRow[] = rows): Promise<Opened> {
+  const store = await openStore(join(folder, `${stores++}.db`));
+  await store.add(stored);
+  const live = watchStore(store, 50);
+  await live.board();
+  const server = await startServer({ live, shelf: await openShelf([bundledModels]), host: "127.0.0.1", port: 0 });
+  const url = `http://127.0.0.1:${server.port}/`;
+  const context = await browser.newContext(options);
+  const page = await context.newPage();
+  const troubles: string[] = [];
+  page.on("pageerror", (error) => troubles.push(String(error)));
+  page.on("console", (message) => troubles.push(message.text()));
+  page.on("dialog", (dialog) => troubles.push(dialog.message()));
+  page.on(
+    "response",
+    (response) => response.status() >= 400 && troubles.push(`${response.status()} ${response.url()}`),
+  );
+  page.on("request", (request) => {
+    if (!request.url().startsWith(url) && !/^(data|blob):/.test(request.url())) troubles.push(request.url());
+  });
+  onTestFinished(async () => {
+    await context.close();
+    live.close();
+    await server.close();
+    await store.close();
+    expect(troubles).toEqual([]);
+  });
+  await page.goto(`${url}#${view}`);
+  return { page, store };
+}
+
+const waitForRows = (page: Page) => page.locator("#experiments tbody button").first().waitFor({ state: "attached" });
+const waitForChoice = (page: Page, text: string) =>
+  page.waitForFunction((part) => document.getElementById("choice")!.textContent!.includes(part), text);
+const countOverflow = (page: Page) =>
+  page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+
+async function shoot(page: Page, name: string): Promise<void> {
+  if (shots === undefined) return;
+  mkdirSync(shots, { recursive: true });
+  await page.screenshot({ path: join(shots, `${name}.png`) });
+}
+
+test("shows the report's answer, follows a running study, and keeps what the reader had set", async () => {
+  const half = rows.filter((row) => row.bitsPerWeight >= 5);
+  const { page, store } = await openPage("report", desktop, half);
+  await waitForRows(page);
+  const headline = () => page.locator("#head .answer").first().textContent();
+  expect(await headline()).toBe(writeHeadline(answerRows(half)[0])[0]);
+  expect(await page.locator("#live").textContent()).toMatch(new RegExp(`^Live: ${half.length} results at `));
+
+  await page.locator("#filter").fill("piqa 4.8m");
+  await page.locator("#experiments th[data-column=totalBits] button").click();
+  await page.waitForFunction(() => document.querySelector("#shown")!.textContent!.startsWith("17 of 17"));
+  await store.add(rows);
+  await page.waitForFunction(
+    (count) => document.querySelector("#live")!.textContent!.includes(` ${count} `),
+    rows.length,
+  );
+  await page.waitForFunction(() => document.querySelector("#shown")!.textContent!.startsWith("29 of 29"));
+  expect(await headline()).toBe(writeHeadline(answerRows(rows)[0])[0]);
+  expect(await page.locator("#filter").inputValue()).toBe("piqa 4.8m");
+  expect(await page.locator("#experiments th[aria-sort]").getAttribute("data-column")).toBe("totalBits");
+  await shoot(page, "report-desktop");
+});
+
+test("the slider moves the recommendation, marked in the figures, and filters choose what is compared", async () => {
+  const { page } = await openPage("report", desktop);
+  await waitForRows(page);
+  const slide = (value: number) => page.locator("#budget").fill(String(value));
+  const { points } = answerRows(rows)[0];
+  const smallest = points[0].row;
+  await slide(0);
+  await waitForChoice(page, `${smallest.model.name} at ${smallest.key.spec}`);
+  const small = await page.locator("#choice").textContent();
+  await slide(1000);
+  await waitForChoice(page, "books-52m");
+  expect(await page.locator("#choice").textContent()).not.toBe(small);
+  expect(await page.locator("#choice-curves").textContent()).toMatch(/^At exactly this size|^No precision/);
+  const figure = page.locator("svg.figure.wide").first();
+  const marked = figure.locator(".point.chosen");
+  expect(await marked.count()).toBe(1);
+  expect(await marked.getAttribute("aria-label")).toContain("books-52m");
+  const line = (await figure.locator(".budget").boundingBox())!;
+  const frame = (await figure.boundingBox())!;
+  expect(line.x).toBeGreaterThan(frame.x + frame.width * 0.85);
+  expect(line.x).toBeLessThan(frame.x + frame.width);
+
+  await page.locator("#filters [name=blocks]").selectOption("256");
+  await page.locator("#filters [name=types]").selectOption("int");
+  await waitForChoice(page, ":b256");
+  await page.locator("#filters [name=series]").selectOption({ index: 1 });
+  await page.waitForFunction(() => /highest accuracy/.test(document.querySelector("#head")!.textContent!));
+  expect(await page.locator("svg.figure.wide").first().locator(".point[aria-label*='float']").count()).toBe(0);
+  expect(await page.locator("#filters [name=blocks]").inputValue()).toBe("256");
+});
+
+test("the playground writes on with the WASM kernels on threads, and stops", async () => {
+  const { page } = await openPage("playground", desktop);
+  const status = page.locator("#play-status");
+  await page.locator("#play [name=model] option").first().waitFor({ state: "attached" });
+  await page.locator("#play [name=model]").selectOption("0");
+  await page.locator("#play [name=maxTokens]").fill("60");
+  await page.locator("#play [name=temperature]").fill("0");
+  await page.locator("#play button[type=submit]").click();
+  await page.waitForFunction(() => /kernels on/.test(document.querySelector("#play-status")!.textContent!));
+  expect(await status.textContent()).toMatch(/^60 tokens, \d+ tokens a second; .* wasm kernels on \d+ threads?$/);
+  expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
+  const text = (await page.locator("#written").textContent())!;
+  expect(text).toMatch(/^It was near the close of the year, and \w+/);
+  await shoot(page, "playground-desktop");
+
+  // The same words at 2 bits are others; a spec that there is not is a sentence.
+  await page.locator("#play [name=spec]").fill("int2:b1024");
+  await page.locator("#play button[type=submit]").click();
+  await page.waitForFunction((before) => document.querySelector("#written")!.textContent !== before, text);
+  await page.waitForFunction(() => /kernels on/.test(document.querySelector("#play-status")!.textContent!));
+  expect(await page.locator("#written").textContent()).not.toBe(text);
+  await page.locator("#play [name=spec]").fill("int9");
+  await page.locator("#play button[type=submit]").click();
+  await page.locator("#play-status.trouble").waitFor();
+  expect(await status.textContent()).toMatch(/int9/);
+
+  await page.locator("#play [name=spec]").fill("fp16");
+  await page.locator("#play [name=model]").selectOption("3");
+  await page.locator("#play [name=maxTokens]").fill("4000");
+  await page.locator("#play button[type=submit]").click();
+  await page.waitForFunction(() => document.querySelector("#written")!.textContent!.length > 60);
+  await page.locator("#stop").click();
+  await page.waitForFunction(() => /kernels on/.test(document.querySelector("#play-status")!.textContent!));
+  expect(Number(/^\d+/.exec((await status.textContent())!)![0])).toBeLessThan(4000);
+});
+
+test("the inspector draws weights under their codebook, errors by block, and marks outlier columns", async () => {
+  const { page } = await openPage("inspector", desktop);
+  await page.locator("#seen figure").nth(2).waitFor();
+  const [codes, captions] = [page.locator("#seen .code"), page.locator("#seen figcaption")];
+  const countLines = async () => (await codes.getAttribute("d"))!.split("M").length - 1;
+  expect(await countLines()).toBe(15); // float4:e2 has two zeros
+  expect(await page.locator("#seen .strong").getAttribute("d")).not.toBe("");
+  expect(await captions.nth(2).textContent()).toMatch(/marked are the \d+ that stay in 16 bits/);
+  await shoot(page, "inspector-desktop");
+  await page.locator("#look [name=spec]").fill("int2:b64");
+  await page.locator("#look button").click();
+  await page.waitForFunction(() => /the 3 values/.test(document.querySelector("#seen")!.textContent!));
+  expect(await countLines()).toBe(3);
+  expect(await captions.nth(2).textContent()).toMatch(/keeps none of them/);
+  await page.locator("#look [name=spec]").fill("fp16");
+  await page.locator("#look button").click();
+  await page.locator("#look-status.trouble").waitFor();
+  expect(await page.locator("#look-status").textContent()).toMatch(/quantizes nothing/);
+});
+
+test.each(["report", "playground", "inspector"])(
+  "nothing of the %s sticks out of a phone, light or dark",
+  async (view) => {
+    for (const colorScheme of ["light", "dark"] as const) {
+      const { page } = await openPage(view, { ...phone, colorScheme });
+      if (view === "report") await waitForRows(page);
+      if (view === "inspector") await page.locator("#seen figure").nth(2).waitFor();
+      expect(await countOverflow(page)).toBe(0);
+      await shoot(page, `${view}-phone-${colorScheme}`);
+    }
+  },
+);
+
+test("an empty store says so and fills by itself; hostile names stay text", async () => {
+  const { page, store } = await openPage("report", phone, []);
+  await page.waitForFunction(() => /There are no results yet/.test(document.querySelector("#head")!.textContent!));
+  expect(await page.locator("#chooser").isVisible()).toBe(false);
+  const name = `</script><img src="https://example.com/x" onerror="alert(1)">\u202e${"x".repeat(2000)}`;
+  const hostile = [8e6, 16e6].flatMap((total) =>
+    [4, 8].map((bitsPerWeight) =>
+      makeRow({
+        model: `${name}${total}`,
+        family: name,
+        spec: name + bitsPerWeight,
+        bitsPerWeight,
+        total,
+        metrics: { nll: 1 },
+      }),
+    ),
+  );
+  await store.add(hostile);
+  await waitForRows(page);
+  expect(await page.locator("img, iframe").count()).toBe(0);
+  expect(await page.locator("#choice").isVisible()).toBe(true);
+  expect(await countOverflow(page)).toBe(0);
+});
