@@ -7,6 +7,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
+    env: { KBIT_CACHE: "off" },
     reporters: ["default", "./scripts/summary-reporter.mjs"],
   },
 });

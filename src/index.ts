@@ -49,6 +49,11 @@ export { type Document, type FieldKind, type Fields, parseDocuments } from "./ev
 export type { DocumentScore, MetricName } from "./evaluate/metrics.ts";
 export { type Profile, type ProfileName, profiles } from "./evaluate/profiles.ts";
 export { type AccuracySummary, summarizeAccuracy } from "./evaluate/summary.ts";
+export { cacheScores, type ScoreStore } from "./evaluate/cached-model.ts";
+export { compareResults, type TaskComparison } from "./evaluate/compare/task.ts";
+export { compareOnText, type TextComparison } from "./evaluate/compare/text.ts";
+export type { TokenStatistics } from "./evaluate/compare/tokens.ts";
+export { describeComparison } from "./evaluate/compare/verdict.ts";
 
 export type * from "./result.ts";
 export { codeVersions, formatKey } from "./result.ts";

@@ -11,7 +11,7 @@ import { defaultProfile, findProfile, profiles } from "../evaluate/profiles.ts";
 import { evaluateTask } from "../evaluate/task.ts";
 import { tasks } from "../evaluate/tasks/index.ts";
 import { InputError } from "../input-error.ts";
-import { describe } from "./eval.ts";
+import { describe } from "./describe-model.ts";
 import { type ModelOptions, type OpenModel, openModel, parseWhole } from "./open-model.ts";
 import { type ChosenTask, readTasks } from "./read-tasks.ts";
 import { readTextFile } from "./read-text.ts";

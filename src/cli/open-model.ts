@@ -26,6 +26,8 @@ export interface ModelOptions {
 export interface OpenModel {
   readonly model: Model;
   readonly checkpoint: Checkpoint;
+  /** The checkpoint before `--spec`. */
+  readonly stored: Checkpoint;
   /** Canonical spec text; `stored` for weights as they are. */
   readonly spec: string;
   readonly bits: BitsCount;
@@ -52,7 +54,7 @@ export async function openModel(pathOrId: string, options: ModelOptions): Promis
     opened.push(model);
     const bits = await countBits(checkpoint); // after loading: by then the view knows the size of every codebook
     const spec = checkpoint.spec ? formatSpec(checkpoint.spec) : "stored";
-    return { model, checkpoint, spec, bits, parameters, close };
+    return { model, checkpoint, stored, spec, bits, parameters, close };
   } catch (error) {
     await close();
     throw error;

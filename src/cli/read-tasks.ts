@@ -13,8 +13,9 @@ import { readTextFile } from "./read-text.ts";
 export interface ChosenTask {
   readonly task: Task;
   readonly documents: readonly Document[];
-  /** File of the documents. */
+  /** File of the documents, and how many it holds, those behind the limit included. */
   readonly file: string;
+  readonly documentsInFile: number;
 }
 
 /**
@@ -36,9 +37,10 @@ export async function readTasks(list: string, data: string | undefined, limit?: 
     if (chosen.some((other) => other.task.name === task.name))
       throw new InputError(`--tasks names ${task.name} twice.`);
     const file = await findDocuments(task, data, names.length);
-    const documents = parseDocuments(await readTextFile(file), task.fields, file, limit);
+    const text = await readTextFile(file);
+    const documents = parseDocuments(text, task.fields, file, limit);
     for (const [i, document] of documents.entries()) makePrompt(task, document, `document ${i + 1} of ${file}`);
-    chosen.push({ task, documents, file });
+    chosen.push({ task, documents, file, documentsInFile: countLines(text) });
   }
   return chosen;
 }
@@ -71,4 +73,11 @@ async function findDocuments(task: Task, data: string | undefined, count: number
     if (await stat(path).catch(() => undefined)) return path;
   }
   throw new InputError(`The folder ${data} holds no ${task.files.join(" or ")} for the task ${task.name}.`);
+}
+
+/** Lines that are not blank. */
+function countLines(text: string): number {
+  let count = 0;
+  for (const [line] of text.matchAll(/[^\n]+/g)) if (line.trim() !== "") count++;
+  return count;
 }

@@ -57,6 +57,11 @@ export function isOverlong({ continuation }: TokenPair, model: LanguageModel): b
   return continuation.length > model.maxLength;
 }
 
+/** Whether a pair loses tokens of its context, or is scored in windows, to fit the model. */
+export function isCut({ context, continuation }: TokenPair, model: LanguageModel): boolean {
+  return context.length + continuation.length > model.maxLength + 1;
+}
+
 /** The error for log-probabilities that are NaN or infinite. */
 export function createNotFiniteError(model: LanguageModel, where: string): InputError {
   return new InputError(

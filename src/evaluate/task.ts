@@ -14,7 +14,7 @@ import {
   scoreRolling,
   summarize,
 } from "./metrics.ts";
-import { isOverlong, type PairScore, scorePairs } from "./pairs.ts";
+import { isCut, isOverlong, type PairScore, scorePairs } from "./pairs.ts";
 import { createEncoder, type Encoder, findProfile, type TokenPair } from "./profiles.ts";
 import { mean } from "./sum.ts";
 import { planRolling } from "./windows.ts";
@@ -89,6 +89,8 @@ export interface TaskResult {
   readonly chance?: number;
   /** Continuations longer than the model's window, which lm-eval refuses; they are scored in rolling windows. */
   readonly overlong: number;
+  /** Documents of which the model does not see the beginning, since they are longer than its window; not of rolling tasks. */
+  readonly cut: number;
   /** One for each document, for paired comparisons. */
   readonly documents: readonly DocumentScore[];
 }
@@ -132,6 +134,10 @@ export async function evaluateTask(
   );
   const chance = task.kind === "rolling" ? undefined : mean(scored.map((document) => document.chance!));
   const overlong = pairs.filter((pair) => isOverlong(pair, model)).length;
+  const cut =
+    task.kind === "rolling"
+      ? 0
+      : ends.filter((end, i) => pairs.slice(ends[i - 1] ?? 0, end).some((pair) => isCut(pair, model))).length;
   return {
     task: task.name,
     version: task.version,
@@ -139,6 +145,7 @@ export async function evaluateTask(
     metrics,
     chance,
     overlong,
+    cut,
     documents: scored,
   };
 

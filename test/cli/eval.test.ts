@@ -1,7 +1,7 @@
 // kbit eval: what stands on standard output, and what is refused. Once as a process, with exit codes; the rest in this one.
 
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -132,6 +132,18 @@ test("tasks with --json give metrics with errors and the mean over tasks", async
   expect(Object.keys(result)).toContain("totalModelBits");
 });
 
+test("--output writes lm-eval's result JSON beside what is printed", async () => {
+  const file = join(folder, "results.json");
+  await run("--tasks", "piqa,lambada_openai", "--data", folder, "--limit", "1", "--output", file);
+  const { results, versions, ...rest } = JSON.parse(readFileSync(file, "utf8"));
+  expect(results.piqa).toMatchObject({ alias: "piqa", sample_len: 1, "acc_stderr,none": "N/A" });
+  expect(versions).toEqual({ piqa: 1, lambada_openai: 1 });
+  expect(rest["n-samples"]).toEqual({
+    piqa: { original: 2, effective: 1 },
+    lambada_openai: { original: 2, effective: 1 },
+  });
+});
+
 test.each([
   [[], /either --text FILE or --tasks NAMES/],
   [["--text", "TMP/missing.txt"], /There is no file .*missing\.txt/],
@@ -155,6 +167,9 @@ test.each([
     /Document 1 of .*winogrande_xl\.jsonl cannot be used: the field "answer" should be "1" or "2"/,
   ],
   [["--tasks", "piqa,piqa", "--data", "TMP"], /names piqa twice/],
+  [["--tasks", "piqa", "--data", "TMP", "--output", "TMP"], /--output .* is a folder/],
+  [["--tasks", "piqa", "--data", "TMP", "--output", "TMP/none/a.json"], /there is no folder/],
+  [["--text", "TMP/text.txt", "--output", "TMP/a.json"], /--output goes with --tasks/],
   [["--tasks", "piqa", "--data", "TMP", "--stride", "3"], /--stride goes with --text/],
 ])("%j is refused in one sentence", async (args, message) => {
   const attempt = run(...args);

@@ -96,6 +96,7 @@ const result = (documents: DocumentScore[]): TaskResult => ({
   profile: "lm-eval-0.4.9.2",
   metrics: { acc: { value: 0, n: documents.length } },
   overlong: 0,
+  cut: 0,
   documents,
 });
 

@@ -1,0 +1,23 @@
+// What commands say of the model that they measured.
+
+import type { OpenModel } from "./open-model.ts";
+
+/** What stands in every JSON document: the model, at which spec, how large, computed on what. */
+export function describe({ model, checkpoint, spec, bits, parameters }: OpenModel) {
+  return {
+    model: checkpoint.source,
+    spec,
+    totalModelBits: bits.total,
+    bitsPerParameter: bits.total / parameters.parameters,
+    bits,
+    ...parameters,
+    kernels: model.kernels.name,
+    computeType: model.kernels.computeType,
+  };
+}
+
+/** The same in a line. */
+export function summarizeModel({ checkpoint, spec, bits, parameters }: OpenModel): string {
+  const each = (bits.total / parameters.parameters).toFixed(3);
+  return `${checkpoint.source} at ${spec}: ${bits.total} bits in all, ${each} a parameter`;
+}
