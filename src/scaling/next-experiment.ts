@@ -19,7 +19,8 @@ export interface NextExperiment {
 /**
  * The experiment of largest expected gain, `E max(0, d)` with `d` normal: for a prediction, how much better it may be
  * than the best; for a best that is a prediction, how much worse than the next; for a measurement on a part of the data, how
- * much better it may be than the best on all of it. Null where no experiment has a chance of one in a thousand.
+ * much better it may be than the best on all of it. Null where no experiment has a chance of one in a thousand and the best
+ * is measured.
  *
  * @param candidates - those that fit, the recommended one first
  */
@@ -62,7 +63,8 @@ export function chooseNextExperiment(candidates: readonly Candidate[], metric: M
     (a, b) => (a === null || b.expectedGain > a.expectedGain ? b : a),
     null,
   );
-  return chosen !== null && chosen.chance >= 1e-3 ? chosen : null;
+  const isUnsure = chosen !== null && (chosen.chance >= 1e-3 || chosen.candidate === best);
+  return isUnsure ? chosen : null;
 }
 
 function expectGain(mean: number, error: number): { chance: number; expectedGain: number } {

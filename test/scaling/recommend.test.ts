@@ -1,0 +1,198 @@
+// Advice on simulated families whose best choice is known, and plain answers where there is none.
+
+import { describe, expect, test } from "vitest";
+import type { ResultRow } from "../../src/result.ts";
+import { countCacheBytes, countWorkspaceBytes, type ModelShape } from "../../src/scaling/memory.ts";
+import { recommend } from "../../src/scaling/recommend.ts";
+import { bitsOf, plainLoss, simulateRows, sizes, totalOf } from "./laws.ts";
+
+const specs = ["fp16", "int3:b64", "int4:b64", "int5:b64", "int6:b64", "int8:b64"];
+const rows = simulateRows({ specs, loss: plainLoss, own: 0.0002, shared: 0.001 });
+const cellOf = ({ model, key }: ResultRow) => `${model.name} ${key.spec}`;
+const without = (...cells: string[]) => rows.filter((row) => !cells.includes(cellOf(row)));
+
+describe("the best within a budget", () => {
+  test("is the one with the lowest loss of all that fit", () => {
+    for (const budget of [1e6, 3e6, 9e6, 30e6]) {
+      const { best, alternatives } = recommend(rows, { budget, predict: false });
+      const fitting = rows.filter((row) => row.bits.total / 8 <= budget);
+      const lowest = fitting.reduce((a, b) => (b.metrics["nll"].value < a.metrics["nll"].value ? b : a));
+      expect(`${best!.name} ${best!.spec}`).toBe(cellOf(lowest));
+      expect(best!.bytes).toBe(lowest.bits.total / 8);
+      expect(best!.interval![0]).toBeLessThan(best!.value);
+      expect(alternatives).toHaveLength(3);
+      expect(alternatives.every((one) => one.difference >= 0 && one.needed <= budget)).toBe(true);
+    }
+  });
+
+  test("may be a cell that was not measured, predicted by the law within its interval", () => {
+    const missing = rows.find((row) => cellOf(row) === "toy-11m int5:b64")!;
+    const { best, nextExperiment, assumptions } = recommend(without(cellOf(missing)), { budget: 8e6 });
+    expect(best).toMatchObject({ name: "toy-11m", spec: "int5:b64", source: "predicted" });
+    expect(best!.bytes).toBeCloseTo(missing.bits.total / 8, -3);
+    expect(best!.interval![0]).toBeLessThan(missing.metrics["nll"].value);
+    expect(best!.interval![1]).toBeGreaterThan(missing.metrics["nll"].value);
+    expect(nextExperiment!.candidate).toMatchObject({ name: "toy-11m", spec: "int5:b64" });
+    expect(nextExperiment!.reason).toMatch(/is a prediction/);
+    expect(assumptions.join(" ")).toMatch(/predicted by "loss falls exponentially with bits"/);
+    const measuredOnly = recommend(without(cellOf(missing)), { budget: 8e6, predict: false });
+    expect(measuredOnly.best!.source).toBe("measured");
+  });
+
+  test("is by accuracy the one with the highest", () => {
+    const scored = rows.map((row) => ({
+      ...row,
+      metrics: { acc: { value: 1.4 - 0.35 * row.metrics["nll"].value, standardError: 0.01, n: 400 } },
+    }));
+    const byAccuracy = recommend(scored, { budget: 9e6 });
+    const byLoss = recommend(rows, { budget: 9e6, predict: false });
+    expect(byAccuracy.metric.name).toBe("acc");
+    expect(byAccuracy.best!.spec).toBe(byLoss.best!.spec);
+    expect(byAccuracy.best!.value).toBeGreaterThan(byAccuracy.alternatives[0].value);
+  });
+
+  test("stands on the frontier, which reaches a little around the budget", () => {
+    const { best, frontier } = recommend(rows, { budget: 9e6, predict: false });
+    const fits = frontier.filter((one) => one.fits);
+    expect(fits.at(-1)).toMatchObject({ name: best!.name, spec: best!.spec });
+    expect(frontier.some((one) => !one.fits)).toBe(true);
+    expect([...frontier].sort((a, b) => a.needed - b.needed)).toEqual(frontier);
+  });
+});
+
+describe("the next experiment", () => {
+  test("is the prediction that may well be better than the best", () => {
+    // With 4 bits of a size just below the budget unmeasured, what remains is clearly worse.
+    const { nextExperiment, best } = recommend(without("toy-24m int4:b64", "toy-24m int5:b64"), { budget: 13e6 });
+    expect([nextExperiment!.candidate.spec, best!.spec]).toEqual(["int4:b64", "int4:b64"]);
+    expect(nextExperiment!.expectedGain).toBeGreaterThanOrEqual(0);
+  });
+
+  test("is a measurement on all of the data where a part left two choices close", () => {
+    const close = rows.map((row) => ({
+      ...row,
+      key: { ...row.key, limit: 100 },
+      metrics: { nll: { ...row.metrics["nll"], standardError: 0.05 } },
+    }));
+    const { nextExperiment, answer } = recommend(close, { budget: 9e6, predict: false });
+    expect(answer).toMatch(/cannot be told from/);
+    expect(nextExperiment!.reason).toMatch(/part of the data/);
+    expect(nextExperiment!.chance).toBeGreaterThan(0.05);
+  });
+
+  test("is none where all is measured and clear", () => {
+    expect(recommend(rows, { budget: 9e6 }).nextExperiment).toBeNull();
+  });
+});
+
+describe("memory and speed", () => {
+  const shape: ModelShape = {
+    layers: 4,
+    keyHeads: 2,
+    heads: 8,
+    headSize: 16,
+    width: 128,
+    ffnWidth: 512,
+    vocabulary: 1000,
+    maxLength: 2048,
+  };
+
+  test("the cache is two vectors a layer, key head and token; windows hold no more than they see", () => {
+    const workload = { context: 1000, batch: 3, kvBits: 8 };
+    expect(countCacheBytes(shape, workload)).toBe(2 * 4 * 2 * 16 * 1000 * 3);
+    expect(countCacheBytes({ ...shape, windows: [undefined, 100, 100, 100] }, workload)).toBe(
+      2 * 2 * 16 * (1000 + 300) * 3,
+    );
+    expect(countCacheBytes(shape, { ...workload, kvBits: 16 })).toBe(2 * countCacheBytes(shape, workload));
+    expect(countWorkspaceBytes(shape, workload)).toBe(4 * 3 * (4 * 128 + 12 * 16 + 2 * 512 + 8 * 1000 + 1000));
+  });
+
+  test("a budget of memory is charged for weights, cache and activations", () => {
+    const shapes = new Map(rows.map((row) => [row.model.name, shape]));
+    const workload = { context: 2000, batch: 8, kvBits: 16 };
+    const extra = countCacheBytes(shape, workload) + countWorkspaceBytes(shape, workload);
+    const { best } = recommend(rows, { budget: 20e6, workload, shapes, predict: false });
+    const same = recommend(rows, { budget: 20e6 - extra, predict: false });
+    expect(best).toMatchObject({ name: same.best!.name, spec: same.best!.spec });
+    expect(best!.needed).toBe(best!.bytes + extra);
+    expect(recommend(rows, { budget: 20e6, workload, predict: false }).assumptions.join(" ")).toMatch(/not counted/);
+    const long = recommend(rows, {
+      budget: 20e6,
+      workload: { ...workload, context: 4096, batch: 1 },
+      shapes,
+      predict: false,
+    });
+    expect(long.best).toBeNull();
+    expect(long.answer).toMatch(/made for that context/);
+  });
+
+  test("a wanted speed rules out what reads too many bytes a token", () => {
+    const speed = { tokensPerSecond: 10_000, bandwidth: 30e9 };
+    const { best } = recommend(rows, { budget: 30e6, speed, predict: false });
+    expect(best!.bytes).toBeLessThanOrEqual(3e6);
+    expect(best!.tokensPerSecond).toBeCloseTo(30e9 / best!.bytes, 6);
+    expect(recommend(rows, { budget: 3e6, predict: false }).best!.spec).toBe(best!.spec);
+  });
+});
+
+describe("what cannot be said is said", () => {
+  test("below the smallest and above the largest", () => {
+    const small = recommend(rows, { budget: 1000, predict: false });
+    expect(small.best).toBeNull();
+    expect(small.answer).toMatch(/^Nothing fits in 1 KB: the smallest is toy-1m at int3:b64/);
+    const large = recommend(rows, { budget: 1e12, predict: false });
+    expect(large.best!.name).toBe("toy-52m");
+    expect(large.assumptions.join(" ")).toMatch(/nothing is extrapolated/);
+    expect(() => recommend(rows, { budget: -1 })).toThrow(/not a positive size/);
+  });
+
+  test("one size, one precision and too few models predict nothing, and why is told", () => {
+    const oneSize = recommend(
+      rows.filter((row) => row.model.parameters === sizes[2]),
+      { budget: 9e6 },
+    );
+    expect(oneSize.best!.source).toBe("measured");
+    expect(oneSize.assumptions.join(" ")).toMatch(/only what was measured counts/);
+    const onePrecision = recommend(
+      rows.filter((row) => row.key.spec === "int4:b64"),
+      { budget: 9e6 },
+    );
+    expect(onePrecision.best!.spec).toBe("int4:b64");
+  });
+
+  test("losses that are not numbers and unstable runs take no part", () => {
+    const broken = rows.map((row) => {
+      const { value } = row.metrics["nll"];
+      if (row.key.spec === "int4:b64") return { ...row, metrics: { nll: { value: Number.NaN, n: 1 } } };
+      return row.key.spec === "int3:b64" ? { ...row, metrics: { nll: { value: value + 2, n: 1 } } } : row;
+    });
+    const { best, alternatives, assumptions } = recommend(broken, { budget: 9e6, predict: false });
+    for (const one of [best!, ...alternatives]) expect(["int3:b64", "int4:b64"]).not.toContain(one.spec);
+    expect(assumptions.join(" ")).toMatch(/12 unstable results/);
+  });
+
+  test("models of two tokenizers are compared by bits a byte, and never by loss a token", () => {
+    const other = simulateRows({ specs, loss: (size, bits) => plainLoss(size, bits) - 1, family: "other" });
+    const mixed = [...rows, ...other].map((row) => {
+      const tokensPerByte = row.model.family === "toy" ? 0.25 : 0.5;
+      const { value } = row.metrics["nll"];
+      return { ...row, metrics: { ...row.metrics, bitsPerByte: { value: (value * tokensPerByte) / Math.LN2, n: 1 } } };
+    });
+    const { metric, best } = recommend(mixed, { budget: 9e6, predict: false });
+    expect(metric.name).toBe("bitsPerByte");
+    expect(best!.family).toBe("toy");
+    expect(() => recommend(mixed, { budget: 9e6, metric: "nll" })).toThrow(/2 tokenizers.*bitsPerByte/);
+    expect(() => recommend([...rows, ...other], { budget: 9e6 })).toThrow(/2 tokenizers.*--family/);
+    expect(recommend(mixed, { budget: 9e6, metric: "nll", family: "toy", predict: false }).metric.name).toBe("nll");
+  });
+
+  test("an empty store, and a family that has no rows", () => {
+    expect(() => recommend([], { budget: 1e6 })).toThrow(/no results/);
+    expect(() => recommend(rows, { budget: 1e6, family: "tay" })).toThrow(/of family tay/);
+  });
+});
+
+test("sizes of simulated specs are those of the paper's accounting", () => {
+  expect(totalOf(1e6, "int4:b64")).toBe(4.25e6);
+  expect(bitsOf("fp16")).toBe(16);
+});
