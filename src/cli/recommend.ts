@@ -48,7 +48,7 @@ export function addRecommendCommand(program: Command): void {
     .option("--kv-bits <bits>", "with --memory: bits of a key or value (default: 16)")
     .option("--tokens-per-second <n>", "at least this fast, with --bandwidth")
     .option("--bandwidth <size>", "what memory delivers a second, such as 50GB")
-    .option("--models <paths..>", "checkpoints or their folder, for the shapes that cache and activations depend on")
+    .option("--models <paths...>", "checkpoints or their folder, for the shapes that cache and activations depend on")
     .option("--metric <name>", "compare by this metric")
     .option("--task <name>", "compare on this task")
     .option("--family <name>", "only this family")

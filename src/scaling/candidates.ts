@@ -48,12 +48,18 @@ export interface CandidateDifference {
 }
 
 /**
- * How much better `a` is than `b`: of two rows on the same documents with the paired error and a degree of freedom for
- * each document but one (of a text: block of windows), else as if their errors had nothing in common.
+ * How much better `a` is than `b`. Of two rows on the same documents the error is paired, with a degree of freedom for each
+ * document but one (of a text: block of windows). A prediction is of the value on the very documents of the rows, so against
+ * a row its own error is the whole; two of anything else count both.
  */
 export function measureDifference(metric: MetricFacts, a: Candidate, b: Candidate): CandidateDifference {
   const value = advantage(metric, a.value, b.value);
-  if (a.source === "measured" && b.source === "measured") {
+  const degrees = Math.min(a.degrees, b.degrees);
+  if (a.source !== b.source) {
+    const { standardError } = a.source === "predicted" ? a : b;
+    return { value, standardError, degrees };
+  }
+  if (a.source === "measured") {
     const parts = [
       { row: a.row, factor: 1 },
       { row: b.row, factor: -1 },
@@ -62,8 +68,7 @@ export function measureDifference(metric: MetricFacts, a: Candidate, b: Candidat
     if (standardError !== null) return { value, standardError, degrees: readDeviations(a.row, metric)!.length - 1 };
   }
   const known = a.standardError !== null && b.standardError !== null;
-  const standardError = known ? Math.hypot(a.standardError!, b.standardError!) : null;
-  return { value, standardError, degrees: Math.min(a.degrees, b.degrees) };
+  return { value, standardError: known ? Math.hypot(a.standardError!, b.standardError!) : null, degrees };
 }
 
 /** Measured rows as candidates. */

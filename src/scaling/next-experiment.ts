@@ -59,12 +59,11 @@ export function chooseNextExperiment(candidates: readonly Candidate[], metric: M
       });
     }
   }
-  const chosen = options.reduce<NextExperiment | null>(
+  const worthwhile = options.filter((one) => one.chance >= 1e-3 || one.candidate === best);
+  return worthwhile.reduce<NextExperiment | null>(
     (a, b) => (a === null || b.expectedGain > a.expectedGain ? b : a),
     null,
   );
-  const isUnsure = chosen !== null && (chosen.chance >= 1e-3 || chosen.candidate === best);
-  return isUnsure ? chosen : null;
 }
 
 function expectGain(mean: number, error: number): { chance: number; expectedGain: number } {

@@ -1,0 +1,169 @@
+// kbit claims and kbit recommend on a real, small study of the bundled family: what they print, and what they refuse.
+
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Command } from "commander";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { addClaimsCommand } from "../../src/cli/claims.ts";
+import { addRecommendCommand } from "../../src/cli/recommend.ts";
+import { parseBytes } from "../../src/cli/size.ts";
+import { runStudy } from "../../src/study/run.ts";
+import { openStore } from "../../src/study/store/store.ts";
+import { createStudy } from "../../src/study/study-file.ts";
+
+const books = fileURLToPath(new URL("../../models/books", import.meta.url));
+let folder = "";
+let db = "";
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "kbit-advice-"));
+  db = join(folder, "results.db");
+  const study = createStudy({
+    models: [books],
+    specs: ["fp16", "int3-5:b64:embed:head"],
+    text: join(books, "heldout.txt"),
+    window: 64,
+    limit: 12,
+  });
+  const store = await openStore(db);
+  const { failures } = await runStudy(study, store, { workers: 1, kernels: "wasm" });
+  await store.close();
+  expect(failures).toEqual([]);
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** What the command prints. @throws InputError as the command does */
+async function run(...args: string[]): Promise<string> {
+  const written: string[] = [];
+  const write = vi.spyOn(process.stdout, "write").mockImplementation((text) => {
+    written.push(String(text));
+    return true;
+  });
+  try {
+    const program = new Command().exitOverride();
+    addClaimsCommand(program);
+    addRecommendCommand(program);
+    await program.parseAsync([...args, "--db", db], { from: "user" });
+    return written.join("");
+  } finally {
+    write.mockRestore();
+  }
+}
+
+describe("kbit claims", () => {
+  test("gives a list with a verdict for each finding of the paper", async () => {
+    const answers = JSON.parse(await run("claims", "--json"));
+    expect(answers).toHaveLength(14);
+    for (const { id, section, verdict, reason } of answers) {
+      expect([id, section, reason].every((text) => typeof text === "string" && text.length > 0)).toBe(true);
+      expect(["holds", "does not hold", "not enough evidence"]).toContain(verdict);
+    }
+    const three = answers.find((one: { id: string }) => one.id === "three-bit-reverses");
+    expect(three.effect).toBeGreaterThan(0);
+    expect(three.interval[0]).toBeLessThan(three.effect);
+  });
+
+  test("prints them as a table, each with its reason", async () => {
+    const text = await run("claims");
+    expect(text).toMatch(/Claim +Verdict/);
+    expect(text).toMatch(/quantile-best .*By perplexity the quantile data type is the best/);
+    expect(text).toMatch(/It needs quantile and other types/);
+  });
+
+  test("refuses a family that the store lacks", async () => {
+    await expect(run("claims", "--family", "opt")).rejects.toThrow(/no results of --family opt; it has books/);
+  });
+});
+
+describe("kbit recommend", () => {
+  test("gives the best file below a budget with what stands around it", async () => {
+    const advice = JSON.parse(await run("recommend", "--budget", "600KB", "--json"));
+    const { best, alternatives, nextExperiment, assumptions, frontier, precision } = advice;
+    expect(best).toMatchObject({
+      model: "books-0.8m",
+      spec: "int5:b64:embed:head",
+      metric: { name: "nll" },
+      source: "measured",
+    });
+    expect(best.bytes).toBeLessThanOrEqual(600e3);
+    expect(best.interval[0]).toBeLessThan(best.metric.value);
+    expect(best.interval[1]).toBeGreaterThan(best.metric.value);
+    expect(alternatives).toHaveLength(3);
+    expect(alternatives[0].differenceInterval[0]).toBeLessThan(alternatives[0].difference);
+    expect(frontier.length).toBeGreaterThan(1);
+    expect(assumptions.length).toBeGreaterThan(0);
+    expect(nextExperiment === null || typeof nextExperiment.command === "string").toBe(true);
+    expect(precision.paired).toBe(true);
+    expect(precision.optimal.length).toBeGreaterThan(0);
+  });
+
+  test("counts cache and activations by the shapes of the models", async () => {
+    const workload = ["--memory", "1MB", "--context", "200", "--batch", "2", "--kv-bits", "8"];
+    const { best } = JSON.parse(await run("recommend", ...workload, "--models", books, "--json"));
+    const { hidden_size: width, num_hidden_layers: layers } = JSON.parse(
+      readFileSync(join(books, best.model, "config.json"), "utf8"),
+    );
+    expect(best.cacheBytes).toBe(2 * layers * width * 200 * 2);
+    expect(best.needed).toBe(best.bytes + best.cacheBytes + best.workspaceBytes);
+    expect(best.needed).toBeLessThanOrEqual(1e6);
+    const same = JSON.parse(await run("recommend", ...workload, "--json"));
+    expect(same.best).toEqual(best);
+  });
+
+  test("says plainly that nothing fits", async () => {
+    expect(await run("recommend", "--budget", "10KB")).toMatch(/^Nothing fits in 10 KB: the smallest is books-0.2m/);
+  });
+
+  test("runs the experiment that may change the answer, and answers again", async () => {
+    const store = await openStore(db);
+    const missing = (await store.rows()).filter(
+      (row) => !(row.model.name === "books-0.8m" && row.key.spec === "int5:b64:embed:head"),
+    );
+    await store.close();
+    const full = db;
+    db = join(folder, "part.db");
+    try {
+      const part = await openStore(db);
+      await part.add(missing);
+      await part.close();
+      const before = JSON.parse(await run("recommend", "--budget", "600KB", "--json"));
+      expect(before.best).toMatchObject({ model: "books-0.8m", spec: "int5:b64:embed:head", source: "predicted" });
+      expect(before.nextExperiment).toMatchObject({
+        model: "books-0.8m",
+        spec: "int5:b64:embed:head",
+        task: "perplexity",
+      });
+      const after = JSON.parse(await run("recommend", "--budget", "600KB", "--json", "--run"));
+      expect(after.best).toMatchObject({ spec: "int5:b64:embed:head", source: "measured", bytes: before.best.bytes });
+      expect(after.best.metric.value).toBeGreaterThan(before.best.interval[0]);
+      expect(after.best.metric.value).toBeLessThan(before.best.interval[1]);
+    } finally {
+      db = full;
+    }
+  });
+
+  test.each([
+    [[], /either --budget SIZE for the file, or --memory SIZE/],
+    [["--budget", "2MB", "--memory", "1GB"], /either --budget/],
+    [["--budget", "much"], /--budget much is not a size/],
+    [["--budget", "0"], /--budget 0 is not a size/],
+    [["--budget", "2MB", "--context", "100"], /go with --memory/],
+    [["--memory", "2MB", "--batch", "1.5"], /--batch 1.5 is not a whole number/],
+    [["--budget", "2MB", "--bandwidth", "50GB"], /go together/],
+    [["--budget", "2MB", "--metric", "acc"], /no results .*with acc/],
+    [["--budget", "2MB", "--metric", "nil"], /did you mean nll/],
+    [["--memory", "2MB", "--models", "/no/such/place"], /There is no model/],
+  ])("refuses %j", async (args, sentence) => {
+    await expect(run("recommend", ...args)).rejects.toThrow(sentence);
+  });
+});
+
+test("sizes are decimal and binary", () => {
+  expect(parseBytes("2MB", "--budget")).toBe(2e6);
+  expect(parseBytes("1.5GiB", "--budget")).toBe(1.5 * 2 ** 30);
+  expect(parseBytes("17", "--budget")).toBe(17);
+  expect(() => parseBytes("2 parsecs", "--budget")).toThrow(/not a size/);
+});
