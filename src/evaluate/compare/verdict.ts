@@ -6,7 +6,7 @@ import type { TextComparison } from "./text.ts";
 
 const normal = 1.959964; // of a 95 % interval
 
-/** "OTHER is worse than BASE here: ..", better, or "cannot be told from"; the intervals are of 95 %. */
+/** "OTHER is worse than BASE here: ..", or better, or neither clearly; the intervals are of 95 %. */
 export function describeComparison(
   baseName: string,
   otherName: string,
@@ -43,7 +43,7 @@ export function describeComparison(
         ? "is worse than"
         : better
           ? "is better than"
-          : "cannot be told from";
+          : "is neither clearly better nor clearly worse than";
   return `${otherName} ${what} ${baseName} here: ${parts.join("; ")}.`;
 }
 

@@ -136,7 +136,7 @@ test("the sentence says worse, better or neither, with the interval", async () =
     /^B is better than A/,
   );
   expect(describeComparison("A", "B", undefined, [compareResults(result(half), result(half))])).toMatch(
-    /^B cannot be told from A here/,
+    /^B is neither clearly better nor clearly worse than A here/,
   );
   const text = await compareOnText(
     createDistributionModel(1, 9),
