@@ -3,6 +3,7 @@
 
 import { formatCommand } from "../src/report/command.ts";
 import { runPage } from "../src/report/page-script.ts";
+import { saveFigures } from "../src/report/save-figure.ts";
 import { formatPlural, formatSize } from "../src/report/units.ts";
 import type { LiveState } from "../src/ui/live-node.ts";
 import type { LiveChoice, LiveView } from "../src/ui/views.ts";
@@ -42,6 +43,7 @@ export function startReport(): void {
     main.innerHTML = view.main;
     restore();
     runPage(formatCommand);
+    saveFigures();
     fillFilters(filters, view);
     chooser.hidden = view.range === null;
     await choose();

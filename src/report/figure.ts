@@ -1,79 +1,155 @@
-// The figures as SVG: the metric against total model bits with a line a precision (the paper's Figure 1), and the
-// frontier of what can be chosen. Drawn by Observable Plot on a document that exists only in memory.
+// The figures as SVG: the metric against total model bits with a line a precision (the paper's Figure 1) or a line a
+// choice, against bits a weight, and the frontier of what can be chosen. Drawn by Observable Plot on a document that exists only in memory.
 // Colours are CSS custom properties of the page, so that one drawing serves light, dark and paper.
 
 import * as Plot from "@observablehq/plot";
 import type { Answer } from "../scaling/answer.ts";
-import type { Curve, Point } from "../scaling/curves.ts";
+import type { Point } from "../scaling/curves.ts";
 import { groupBy, modelKey } from "../scaling/series.ts";
-import { colorOf } from "./colors.ts";
+import type { Variants } from "../scaling/variants.ts";
+import { colorOf, kindColor, stepColor } from "./colors.ts";
 import {
+  createBitsFrame,
   createFrame,
   type FigureSize,
   type Frame,
   finishFigure,
   isInView,
   type RowIndex,
+  type Shown,
   startFigure,
 } from "./frame.ts";
 import { describeSeries } from "./headline.ts";
 import { keepFree, type PlacedLabel, placeLabels } from "./labels.ts";
 import { cleanText } from "./text.ts";
+import { formatParameters } from "./units.ts";
 
 /** The metric against total model bits: one line a precision, labelled at its end; points beyond the view at its edge. */
 export function drawCurves(answer: Answer, rows: RowIndex, size: FigureSize): string {
-  const frame = createFrame(answer, size);
-  const lines = answer.curves.map((curve) => ({
-    curve,
-    color: colorOf(curve.bitsPerWeight),
-    path: clipLine(curve, frame),
-  }));
+  const lines = answer.curves.map(({ bitsPerWeight, points }) => nameCurve(bitsPerWeight, points));
+  return drawLines(
+    createFrame(answer, size),
+    lines,
+    `${describeSeries(answer)} against size, one line a precision`,
+    rows,
+    answer,
+  );
+}
+
+/** Choices that differ in one thing, a line each, and the unquantized models. */
+export function drawVariants(variants: Variants, answer: Answer, rows: RowIndex, size: FigureSize): string {
+  const baseline = answer.curves.filter((curve) => curve.bitsPerWeight >= 16);
+  const color = variants.choice === "block" ? stepColor : kindColor;
+  const lines = [
+    ...variants.lines.map(({ label, points }, i) => ({
+      label: cleanText(label, 20),
+      short: cleanText(label, 20),
+      color: color(i, variants.lines.length),
+      width: 2,
+      points,
+    })),
+    ...baseline.map(({ bitsPerWeight, points }) => nameCurve(bitsPerWeight, points)),
+  ];
+  const shown = { ...answer, points: lines.flatMap((line) => line.points) };
+  const what = `${describeSeries(answer)} at ${variants.bitsPerWeight} bits against size, one line a choice`;
+  return drawLines(createFrame(shown, size), lines, what, rows, shown);
+}
+
+/** The metric against bits a weight: one line a model, each point the best spec of its precision. */
+export function drawModels(answer: Answer, rows: RowIndex, size: FigureSize): string {
   const points = answer.curves.flatMap((curve) => curve.points);
-  const inside = points.filter((point) => isInView(frame, point.value));
-  const outside = points.filter((point) => !isInView(frame, point.value));
-  const errors = inside.filter((point) => point.standardError !== null);
+  const models = [...groupBy(points, (point) => modelKey(point.row)).values()];
+  models.sort((a, b) => a[0].row.model.parameters - b[0].row.model.parameters);
+  const lines = models.slice(0, 8).map((same, i) => ({
+    label: cleanText(same[0].row.model.name, 14),
+    short: formatParameters(same[0].row.model.parameters),
+    color: stepColor(i, Math.min(8, models.length)),
+    width: 2,
+    points: same.sort((a, b) => a.row.bitsPerWeight - b.row.bitsPerWeight),
+  }));
+  const shown = { ...answer, points: lines.flatMap((line) => line.points) };
+  const what = `${describeSeries(answer)} against bits a weight, one line a model`;
+  return drawLines(createBitsFrame(shown, size), lines, what, rows, shown, (point) => point.row.bitsPerWeight);
+}
+
+/** A line of a figure. */
+interface Line {
+  readonly label: string;
+  readonly short: string;
+  readonly color: string;
+  readonly width: number;
+  readonly points: readonly Point[];
+}
+
+function nameCurve(bitsPerWeight: number, points: readonly Point[]): Line {
+  const width = bitsPerWeight >= 16 ? 1.5 : 2;
+  return { label: `${bitsPerWeight}-bit`, short: String(bitsPerWeight), color: colorOf(bitsPerWeight), width, points };
+}
+
+function drawLines(
+  frame: Frame,
+  named: readonly Line[],
+  what: string,
+  rows: RowIndex,
+  answer: Shown,
+  place: (point: Point) => number = (point) => point.bits,
+): string {
+  const lines = named.map((line) => {
+    const marks = line.points.map((point) => ({ point, bits: place(point), value: point.value, color: line.color }));
+    return { ...line, marks, path: clipLine(marks, frame) };
+  });
+  const marks = lines.flatMap((line) => line.marks);
+  const inside = marks.filter((mark) => isInView(frame, mark.value));
+  const outside = marks.filter((mark) => !isInView(frame, mark.value));
+  const errors = inside.filter((mark) => mark.point.standardError !== null);
   const figure = startFigure(frame, [
     Plot.ruleX(errors, {
       x: "bits",
-      y1: (point: Point) => frame.clampY(point.value - point.standardError!),
-      y2: (point: Point) => frame.clampY(point.value + point.standardError!),
-      stroke: colorOfPoint,
+      y1: ({ point }: Mark) => frame.clampY(point.value - point.standardError!),
+      y2: ({ point }: Mark) => frame.clampY(point.value + point.standardError!),
+      stroke: colorOfMark,
       strokeOpacity: 0.45,
     }),
-    ...lines.map(({ path, color, curve }) =>
-      Plot.line(path, { x: "bits", y: "value", stroke: color, strokeWidth: curve.bitsPerWeight >= 16 ? 1.5 : 2 }),
+    ...lines.map(({ path, color, width }) =>
+      Plot.line(path, { x: "bits", y: "value", stroke: color, strokeWidth: width }),
     ),
-    Plot.dot(inside, { x: "bits", y: "value", r: 3.25, fill: colorOfPoint, className: "points" }),
+    Plot.dot(inside, { x: "bits", y: "value", r: 3.25, fill: colorOfMark, className: "points" }),
     Plot.dot(outside, {
       x: "bits",
       y: frame.edge,
       r: 4,
       symbol: "triangle",
       rotate: frame.worseIsUp ? 0 : 180,
-      fill: colorOfPoint,
+      fill: colorOfMark,
       className: "beyond",
     }),
   ]);
   const ends = lines
     .filter(({ path }) => path.length > 0)
-    .map(({ curve, color, path }) => {
+    .map(({ label, short, color, path }) => {
       const end = path[path.length - 1];
-      const text = `${curve.bitsPerWeight}-bit`;
-      return { text, short: String(curve.bitsPerWeight), x: frame.x(end.bits), y: frame.y(end.value), color };
+      return { text: label, short, x: frame.x(end.bits), y: frame.y(end.value), color };
     });
   const labels = placeLabels(ends, frame.worseIsUp ? 17 : -10, frame.labels);
-  const what = `${describeSeries(answer)} against size, one line a precision: ${answer.curves.length} lines, ${points.length} points.`;
   return finishFigure(
     figure,
-    what,
+    `${what}: ${lines.length} lines, ${marks.length} points.`,
     [
-      { selector: ".points", points: inside },
-      { selector: ".beyond", points: outside },
+      { selector: ".points", points: inside.map((mark) => mark.point) },
+      { selector: ".beyond", points: outside.map((mark) => mark.point) },
     ],
     labels.map((label) => ({ ...label, anchor: "middle" })),
     rows,
     answer,
   );
+}
+
+/** A point where it stands in a figure. */
+interface Mark {
+  readonly point: Point;
+  readonly bits: number;
+  readonly value: number;
+  readonly color: string;
 }
 
 /** Every measured point, and the steps of those that no smaller point equals: what to choose at each budget. */
@@ -128,15 +204,19 @@ function addCloud(figure: Element, frame: Frame, points: readonly Point[]): void
   figure.insertBefore(cloud, figure.querySelector(".points") ?? null);
 }
 
+function colorOfMark({ color }: Mark): string {
+  return color;
+}
+
 function colorOfPoint(point: Point): string {
   return colorOf(point.row.bitsPerWeight);
 }
 
-// The part of a curve that lies in view, cut where it crosses the edge.
-function clipLine(curve: Curve, frame: Frame): { bits: number; value: number }[] {
+// The part of a line that lies in view, cut where it crosses the edge.
+function clipLine(points: readonly Pick<Mark, "bits" | "value">[], frame: Frame): { bits: number; value: number }[] {
   const path: { bits: number; value: number }[] = [];
-  curve.points.forEach((point, i) => {
-    const before = curve.points[i - 1];
+  points.forEach((point, i) => {
+    const before = points[i - 1];
     if (before !== undefined && isInView(frame, before.value) !== isInView(frame, point.value)) {
       const t = (frame.edge - before.value) / (point.value - before.value);
       path.push({ bits: before.bits * (point.bits / before.bits) ** t, value: frame.edge });

@@ -33,6 +33,9 @@ export interface Frame {
   readonly worseIsUp: boolean;
   readonly xLabel: string;
   readonly yLabel: string;
+  /** Ticks of the x axis and their texts. */
+  readonly ticks: readonly number[];
+  formatTick(at: number): string;
   /** Where labels may stand, in pixels. */
   readonly labels: LabelFrame;
   x(bits: number): number;
@@ -46,25 +49,48 @@ const margin = { top: 34, right: 26, bottom: 44, left: 50 };
  * The frame that shows an answer's points. Values much worse than the worst 16-bit model (by more than 0.4 of the span
  * of the 16-bit models) lie beyond its edge, or a broken precision would press all others into a line.
  */
-export function createFrame(answer: Answer, size: FigureSize): Frame {
-  const worseIsUp = answer.series.metric.better === "lower";
-  const values = viewOf(answer, worseIsUp);
+export function createFrame(answer: Shown, size: FigureSize): Frame {
   const bits = answer.points.map((point) => point.bits);
   const domain = [minOf(bits) / 1.12, maxOf(bits) * 1.12] as const;
+  const name = describeCount(answer.count);
+  return createPlane(answer, size, {
+    domain,
+    xLabel: `${name.charAt(0).toUpperCase()}${name.slice(1)}, as bytes`,
+    ticks: chooseBudgets(domain[0], domain[1], size.width < 500 ? 4 : 7),
+    formatTick: formatSize,
+  });
+}
+
+/** The same values over bits a weight. */
+export function createBitsFrame(answer: Shown, size: FigureSize): Frame {
+  const widths = [...new Set(answer.points.map((point) => point.row.bitsPerWeight))].sort((a, b) => a - b);
+  const domain = [widths[0] / 1.08, widths[widths.length - 1] * 1.08] as const;
+  return createPlane(answer, size, { domain, xLabel: "Bits a weight", ticks: widths, formatTick: String });
+}
+
+/** What a frame is made for. */
+export type Shown = Pick<Answer, "points" | "series" | "count">;
+
+function createPlane(
+  answer: Shown,
+  size: FigureSize,
+  axis: Pick<Frame, "domain" | "xLabel" | "ticks" | "formatTick">,
+): Frame {
+  const worseIsUp = answer.series.metric.better === "lower";
+  const values = viewOf(answer, worseIsUp);
+  const { domain } = axis;
   const { width, height } = size;
   const x = (at: number) =>
     margin.left + (Math.log(at / domain[0]) / Math.log(domain[1] / domain[0])) * (width - margin.left - margin.right);
   const y = (value: number) =>
     height - margin.bottom - ((value - values[0]) / (values[1] - values[0])) * (height - margin.top - margin.bottom);
   const better = worseIsUp ? "lower is better" : "higher is better";
-  const name = describeCount(answer.count);
   return {
+    ...axis,
     size,
-    domain,
     values,
     edge: values[worseIsUp ? 1 : 0],
     worseIsUp,
-    xLabel: `${name.charAt(0).toUpperCase()}${name.slice(1)}, as bytes`,
     yLabel: `${formatMetric(answer.series.metric)} (${better})`,
     labels: { left: margin.left, right: width - 4, top: margin.top, bottom: height - margin.bottom - 4 },
     x,
@@ -78,7 +104,7 @@ export function isInView(frame: Pick<Frame, "values">, value: number): boolean {
   return value >= frame.values[0] && value <= frame.values[1];
 }
 
-function viewOf(answer: Answer, worseIsUp: boolean): [number, number] {
+function viewOf(answer: Shown, worseIsUp: boolean): [number, number] {
   const all = answer.points.map((point) => point.value);
   let low = minOf(all);
   let high = maxOf(all);
@@ -97,7 +123,6 @@ function viewOf(answer: Answer, worseIsUp: boolean): [number, number] {
 export function startFigure(frame: Frame, marks: readonly Plot.Markish[]): Element {
   const { width, height } = frame.size;
   const { document } = parseHTML("<!doctype html><html><body></body></html>");
-  const ticks = chooseBudgets(frame.domain[0], frame.domain[1], width < 500 ? 4 : 7);
   const figure = Plot.plot({
     document: document as unknown as Document,
     className: "figure",
@@ -112,7 +137,12 @@ export function startFigure(frame: Frame, marks: readonly Plot.Markish[]): Eleme
     marks: [
       Plot.gridY({ ticks: 6, stroke: "var(--rule)", strokeOpacity: 1 }),
       Plot.ruleY([frame.values[0]], { stroke: "var(--muted)" }),
-      Plot.axisX(ticks, { text: formatSize, tickSize: 5, stroke: "var(--muted)", fill: "var(--muted)" }),
+      Plot.axisX([...frame.ticks], {
+        text: frame.formatTick,
+        tickSize: 5,
+        stroke: "var(--muted)",
+        fill: "var(--muted)",
+      }),
       Plot.axisY({ ticks: 6, tickSize: 0, fill: "var(--muted)" }),
       ...marks,
     ],
@@ -140,7 +170,7 @@ export function finishFigure(
   marks: readonly { readonly selector: string; readonly points: readonly Point[] }[],
   labels: readonly FigureText[],
   rows: RowIndex,
-  answer: Answer,
+  answer: Shown,
 ): string {
   for (const { selector, points } of marks) {
     const shapes = figure.querySelectorAll(`${selector} circle, ${selector} path, circle${selector}, path${selector}`);
@@ -163,7 +193,7 @@ export function finishFigure(
 }
 
 /** What a point is, a line a fact. */
-export function describePoint(point: Point, answer: Answer): string {
+export function describePoint(point: Point, answer: Shown): string {
   const { row, bits, value, standardError } = point;
   const { metric } = answer.series;
   return [

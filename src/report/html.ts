@@ -5,11 +5,13 @@ import type { FailureRow, ResultRow } from "../result.ts";
 import { type AnswerOptions, answerRows } from "../scaling/answer.ts";
 import { findUnstable } from "../scaling/stability.ts";
 import { formatCommand, quoteShell } from "./command.ts";
+import { renderContrasts } from "./contrasts.ts";
 import { renderExperiments } from "./experiments.ts";
 import { describeSeries, writeHeadline } from "./headline.ts";
 import { runPage } from "./page-script.ts";
 import { pageStyle } from "./page-style.ts";
 import { tabulateRecords } from "./records.ts";
+import { saveFigures } from "./save-figure.ts";
 import { renderAnswer, renderOtherAnswers, renderProvenance, renderTroubles } from "./sections.ts";
 import { cleanText, escapeHtml, escapeJson } from "./text.ts";
 import { formatPlural } from "./units.ts";
@@ -49,7 +51,7 @@ export function renderReport(input: ReportInput): string {
     failures.length > 0 ? `${formatPlural(failures.length, "failure")}` : "",
     unstable.length > 0 ? `${unstable.length} unstable` : "",
   ].filter((text) => text !== "");
-  const script = `${quoteShell.toString()}\n${formatCommand.toString()}\n(${runPage.toString()})(${formatCommand.name});`;
+  const script = `${quoteShell.toString()}\n${formatCommand.toString()}\n(${runPage.toString()})(${formatCommand.name});\n(${saveFigures.toString()})();`;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -69,6 +71,7 @@ ${renderHeadline(main === undefined ? explainEmpty(rows.length, options) : write
 </header>
 <main>
 ${main === undefined ? "" : `<section aria-label="The answer">${renderAnswer(main, rowIndex)}</section>`}
+${main === undefined ? "" : renderContrasts(main, answers, rowIndex)}
 ${renderOtherAnswers(others, rowIndex, otherLimit)}
 ${renderTroubles(failures, unstable)}
 ${renderExperiments(rows, new Set(unstable.map(({ row }) => rowIndex.get(row)!)))}

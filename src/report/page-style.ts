@@ -59,6 +59,11 @@ th[aria-sort=descending] button::after{content:" ↓"}
 button.plain{font:inherit;font-size:13px;padding:.4rem .8rem;border:1px solid var(--muted);border-radius:3px;background:var(--paper);color:var(--ink);cursor:pointer}
 td button.plain{padding:.05rem .5rem;font-size:12px;border-color:var(--rule)}
 button.plain:hover{border-color:var(--ink)}
+.saves{white-space:nowrap}
+.saves button.plain{padding:0 .35rem;font-size:11px;border-color:var(--rule);color:var(--muted)}
+.has-script .saves.script-only{display:inline}
+.panels{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(20rem,100%),1fr));gap:1rem 1.5rem;margin:1rem 0}
+.panels h4{font-size:.95rem;font-weight:600;margin:0;overflow-wrap:anywhere}
 .unstable{color:var(--warn)}
 details{border-top:1px solid var(--rule);padding:.6rem 0}
 details>summary{cursor:pointer;font-weight:600;overflow-wrap:anywhere}
@@ -87,7 +92,7 @@ dd{margin-bottom:.6rem}
 body{font-size:10.5pt}
 main,header,footer{max-width:none;padding:0}
 header{padding-top:0}
-.script-only,.has-script .script-only,.has-script .tools.script-only,#tip,#said,.keys~.script-only{display:none}
+.script-only,.has-script .script-only,.has-script .tools.script-only,#tip,#said,.keys~.script-only,.saves,.has-script .saves.script-only{display:none}
 figure,tr{break-inside:avoid}
 h2,h3{break-after:avoid}
 .scroll{overflow:visible}

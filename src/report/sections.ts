@@ -6,15 +6,12 @@ import type { Answer } from "../scaling/answer.ts";
 import type { UnstableRow } from "../scaling/stability.ts";
 import { colorOf } from "./colors.ts";
 import { drawCurves, drawFrontier } from "./figure.ts";
+import { renderFigure, wide } from "./figure-block.ts";
 import { createFrame, isInView, type RowIndex } from "./frame.ts";
 import { describeCount, describeSeries, writeHeadline } from "./headline.ts";
 import { explainBudgets, explainShares, type TextTable, tabulateBudgets, tabulateShares } from "./table.ts";
 import { cleanText, escapeHtml } from "./text.ts";
 import { formatCount, formatPrecision, formatSize } from "./units.ts";
-
-/** Sizes of a figure on a desktop and on a phone. */
-export const wide = { width: 760, height: 500 };
-export const narrow = { width: 360, height: 400 };
 
 /** Figures and tables of one answer. */
 export function renderAnswer(answer: Answer, rows: RowIndex): string {
@@ -27,10 +24,12 @@ export function renderAnswer(answer: Answer, rows: RowIndex): string {
     ? " A triangle at the edge is a point beyond it."
     : "";
   return `
-<figure>
-${renderSizes((size) => drawCurves(answer, rows, size))}
-<figcaption><b>${escapeHtml(capitalize(label))} against ${describeCount(answer.count)}</b> of the ${escapeHtml(answer.series.family)} models on ${escapeHtml(answer.series.task)}. One line a precision, one point a model at the best spec of that precision; straight between models over log bits, and nothing beyond them.${bars}${off}</figcaption>
-</figure>
+${renderFigure({
+  name: "curves",
+  draw: (size) => drawCurves(answer, rows, size),
+  caption: `<b>${escapeHtml(capitalize(label))} against ${describeCount(answer.count)}</b> of the ${escapeHtml(answer.series.family)} models on ${escapeHtml(answer.series.task)}. One line a precision, one point a model at the best spec of that precision; straight between models over log bits, and nothing beyond them.${bars}${off}`,
+  lines: answer.curves.map(({ bitsPerWeight, points }) => ({ label: formatPrecision(bitsPerWeight), points })),
+})}
 <h3>What to choose for a budget</h3>
 ${renderTable(tabulateBudgets(answer, true), "Best measured choice and winning precision at each budget")}
 ${explainBudgets(answer)
@@ -40,11 +39,13 @@ ${explainBudgets(answer)
 ${renderTable(tabulateShares(answer, true), "Share of budgets at which each precision is best")}
 <p class="note">${escapeHtml(explainShares(answer))} The budgets are those that every curve was measured around, those that any two were, and those of the precision itself.</p>
 <h3>The frontier of measured choices</h3>
-<figure>
-${renderSizes((size) => drawFrontier(answer, rows, size))}
-${renderKeys(answer)}
-<figcaption><b>Every measured model and spec</b>; the steps join those that no smaller one equals: the best ${escapeHtml(label)} that can be had within a size. A name stands where the best model changes.</figcaption>
-</figure>
+${renderFigure({
+  name: "frontier",
+  draw: (size) => drawFrontier(answer, rows, size),
+  caption: `<b>Every measured model and spec</b>; the steps join those that no smaller one equals: the best ${escapeHtml(label)} that can be had within a size. A name stands where the best model changes.`,
+  keys: renderKeys(answer),
+  lines: [{ label: "frontier", points: answer.frontier }],
+})}
 ${renderFrontierTable(answer)}`;
 }
 
@@ -147,11 +148,6 @@ function renderFrontierTable({ frontier, series }: Answer): string {
     `${value.toFixed(3)}${standardError === null ? "" : ` ± ${standardError.toFixed(3)}`}`,
   ]);
   return `<details><summary>The frontier as a table <span>${formatCount(rows.length)} choices</span></summary>${renderTable({ columns, rows }, "The frontier, smallest first")}</details>`;
-}
-
-function renderSizes(draw: (size: { width: number; height: number }) => string): string {
-  const name = (svg: string, width: string) => svg.replace('class="figure"', `class="figure ${width}"`);
-  return `${name(draw(wide), "wide")}\n${name(draw(narrow), "narrow")}`;
 }
 
 function renderKeys({ curves }: Answer): string {

@@ -2,12 +2,14 @@
 // a time. Pure functions of rows; a Board keeps what is costly between requests and forgets it when rows come.
 
 import { InputError } from "../input-error.ts";
+import { renderContrasts } from "../report/contrasts.ts";
 import { renderExperiments } from "../report/experiments.ts";
+import { narrow, wide } from "../report/figure-block.ts";
 import { createFrame } from "../report/frame.ts";
 import { describeSeries, writeChoice, writeHeadline } from "../report/headline.ts";
 import { explainEmpty, nameFamilies, renderHeadline } from "../report/html.ts";
 import { tabulateRecords } from "../report/records.ts";
-import { narrow, renderAnswer, renderProvenance, renderTroubles, wide } from "../report/sections.ts";
+import { renderAnswer, renderProvenance, renderTroubles } from "../report/sections.ts";
 import { escapeHtml } from "../report/text.ts";
 import { formatPlural, formatPrecision } from "../report/units.ts";
 import type { FailureRow, ResultRow } from "../result.ts";
@@ -107,7 +109,7 @@ ${renderHeadline(sentences)}
       return {
         title: nameFamilies(rows),
         head: renderHead(chosen, options),
-        main: `${chosen === undefined ? "" : `<section aria-label="The answer">${renderAnswer(chosen, rowIndex)}</section>`}
+        main: `${chosen === undefined ? "" : `<section aria-label="The answer">${renderAnswer(chosen, rowIndex)}</section>${renderContrasts(chosen, answers, rowIndex)}`}
 ${renderTroubles(failures, unstable)}
 ${renderExperiments(rows, new Set(unstable.map(({ row }) => rowIndex.get(row)!)))}
 ${renderProvenance(rows, [["Store", store]])}`,

@@ -30,12 +30,14 @@ describe("the page", () => {
 
   test("opens with the answer, then Figure 1, budgets, shares, the frontier, what was left out, and all rows", () => {
     expect(document.querySelector(".answer")!.textContent).toMatch(/^\d bits give the lowest loss/);
-    expect(document.querySelectorAll("svg.figure")).toHaveLength(4); // two figures in two widths
+    expect(document.querySelectorAll("svg.figure").length).toBe(6); // three figures in two widths
     const headings = [...document.querySelectorAll("h2, h3")].map((heading) => heading.textContent);
     expect(headings).toEqual([
       "What to choose for a budget",
       "How often each precision wins",
       "The frontier of measured choices",
+      "One choice at a time",
+      "Loss against bits a weight",
       "Left out",
       "Unstable",
       "All experiments",

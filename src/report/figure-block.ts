@@ -1,0 +1,64 @@
+// A figure of the page: its drawings for wide and narrow screens, what they show, and buttons that save it.
+
+import type { Point } from "../scaling/curves.ts";
+import { cleanText, escapeHtml } from "./text.ts";
+
+/** Sizes of a figure on a desktop and on a phone. */
+export const wide = { width: 760, height: 500 };
+export const narrow = { width: 360, height: 400 };
+
+/** What a figure is made of. */
+export interface FigureBlock {
+  /** Name of its files, without an ending. */
+  readonly name: string;
+  readonly draw: (size: { readonly width: number; readonly height: number }) => string;
+  /** HTML. */
+  readonly caption: string;
+  /** HTML between drawing and caption. */
+  readonly keys?: string;
+  /** The data: the points of each line. */
+  readonly lines: readonly { readonly label: string; readonly points: readonly Point[] }[];
+}
+
+/** The figure as HTML. */
+export function renderFigure({ name, draw, caption, keys = "", lines }: FigureBlock): string {
+  const drawing = (size: typeof wide, width: string) => draw(size).replace('class="figure"', `class="figure ${width}"`);
+  const csv = formatLines(lines);
+  return `<figure data-name="kbit-${escapeHtml(name)}" data-csv="${escapeHtml(csv)}">
+${drawing(wide, "wide")}
+${drawing(narrow, "narrow")}
+${keys}
+<figcaption>${caption}${renderButtons()}</figcaption>
+</figure>`;
+}
+
+function renderButtons(): string {
+  const buttons = ["svg", "png", "csv"].map(
+    (kind) => `<button class="plain" type="button" data-save="${kind}">${kind.toUpperCase()}</button>`,
+  );
+  return ` <span class="saves script-only">Save as ${buttons.join(" ")}</span>`;
+}
+
+/** The points of lines as CSV. Texts that a spreadsheet would run as a formula get an apostrophe. */
+export function formatLines(lines: FigureBlock["lines"]): string {
+  const quote = (text: string) => {
+    const clean = cleanText(text);
+    const safe = /^[=+\-@]/.test(clean) ? `'${clean}` : clean;
+    return /[",]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  };
+  const rows = lines.flatMap(({ label, points }) =>
+    points.map(({ row, bits, value, standardError }) =>
+      [
+        quote(label),
+        quote(row.model.name),
+        quote(row.key.spec),
+        row.bitsPerWeight,
+        bits,
+        row.model.parameters,
+        value,
+        standardError ?? "",
+      ].join(","),
+    ),
+  );
+  return `${["line,model,spec,bitsPerWeight,bits,parameters,value,standardError", ...rows].join("\r\n")}\r\n`;
+}
