@@ -61,7 +61,7 @@ export async function writePackedCheckpoint(
   const isNew = !existsSync(folder);
   if (!isNew) await checkFolder(folder, checkpoint, options.force ?? false);
   const shards = planShards(checkpoint, options.maxShardBytes ?? 4 * 2 ** 30);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const renames = new Map<string, string>(); // temporary name -> final name, in the order of renaming
   try {
     await checkSpace(folder, shards);
@@ -75,6 +75,18 @@ export async function writePackedCheckpoint(
     for (const name of renames.keys()) await rm(join(folder, name), { force: true });
     if (isNew) await rm(folder, { recursive: true, force: true });
     throw isFull(error) ? new InputError(`The disk of ${folder} is full; nothing was left there.`) : error;
+  }
+}
+
+/** Makes a folder and those above it; mkdir's own recursion never ends where a file system takes no new folders. */
+async function makeFolder(folder: string): Promise<void> {
+  if (existsSync(folder)) return;
+  await makeFolder(dirname(folder));
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "EEXIST") throw new InputError(`The folder ${folder} cannot be made (${code}); give another.`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
@@ -259,6 +259,11 @@ describe("a packed file that is damaged or hostile", () => {
 });
 
 describe("writing", () => {
+  it.runIf(existsSync("/proc/self"))("refuses a folder that cannot be made, at once", async () => {
+    const view = await viewAt(llama, "int4:b64");
+    await expect(writePackedCheckpoint(view, "/proc/kbit/out")).rejects.toThrow("The folder /proc/kbit cannot be made");
+  });
+
   it("refuses a folder that is not empty, and with force replaces the model but nothing else", async () => {
     const view = await viewAt(llama, "int4:b64");
     await writePackedCheckpoint(view, out, { maxShardBytes: 4000 });
