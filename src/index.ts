@@ -73,3 +73,4 @@ export { type PointSummary, summarizeAnswer } from "./scaling/summary.ts";
 
 export { writeHeadline } from "./report/headline.ts";
 export { type ReportInput, renderReport } from "./report/html.ts";
+export { renderMarkdown } from "./report/markdown.ts";

@@ -6,6 +6,7 @@ import { type Command, Option } from "commander";
 import { findNearest, InputError } from "../input-error.ts";
 import { describeCount, describeSeries, writeCertainty, writeHeadline } from "../report/headline.ts";
 import { renderReport } from "../report/html.ts";
+import { renderMarkdown } from "../report/markdown.ts";
 import { explainBudgets, explainShares, type TextTable, tabulateBudgets, tabulateShares } from "../report/table.ts";
 import { drawTextPlot } from "../report/text-plot.ts";
 import { formatPlural } from "../report/units.ts";
@@ -39,7 +40,7 @@ export function addReportCommand(program: Command): void {
     .command("report")
     .description("Show which model at how many bits each budget is best spent on.")
     .requiredOption("--db <file>", "the store of a study")
-    .option("--out <file>", "write the report as one HTML file")
+    .option("--out <file>", "write the report as one HTML file, or as Markdown where its name ends in .md")
     .option("--title <text>", "title of the page (default: the families)")
     .option("--metric <name>", "compare by this metric (default: acc of tasks, nll of texts)")
     .option("--task <name>", "only this task")
@@ -98,7 +99,8 @@ async function runReport(options: ReportOptions): Promise<void> {
   const answers = answerRows(rows, chosen);
   if (options.out !== undefined) {
     const { title } = options;
-    writeWhole(options.out, renderReport({ rows, failures, title, facts: [["Store", options.db]], options: chosen }));
+    const render = /\.(md|markdown)$/i.test(options.out) ? renderMarkdown : renderReport;
+    writeWhole(options.out, render({ rows, failures, title, facts: [["Store", options.db]], options: chosen }));
   }
   if (options.json) {
     const { db, out = null } = options;

@@ -57,7 +57,7 @@ function renderFamilies(answer: Answer, all: readonly Answer[], rows: RowIndex):
 function renderVariants(variants: Variants, answer: Answer, rows: RowIndex): string {
   const { choice, bitsPerWeight, common, lines } = variants;
   const equal = common === "" ? "" : ` Equal in all: ${cleanText(common, 80)}.`;
-  const caption = `${explanations[choice]}${equal} Black: not quantized.`;
+  const caption = `${explanations[choice]}${equal} The line of 16 bits is not quantized.`;
   return `<h3>${titles[choice]} at ${formatPrecision(bitsPerWeight)}</h3>
 ${renderFigure({
   name: choice,

@@ -9,9 +9,16 @@ import { drawCurves, drawFrontier } from "./figure.ts";
 import { renderFigure, wide } from "./figure-block.ts";
 import { createFrame, isInView, type RowIndex } from "./frame.ts";
 import { describeCount, describeSeries, writeHeadline } from "./headline.ts";
-import { explainBudgets, explainShares, type TextTable, tabulateBudgets, tabulateShares } from "./table.ts";
+import {
+  explainBudgets,
+  explainShares,
+  type TextTable,
+  tabulateBudgets,
+  tabulateFrontier,
+  tabulateShares,
+} from "./table.ts";
 import { cleanText, escapeHtml } from "./text.ts";
-import { formatCount, formatPrecision, formatSize } from "./units.ts";
+import { formatCount, formatPrecision } from "./units.ts";
 
 /** Figures and tables of one answer. */
 export function renderAnswer(answer: Answer, rows: RowIndex): string {
@@ -134,20 +141,9 @@ export function renderTable(table: TextTable, caption: string): string {
   return `<div class="scroll" tabindex="0" role="region" aria-label="${escapeHtml(caption)}"><table><caption>${escapeHtml(caption)}</caption><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
 }
 
-function renderFrontierTable({ frontier, series }: Answer): string {
-  const columns = [
-    { title: "Size", align: "right" },
-    { title: "Model", align: "left" },
-    { title: "Spec", align: "left" },
-    { title: capitalize(series.metric.label), align: "right" },
-  ] as const;
-  const rows = frontier.map(({ row, bits, value, standardError }) => [
-    formatSize(bits),
-    row.model.name,
-    row.key.spec,
-    `${value.toFixed(3)}${standardError === null ? "" : ` ± ${standardError.toFixed(3)}`}`,
-  ]);
-  return `<details><summary>The frontier as a table <span>${formatCount(rows.length)} choices</span></summary>${renderTable({ columns, rows }, "The frontier, smallest first")}</details>`;
+function renderFrontierTable(answer: Answer): string {
+  const table = tabulateFrontier(answer);
+  return `<details><summary>The frontier as a table <span>${formatCount(table.rows.length)} choices</span></summary>${renderTable(table, "The frontier, smallest first")}</details>`;
 }
 
 function renderKeys({ curves }: Answer): string {

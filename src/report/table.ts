@@ -91,6 +91,18 @@ export function tabulateShares(answer: Answer, isFull = false): TextTable {
   return { columns, rows };
 }
 
+/** The measured choices that no smaller one equals, smallest first. */
+export function tabulateFrontier({ frontier, series }: Answer): TextTable {
+  const columns = [right("Size"), left("Model"), left("Spec"), right(capitalize(series.metric.label))];
+  const rows = frontier.map(({ row, bits, value, standardError }) => [
+    formatSize(bits),
+    row.model.name,
+    row.key.spec,
+    formatMeasured(value, standardError),
+  ]);
+  return { columns, rows };
+}
+
 /** What the columns and marks of the budgets' table mean, a short sentence each, as plain text. */
 export function explainBudgets(answer: Answer): string[] {
   const notes = [
