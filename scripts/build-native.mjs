@@ -14,6 +14,7 @@ const x64Sets = {
   avx512: ["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx2", "-mfma", "-mf16c"],
   avx2: ["-mavx2", "-mfma", "-mf16c"],
 };
+const bfloatFlags = [...x64Sets.avx512, "-mavx512bf16", "-mavx512vbmi", "-mavx512vbmi2"];
 
 function findCompiler() {
   for (const name of [process.env.CXX, "c++", "g++", "clang++"]) {
@@ -41,7 +42,16 @@ export async function buildNative() {
   const x64 = process.arch === "x64";
   mkdirSync("build/native", { recursive: true });
   mkdirSync(dirname(output), { recursive: true });
-  const common = ["-std=c++20", "-O3", "-fPIC", "-Wall", "-Wextra", "-Wno-psabi", "-Wno-maybe-uninitialized"];
+  const common = [
+    "-std=c++20",
+    "-O3",
+    "-fPIC",
+    "-Wall",
+    "-Wextra",
+    "-Wno-psabi",
+    "-Wno-maybe-uninitialized",
+    "-Wno-uninitialized",
+  ];
   const run = promisify(execFile);
   const compile = (file, object, flags) =>
     run(compiler, [...common, ...flags, "-c", `${source}/${file}`, "-o", `build/native/${object}.o`]);
@@ -50,10 +60,11 @@ export async function buildNative() {
     `-I${require("node-api-headers").include_dir}`,
     "-DNAPI_VERSION=8",
     "-DNODE_ADDON_API_CPP_EXCEPTIONS",
-    ...(x64 ? ["-DKBIT_X64"] : []),
+    ...(x64 ? ["-DKBIT_X64", "-DKBIT_BFLOAT16"] : []),
   ];
   const jobs = [
     ...Object.entries(x64 ? x64Sets : {}).map(([name, flags]) => [`isa.cpp`, name, [`-DKBIT_ISA=${name}`, ...flags]]),
+    ...(x64 ? [["bfloat.cpp", "bfloat", ["-DKBIT_ISA=avx512bf16", ...bfloatFlags]]] : []),
     ["isa.cpp", "portable", ["-DKBIT_ISA=portable"]],
     ["addon.cpp", "addon", headers],
   ];

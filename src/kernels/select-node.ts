@@ -1,7 +1,7 @@
 // The choice of kernels in Node: as in select.ts, with native kernels where they were built, and with worker threads.
 
 import { availableParallelism } from "node:os";
-import type { Kernels } from "./kernels.ts";
+import type { ComputeType, Kernels } from "./kernels.ts";
 import { nativeSets } from "./native/native-node.ts";
 import { checkKernelSets as checkSets, type KernelSetCheck, portableSets, selectKernels as select } from "./select.ts";
 import { startNodeThread } from "./wasm/threads-node.ts";
@@ -11,6 +11,8 @@ export interface NodeSelectOptions {
   readonly name?: string;
   /** Default: one for each processor that this process may use. */
   readonly threads?: number;
+  /** The type in which products are formed; default: float32. */
+  readonly computeType?: ComputeType;
 }
 
 const [native, ...forced] = nativeSets;

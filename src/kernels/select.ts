@@ -1,7 +1,7 @@
 // Which kernels run here: the fastest set that works on this machine. Safe in a browser; select-node.ts adds what Node has.
 
 import { findNearest, InputError } from "../input-error.ts";
-import type { Kernels } from "./kernels.ts";
+import type { ComputeType, Kernels } from "./kernels.ts";
 import { createReferenceKernels } from "./reference.ts";
 import { testKernels } from "./selftest.ts";
 import type { StartThread } from "./wasm/threads.ts";
@@ -12,6 +12,8 @@ export interface CreateOptions {
   readonly threads: number;
   /** How threads are started where they are not Web Workers. */
   readonly startThread?: StartThread;
+  /** Default: float32. */
+  readonly computeType?: ComputeType;
 }
 
 /** A kernel set that may be chosen. */
@@ -33,6 +35,8 @@ export interface SelectOptions {
   /** Default: one for each processor. */
   readonly threads?: number;
   readonly startThread?: StartThread;
+  /** The type in which products are formed; default: float32. Sets that have no other are skipped. */
+  readonly computeType?: ComputeType;
   /** Fastest first; default: `portableSets`. */
   readonly sets?: readonly KernelSet[];
 }
@@ -44,7 +48,7 @@ export interface KernelSetCheck {
   readonly reason?: string;
 }
 
-const passed = new Set<string>(); // names of sets whose self-test passed in this process
+const passed = new Set<string>(); // names and compute types of sets whose self-test passed in this process
 
 /**
  * The fastest kernel set that agrees with the reference on this machine, or the one that is named.
@@ -94,11 +98,18 @@ async function tryKernels(set: KernelSet, options: SelectOptions): Promise<{ ker
     kernels = await set.create({
       threads: options.threads ?? globalThis.navigator?.hardwareConcurrency ?? 1,
       startThread: options.startThread,
+      computeType: options.computeType,
     });
-    if (set.name === "reference" || passed.has(set.name)) return { kernels };
+    const { computeType = "float32" } = options;
+    if (kernels.computeType !== computeType) {
+      await kernels.close();
+      return { reason: `it computes in ${kernels.computeType} only` };
+    }
+    const tested = `${set.name} ${computeType}`;
+    if (set.name === "reference" || passed.has(tested)) return { kernels };
     const failure = await testKernels(kernels);
     if (failure === undefined) {
-      passed.add(set.name);
+      passed.add(tested);
       return { kernels };
     }
     await kernels.close();

@@ -3,6 +3,7 @@
 
 import { quantize } from "../quantize/quantize.ts";
 import type { QuantizedTensor } from "../quantize/quantized.ts";
+import type { QuantizedSpec } from "../quantize/spec.ts";
 import { parseSpec } from "../quantize/spec-text.ts";
 import { fromFloat32 } from "../tensor/convert.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -14,6 +15,7 @@ const tolerances = { float32: 1e-4, bfloat16: 0.1 } as const;
 
 const rows = 21;
 const columns = 100;
+const wideColumns = 512; // rows of whole groups of codes take paths of their own
 const tokens = 5;
 const heads = 2;
 const headSize = columns / heads;
@@ -67,6 +69,16 @@ async function computeAll(kernels: Kernels): Promise<Record<string, Float32Array
     kernels.release(weight);
   }
 
+  const wide = hold(wave(2 * wideColumns, 6));
+  for (const bits of [2, 3, 4, 5, 6, 7, 8]) {
+    const weight = kernels.loadWeight(quantizeWave(`int${bits}:b64`, 5, wideColumns));
+    for (const path of ["generation", "scoring"] as const) {
+      kernels.matmul(out, wide, weight, 2, path);
+      results[`wide matmul (${path}) of ${bits} bits`] = await kernels.read(out, 0, 10);
+    }
+    kernels.release(weight);
+  }
+
   kernels.layerNorm(out, x, tokens, bias, bias, 1e-5);
   results.layerNorm = await kernels.read(out);
   kernels.rmsNorm(out, x, tokens, bias, 1e-5);
@@ -101,10 +113,13 @@ function weights(): [string, Tensor | QuantizedTensor][] {
   for (const type of ["F32", "F16", "BF16"] as const)
     found.push([type, fromFloat32(type, values, [rows, columns], type)]);
   for (const text of ["int2:b64", "int3:b64", "nf4:b64", "int5:brow", "int6:b64:center", "int7:b100", "int8"]) {
-    const spec = parseSpec(text);
-    if (spec.kind === "quantized") found.push([text, quantize(values, [rows, columns], spec)]);
+    found.push([text, quantizeWave(text, rows, columns)]);
   }
   return found;
+}
+
+function quantizeWave(text: string, rows: number, columns: number): QuantizedTensor {
+  return quantize(wave(rows * columns, 2), [rows, columns], parseSpec(text) as QuantizedSpec);
 }
 
 /** Values in (-1, 1) without a pattern, the same on every machine. */

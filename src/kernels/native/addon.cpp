@@ -1,51 +1,17 @@
-// Node-API face of the kernels: a class `Kernels` that holds the chosen instruction set and the threads. Sizes have been
-// checked in TypeScript (native-node.ts); typed arrays are used in place and kept alive by their owner there.
-#include <napi.h>
+// Node-API face of the kernels: a class `Kernels` that holds the chosen instruction set and the threads. Every argument is
+// checked here (arguments.h, weight.h); typed arrays are used in place.
 #include <algorithm>
-#include <bit>
+#include <chrono>
 #include <memory>
+#include <numeric>
+#include "arguments.h"
+#include "mapping.h"
 #include "pool.h"
+#include "processor.h"
 #include "table.h"
+#include "weight.h"
 
 namespace kbit {
-
-#define KBIT_DECLARE(isa) namespace isa { extern const Functions functions; }
-KBIT_DECLARE(portable)
-#ifdef KBIT_X64
-KBIT_DECLARE(avx2)
-KBIT_DECLARE(avx512)
-#endif
-
-struct Choice {
-  const Functions* functions;
-  bool supported;
-};
-
-// Fastest first.
-static std::vector<Choice> choices() {
-  std::vector<Choice> list;
-#ifdef KBIT_X64
-  __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-  list.push_back({&avx512::functions, avx512});
-  list.push_back({&avx2::functions, avx2});
-#endif
-  list.push_back({&portable::functions, true});
-  return list;
-}
-
-template <typename T>
-static T* pointer(const Napi::Value& value) {
-  if (value.IsUndefined() || value.IsNull()) return nullptr;
-  auto array = value.As<Napi::TypedArray>();
-  return reinterpret_cast<T*>(static_cast<uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset());
-}
-
-static int64_t number(const Napi::Value& value) { return value.As<Napi::Number>().Int64Value(); }
-
-static const Matrix& matrix(const Napi::Value& value) { return *value.As<Napi::External<Matrix>>().Data(); }
 
 class Kernels : public Napi::ObjectWrap<Kernels> {
  public:
@@ -56,16 +22,18 @@ class Kernels : public Napi::ObjectWrap<Kernels> {
                         InstanceMethod<&Kernels::placeHeads>("placeHeads"),
                         InstanceMethod<&Kernels::layerNorm>("layerNorm"), InstanceMethod<&Kernels::rmsNorm>("rmsNorm"),
                         InstanceMethod<&Kernels::activate>("activate"), InstanceMethod<&Kernels::combine>("combine"),
-                        InstanceMethod<&Kernels::close>("close")});
+                        InstanceMethod<&Kernels::measureRead>("measureRead"),
+                        InstanceMethod<&Kernels::measurePeak>("measurePeak"), InstanceMethod<&Kernels::close>("close")});
   }
 
-  // (instruction set, threads)
-  explicit Kernels(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Kernels>(info) {
-    const std::string name = info[0].As<Napi::String>();
+  // (instruction set, threads, products in bfloat16?)
+  explicit Kernels(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Kernels>(info), bfloat16_(truth(info[2])) {
+    const std::string name = info[0].ToString();
     for (const Choice& choice : choices())
-      if (choice.supported && name == choice.functions->name) functions_ = choice.functions;
-    if (!functions_) throw Napi::Error::New(info.Env(), "this processor has no " + name);
-    pool_ = std::make_unique<Pool>(static_cast<int>(number(info[1])));
+      if (choice.missing.empty() && name == choice.functions->name) functions_ = choice.functions;
+    require(info.Env(), functions_ != nullptr, "this processor has no such instruction set");
+    if (bfloat16_ && name == "avx512") wide_ = wideFunctions();
+    pool_ = std::make_unique<Pool>(static_cast<int>(whole(info[1], "threads", 1, 1024)));
   }
 
  private:
@@ -73,159 +41,221 @@ class Kernels : public Napi::ObjectWrap<Kernels> {
   template <typename Fn>
   void split(int64_t total, int64_t grain, Fn fn) {
     const int64_t grains = (total + grain - 1) / grain;
-    const int64_t parts = std::min<int64_t>(grains, pool_->threads() == 1 ? 1 : pool_->threads() * 4);
+    const int64_t parts = std::min<int64_t>(grains, pool_->threads() == 1 ? 1 : pool_->threads() * 8);
     pool_->run(parts, [&](int64_t i) {
       const int64_t from = grains * i / parts * grain, to = std::min(grains * (i + 1) / parts * grain, total);
       if (from < to) fn(from, to);
     });
   }
 
+  // Activations as a product takes them: rounded if it is in bfloat16, and without outlier columns where asked.
+  const float* prepare(const float* x, int64_t tokens, const Matrix& w, bool withoutOutliers) {
+    withoutOutliers = withoutOutliers && w.outlierCount > 0;
+    if (!bfloat16_ && !withoutOutliers) return x;
+    std::vector<float>& copy = withoutOutliers ? kept_ : rounded_;
+    copy.assign(x, x + tokens * w.columns);
+    if (bfloat16_) functions_->roundToBfloat16(copy.data(), tokens * w.columns);
+    if (!withoutOutliers) return copy.data();
+    for (int64_t t = 0; t < tokens; t++)
+      for (int32_t j = 0; j < w.outlierCount; j++) copy[t * w.columns + w.outlierColumns[j]] = 0;
+    return copy.data();
+  }
+
   // out, x, matrix, tokens, generating, bias
   void matmul(const Napi::CallbackInfo& info) {
-    float* out = pointer<float>(info[0]);
-    const float* x = pointer<float>(info[1]);
-    const Matrix& w = matrix(info[2]);
-    const int64_t tokens = number(info[3]);
-    const float* bias = pointer<float>(info[5]);
-    if (!info[4].As<Napi::Boolean>()) {
+    const Matrix& w = Weight::of(info[2]);
+    const int64_t tokens = whole(info[3], "tokens");
+    float* out = array<float>(info[0], "out", tokens * w.rows).data;
+    const float* given = array<float>(info[1], "x", tokens * w.columns).data;
+    const float* bias = optionalArray<float>(info[5], "bias", w.rows).data;
+    const bool generating = truth(info[4]);
+    if (tokens == 0) return;
+    if (wide_ && w.outlierCount == 0 && suitsWide(w, generating)) return multiplyWide(out, given, w, bias, tokens, generating);
+    const float* x = prepare(given, tokens, w, false);
+    if (!generating) {
       split(w.rows, 32, [&](int64_t from, int64_t to) { functions_->score(out, x, w, bias, tokens, from, to); });
       return;
     }
-    const float* kept = x;
-    if (w.outlierCount > 0) {
-      kept_.assign(x, x + tokens * w.columns);
+    const float* kept = prepare(given, tokens, w, true);
+    split(w.rows, grainOf(w), [&](int64_t from, int64_t to) { functions_->generate(out, x, kept, w, bias, tokens, from, to); });
+  }
+
+  static bool suitsWide(const Matrix& w, bool generating) {
+    return w.storage == Storage::Codes ? isWhole(w) : !generating && w.columns % 512 == 0;
+  }
+  static int64_t grainOf(const Matrix& w) { return std::max<int64_t>(1, 16384 / w.columns); }
+
+  void multiplyWide(float* out, const float* x, const Matrix& w, const float* bias, int64_t tokens, bool generating) {
+    arranged_.resize(tokens * w.columns);
+    const int64_t step = 65536 / w.columns + 1;
+    split(tokens, step, [&](int64_t from, int64_t to) {
+      wide_->arrange(arranged_.data() + from * w.columns, x + from * w.columns, (to - from) * w.columns, w.bits);
+    });
+    split(w.rows, generating ? grainOf(w) : 16, [&](int64_t from, int64_t to) {
+      (generating ? wide_->generate : wide_->score)(out, arranged_.data(), w, tokens, from, to);
+      if (!bias) return;
       for (int64_t t = 0; t < tokens; t++)
-        for (int32_t j = 0; j < w.outlierCount; j++) kept_[t * w.columns + w.outlierColumns[j]] = 0;
-      kept = kept_.data();
-    }
-    const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, w.columns));
-    split(w.rows, grain, [&](int64_t from, int64_t to) { functions_->generate(out, x, kept, w, bias, tokens, from, to); });
+        for (int64_t row = from; row < to; row++) out[t * w.rows + row] += bias[row];
+    });
   }
 
   // out, matrix, ids
   void embed(const Napi::CallbackInfo& info) {
-    float* out = pointer<float>(info[0]);
-    const Matrix& w = matrix(info[1]);
-    auto ids = info[2].As<Napi::Int32Array>();
-    for (size_t t = 0; t < ids.ElementLength(); t++) functions_->row(out + t * w.columns, w, ids[t]);
+    const Matrix& w = Weight::of(info[1]);
+    const auto ids = array<int32_t>(info[2], "ids");
+    float* out = array<float>(info[0], "out", ids.length * w.columns).data;
+    for (int64_t t = 0; t < ids.length; t++) {
+      const int64_t id = ids.data[t];
+      require(info.Env(), id >= 0 && id < w.rows, "an id is outside");
+      functions_->row(out + t * w.columns, w, id);
+    }
   }
 
   // logProbs, best, x, matrix, targets, bias
   void scoreTargets(const Napi::CallbackInfo& info) {
-    auto wanted = info[4].As<Napi::Int32Array>();
-    float* logProbs = pointer<float>(info[0]);
-    int32_t* best = pointer<int32_t>(info[1]);
-    const float* x = pointer<float>(info[2]);
-    const Matrix& head = matrix(info[3]);
-    const float* bias = pointer<float>(info[5]);
-    const int64_t tokens = static_cast<int64_t>(wanted.ElementLength());
+    const Matrix& head = Weight::of(info[3]);
+    const auto wanted = array<int32_t>(info[4], "targets");
+    const int64_t tokens = wanted.length;
+    float* logProbs = array<float>(info[0], "logProbs", tokens).data;
+    int32_t* best = array<int32_t>(info[1], "best", tokens).data;
+    const float* x = prepare(array<float>(info[2], "x", tokens * head.columns).data, tokens, head, false);
+    const float* bias = optionalArray<float>(info[5], "bias", head.rows).data;
     const int64_t grain = std::max<int64_t>(12, (tokens / pool_->threads() + 11) / 12 * 12);
     split(tokens, grain, [&](int64_t from, int64_t to) {
-      functions_->targets(logProbs, best, x, head, bias, wanted.Data(), from, to);
+      functions_->targets(logProbs, best, x, head, bias, wanted.data, from, to);
     });
   }
 
   // out, query, keys, values, spans, slopes, tokens, heads, keyHeads, headSize, scale
   void attend(const Napi::CallbackInfo& info) {
-    float* out = pointer<float>(info[0]);
-    const float *query = pointer<float>(info[1]), *keys = pointer<float>(info[2]), *values = pointer<float>(info[3]);
-    const Spans spans{static_cast<int32_t>(number(info[6])), static_cast<int32_t>(number(info[7])),
-                      static_cast<int32_t>(number(info[8])), static_cast<int32_t>(number(info[9])),
-                      info[10].As<Napi::Number>().FloatValue(), pointer<int32_t>(info[4]), pointer<float>(info[5])};
+    const int64_t tokens = whole(info[6], "tokens"), heads = whole(info[7], "heads", 1, 65536);
+    const int64_t keyHeads = whole(info[8], "key heads", 1, heads), headSize = whole(info[9], "head size", 1, 65536);
+    require(info.Env(), heads % keyHeads == 0, "heads are no multiple of key heads");
+    float* out = array<float>(info[0], "out", tokens * heads * headSize).data;
+    const float* query = array<float>(info[1], "query", tokens * heads * headSize).data;
+    const auto keys = array<float>(info[2], "keys"), values = array<float>(info[3], "values");
+    const int64_t slots = std::min(keys.length, values.length) / (keyHeads * headSize);
+    const auto given = array<int32_t>(info[4], "spans", tokens * 4);
+    const std::vector<int32_t> rows(given.data, given.data + tokens * 4);
+    for (int64_t i = 0; i < tokens * 4; i += 2) {
+      const int64_t start = rows[i], length = rows[i + 1];
+      require(info.Env(), start >= 0 && length >= 0 && start + length <= slots, "a span leaves the cache");
+    }
+    const Spans spans{static_cast<int32_t>(tokens), static_cast<int32_t>(heads), static_cast<int32_t>(keyHeads),
+                      static_cast<int32_t>(headSize), real(info[10], "scale"), rows.data(),
+                      optionalArray<float>(info[5], "slopes", heads).data};
     constexpr int64_t chunk = 256;
-    const int64_t chunks = (spans.tokens + chunk - 1) / chunk;
-    pool_->run(chunks * spans.heads, [&](int64_t i) {
-      const int64_t head = i % spans.heads, from = i / spans.heads * chunk;
-      functions_->attend(out, query, keys, values, spans, head, head + 1, from, std::min<int64_t>(from + chunk, spans.tokens));
+    const int64_t chunks = (tokens + chunk - 1) / chunk;
+    pool_->run(chunks * heads, [&](int64_t i) {
+      const int64_t head = i % heads, from = i / heads * chunk;
+      functions_->attend(out, query, keys.data, values.data, spans, head, head + 1, from, std::min(from + chunk, tokens));
     });
   }
 
   // out, x, slots, cosines, sines, heads, headSize, width, offset, stride, turned, tokens
   void placeHeads(const Napi::CallbackInfo& info) {
-    float* out = pointer<float>(info[0]);
-    const float* x = pointer<float>(info[1]);
-    const Heads heads{static_cast<int32_t>(number(info[5])), static_cast<int32_t>(number(info[6])),
-                      number(info[7]), number(info[8]), number(info[9]), pointer<int32_t>(info[2]),
-                      static_cast<int32_t>(number(info[10])), pointer<float>(info[3]), pointer<float>(info[4])};
-    split(number(info[11]), 64, [&](int64_t from, int64_t to) { functions_->placeHeads(out, x, heads, from, to); });
+    const int64_t tokens = whole(info[11], "tokens"), heads = whole(info[5], "heads", 1, 65536);
+    const int64_t headSize = whole(info[6], "head size", 1, 65536), width = whole(info[7], "width", 1);
+    const int64_t offset = whole(info[8], "offset"), stride = whole(info[9], "stride");
+    const int64_t turned = whole(info[10], "rotary size", 0, headSize);
+    require(info.Env(), turned % 2 == 0, "the rotary size is odd");
+    require(info.Env(), offset + (heads - 1) * stride + headSize <= width, "the heads do not fit their row");
+    const auto out = array<float>(info[0], "out");
+    const float* x = array<float>(info[1], "x", tokens * width).data;
+    const auto given = array<int32_t>(info[2], "slots", tokens);
+    const std::vector<int32_t> slots(given.data, given.data + tokens);
+    for (int64_t slot : slots)
+      require(info.Env(), slot >= 0 && (slot + 1) * heads * headSize <= out.length, "a slot is outside");
+    const int64_t turns = tokens * (turned / 2);
+    const float* cosines = turned > 0 ? array<float>(info[3], "cosines", turns).data : nullptr;
+    const float* sines = turned > 0 ? array<float>(info[4], "sines", turns).data : nullptr;
+    const Heads place{static_cast<int32_t>(heads), static_cast<int32_t>(headSize), width, offset, stride, slots.data(),
+                      static_cast<int32_t>(turned), cosines, sines};
+    split(tokens, 64, [&](int64_t from, int64_t to) { functions_->placeHeads(out.data, x, place, from, to); });
   }
 
   // out, x, gain, bias, tokens, epsilon
   void layerNorm(const Napi::CallbackInfo& info) {
-    float* out = pointer<float>(info[0]);
-    const float *x = pointer<float>(info[1]), *gain = pointer<float>(info[2]), *bias = pointer<float>(info[3]);
-    const int64_t width = static_cast<int64_t>(info[2].As<Napi::TypedArray>().ElementLength());
-    const float epsilon = info[5].As<Napi::Number>().FloatValue();
-    split(number(info[4]), 32, [&](int64_t from, int64_t to) {
-      functions_->layerNorm(out, x, width, gain, bias, epsilon, from, to);
+    const auto gain = array<float>(info[2], "gain");
+    const int64_t tokens = whole(info[4], "tokens");
+    float* out = array<float>(info[0], "out", tokens * gain.length).data;
+    const float* x = array<float>(info[1], "x", tokens * gain.length).data;
+    const float* bias = optionalArray<float>(info[3], "bias", gain.length).data;
+    const float epsilon = real(info[5], "epsilon");
+    split(tokens, 32, [&](int64_t from, int64_t to) {
+      functions_->layerNorm(out, x, gain.length, gain.data, bias, epsilon, from, to);
     });
   }
 
   // out, x, gain, tokens, epsilon
   void rmsNorm(const Napi::CallbackInfo& info) {
-    float* out = pointer<float>(info[0]);
-    const float *x = pointer<float>(info[1]), *gain = pointer<float>(info[2]);
-    const int64_t width = static_cast<int64_t>(info[2].As<Napi::TypedArray>().ElementLength());
-    const float epsilon = info[4].As<Napi::Number>().FloatValue();
-    split(number(info[3]), 32,
-          [&](int64_t from, int64_t to) { functions_->rmsNorm(out, x, width, gain, epsilon, from, to); });
+    const auto gain = array<float>(info[2], "gain");
+    const int64_t tokens = whole(info[3], "tokens");
+    float* out = array<float>(info[0], "out", tokens * gain.length).data;
+    const float* x = array<float>(info[1], "x", tokens * gain.length).data;
+    const float epsilon = real(info[4], "epsilon");
+    split(tokens, 32,
+          [&](int64_t from, int64_t to) { functions_->rmsNorm(out, x, gain.length, gain.data, epsilon, from, to); });
   }
 
   // x, activation, length
   void activate(const Napi::CallbackInfo& info) {
-    float* x = pointer<float>(info[0]);
-    const auto activation = static_cast<Activation>(number(info[1]));
-    split(number(info[2]), 4096, [&](int64_t from, int64_t to) { functions_->activate(x, activation, from, to); });
+    const int64_t length = whole(info[2], "length");
+    float* x = array<float>(info[0], "x", length).data;
+    const auto activation = static_cast<Activation>(whole(info[1], "activation", 0, 3));
+    split(length, 4096, [&](int64_t from, int64_t to) { functions_->activate(x, activation, from, to); });
   }
 
   // out, a, b, length, product?
   void combine(const Napi::CallbackInfo& info) {
-    float* out = pointer<float>(info[0]);
-    const float *a = pointer<float>(info[1]), *b = pointer<float>(info[2]);
-    auto fn = info[4].As<Napi::Boolean>() ? functions_->multiply : functions_->add;
-    split(number(info[3]), 16384, [&](int64_t from, int64_t to) { fn(out, a, b, from, to); });
+    const int64_t length = whole(info[3], "length");
+    float* out = array<float>(info[0], "out", length).data;
+    const float* a = array<float>(info[1], "a", length).data;
+    const float* b = array<float>(info[2], "b", length).data;
+    auto fn = truth(info[4]) ? functions_->multiply : functions_->add;
+    split(length, 16384, [&](int64_t from, int64_t to) { fn(out, a, b, from, to); });
+  }
+
+  // (bytes): seconds that all threads take to read them once
+  Napi::Value measureRead(const Napi::CallbackInfo& info) {
+    const auto bytes = array<uint8_t>(info[0], "bytes", 1 << 20);
+    std::vector<float> sums(pool_->threads() * 8);
+    const int64_t parts = static_cast<int64_t>(sums.size()), step = bytes.length / parts / 256 * 256;
+    const auto start = std::chrono::steady_clock::now();
+    pool_->run(parts, [&](int64_t i) { sums[i] = functions_->readBytes(bytes.data + i * step, step); });
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    return Napi::Number::New(info.Env(), seconds.count() * bytes.length / std::max<int64_t>(1, step * parts));
+  }
+
+  // (bfloat16?): floating-point operations a second of all threads; 0 where there are no such instructions
+  Napi::Value measurePeak(const Napi::CallbackInfo& info) {
+    const bool bfloat16 = truth(info[0]);
+    if (bfloat16 && !wideFunctions()) return Napi::Number::New(info.Env(), 0);
+    auto run = bfloat16 ? wideFunctions()->multiplyAdd : functions_->multiplyAdd;
+    std::vector<double> operations(pool_->threads() * 8);
+    const auto start = std::chrono::steady_clock::now();
+    pool_->run(static_cast<int64_t>(operations.size()), [&](int64_t i) { operations[i] = run(20000, bfloat16); });
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    return Napi::Number::New(info.Env(), std::accumulate(operations.begin(), operations.end(), 0.0) / seconds.count());
   }
 
   void close(const Napi::CallbackInfo&) { pool_ = std::make_unique<Pool>(1); }
 
   const Functions* functions_ = nullptr;
+  const WideFunctions* wide_ = nullptr;
+  bool bfloat16_;
   std::unique_ptr<Pool> pool_;
-  std::vector<float> kept_;
+  std::vector<float> kept_, rounded_;
+  std::vector<uint16_t> arranged_;
 };
 
-// dense: (storage, rows, columns, values)
-// codes: (3, rows, columns, codes, tailCodes, blockSize, absmax, centers, bits, outlierColumns, outlierValues, codebook of 256)
-static Napi::Value createMatrix(const Napi::CallbackInfo& info) {
-  auto w = std::make_unique<Matrix>();
-  w->storage = static_cast<Storage>(number(info[0]));
-  w->rows = number(info[1]);
-  w->columns = number(info[2]);
-  if (w->storage == Storage::Codes) {
-    w->codes = pointer<uint8_t>(info[3]);
-    w->tailCodes = pointer<uint8_t>(info[4]);
-    w->blockSize = number(info[5]);
-    w->blockShift = std::has_single_bit(static_cast<uint64_t>(w->blockSize)) ? std::countr_zero(static_cast<uint64_t>(w->blockSize)) : -1;
-    w->absmax = pointer<float>(info[6]);
-    w->centers = pointer<float>(info[7]);
-    w->centerCount = w->centers ? static_cast<int64_t>(info[7].As<Napi::TypedArray>().ElementLength()) : 0;
-    w->bits = static_cast<int32_t>(number(info[8]));
-    w->outlierColumns = pointer<uint32_t>(info[9]);
-    w->outlierCount = w->outlierColumns ? static_cast<int32_t>(info[9].As<Napi::TypedArray>().ElementLength()) : 0;
-    w->outlierValues = pointer<uint16_t>(info[10]);
-    std::copy_n(pointer<float>(info[11]), 256, w->codebook);
-  } else {
-    w->values = pointer<void>(info[3]);
-  }
-  return Napi::External<Matrix>::New(info.Env(), w.release(), [](Napi::Env, Matrix* matrix) { delete matrix; });
-}
-
-// Instruction sets, fastest first: [{ name, supported }]
+// Instruction sets, fastest first: [{ name, missing }]
 static Napi::Value listInstructionSets(const Napi::CallbackInfo& info) {
   auto list = Napi::Array::New(info.Env());
   for (const Choice& choice : choices()) {
     auto entry = Napi::Object::New(info.Env());
     entry.Set("name", choice.functions->name);
-    entry.Set("supported", choice.supported);
+    entry.Set("missing", choice.missing);
     list.Set(list.Length(), entry);
   }
   return list;
@@ -233,7 +263,8 @@ static Napi::Value listInstructionSets(const Napi::CallbackInfo& info) {
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Kernels", Kernels::define(env));
-  exports.Set("createMatrix", Napi::Function::New(env, createMatrix));
+  exports.Set("createMatrix", Napi::Function::New(env, Weight::create));
+  exports.Set("mapFile", Napi::Function::New(env, mapFile));
   exports.Set("listInstructionSets", Napi::Function::New(env, listInstructionSets));
   return exports;
 }

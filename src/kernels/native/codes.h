@@ -82,7 +82,30 @@ inline bool isAligned(const Matrix& w, int64_t step) {
   return w.columns % step == 0 && (w.blockSize % step == 0 || w.blockSize >= w.rows * w.columns);
 }
 
+// Calls use(block) for the eight runs of 64 weights of a group, as constants.
+template <typename Use>
+KBIT_INLINE void eachBlock(Use use) {
+  [&]<int... N>(std::integer_sequence<int, N...>) __attribute__((always_inline)) {
+    (use(std::integral_constant<int, N>()), ...);
+  }(std::make_integer_sequence<int, 8>());
+}
+
 inline int64_t blockOf(const Matrix& w, int64_t i) { return w.blockShift >= 0 ? i >> w.blockShift : i / w.blockSize; }
+
+KBIT_INLINE float absmaxOf(const Matrix& w, int64_t block) {
+  return w.absmaxHalves ? f16Scale(w.absmaxHalves[block]) : w.absmax[block];
+}
+
+// Scales of the eight runs of 64 weights from weight i on, which begins a group; blocks are multiples of 64.
+KBIT_INLINE void scalesOf(float* scale, const Matrix& w, int64_t i) {
+#if defined(__AVX512F__)
+  if (w.absmaxHalves && w.blockSize == 64) {
+    _mm256_storeu_ps(scale, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(w.absmaxHalves + i / 64))));
+    return;
+  }
+#endif
+  for (int n = 0; n < 8; n++) scale[n] = absmaxOf(w, blockOf(w, i + 64 * n));
+}
 
 // Columns from .. to - 1 of a row as float32, outlier columns included.
 template <int K>
@@ -92,12 +115,12 @@ inline void decodeRow(float* out, const Matrix& w, int64_t row, int64_t from, in
     const Lookup<K> lookup(w.codebook);
     eachCodes<K, 1>(w, start + from, start + to, [&](int64_t i, auto codes) __attribute__((always_inline)) {
       const int64_t block = blockOf(w, i);
-      store(out + (i - start - from), lookup(codes(0)) * w.absmax[block] + centerOf(w, block));
+      store(out + (i - start - from), lookup(codes(0)) * absmaxOf(w, block) + centerOf(w, block));
     });
   } else {
     for (int64_t i = start + from; i < start + to; i++) {
       const int64_t block = blockOf(w, i);
-      out[i - start - from] = w.codebook[codeOf(w, i)] * w.absmax[block] + centerOf(w, block);
+      out[i - start - from] = w.codebook[codeOf(w, i)] * absmaxOf(w, block) + centerOf(w, block);
     }
   }
   for (int32_t j = 0; j < w.outlierCount; j++) {

@@ -67,6 +67,17 @@ inline void multiply(float* out, const float* a, const float* b, int64_t from, i
   each(out, a, b, from, to, [](F v, F w) { return v * w; });
 }
 
+// To the nearest bfloat16, which stays float32.
+inline void roundToBfloat16(float* x, int64_t count) {
+  each(x, x, x, 0, count, [](F v, F) {
+    const U b = bits<U>(v);
+    const F rounded = bits<F>((b + 0x7fffu + (b >> 16 & 1u)) & 0xffff0000u);
+    F out;
+    for (int i = 0; i < F::Count; i++) out.part[i] = v.part[i] == v.part[i] ? rounded.part[i] : v.part[i];
+    return out;
+  });
+}
+
 // Sum over i of f(x[i]) in one fixed order.
 template <typename Fn>
 KBIT_INLINE float sumOf(const float* x, int64_t width, Fn f) {

@@ -10,20 +10,21 @@ import { isQuantized, type QuantizedTensor } from "../../quantize/quantized.ts";
 import { toFloat32 } from "../../tensor/convert.ts";
 import { storageTypes, type Tensor } from "../../tensor/tensor.ts";
 import { checkHeads, checkIndices, checkLength, checkMatmul, checkSpans, checkTargets } from "../checks.ts";
-import type { Activation, HeadLayout, KernelBuffer, Kernels, KernelWeight } from "../kernels.ts";
+import type { Activation, ComputeType, HeadLayout, KernelBuffer, Kernels, KernelWeight } from "../kernels.ts";
 import type { KernelSet } from "../select.ts";
 
 /** An instruction set that the addon was compiled for. */
 interface InstructionSet {
   readonly name: string;
-  /** Whether this processor has it. */
-  readonly supported: boolean;
+  /** Instructions that this processor lacks for it; empty: it can be used. */
+  readonly missing: string;
 }
 
-/** The addon's exports; a matrix is opaque and does not keep its arrays alive. */
+/** The addon's exports; a matrix is opaque and keeps its arrays alive. */
 interface Addon {
-  readonly Kernels: new (instructionSet: string, threads: number) => AddonKernels;
+  readonly Kernels: new (instructionSet: string, threads: number, bfloat16: boolean) => AddonKernels;
   createMatrix(...parts: unknown[]): object;
+  mapFile(path: string): ArrayBuffer | undefined;
   listInstructionSets(): InstructionSet[];
 }
 
@@ -37,8 +38,10 @@ type AddonKernels = Record<
   | "rmsNorm"
   | "activate"
   | "combine"
+  | "measureRead"
+  | "measurePeak"
   | "close",
-  (...values: unknown[]) => void
+  (...values: unknown[]) => unknown
 >;
 
 interface NativeBuffer extends KernelBuffer {
@@ -47,8 +50,6 @@ interface NativeBuffer extends KernelBuffer {
 
 interface NativeWeight extends KernelWeight {
   readonly matrix: object;
-  /** What `matrix` points into. */
-  readonly arrays: readonly unknown[];
 }
 
 const denseStorage: Partial<Record<string, number>> = { F32: 0, F16: 1, BF16: 2 };
@@ -70,26 +71,38 @@ function loadAddon(): Addon {
 /** The native sets that may be chosen: `native` is the fastest of this processor, the others are forced by name. */
 export const nativeSets: readonly KernelSet[] = [undefined, "avx512", "avx2", "portable"].map((instructionSet) => ({
   name: instructionSet ? `native-${instructionSet}` : "native",
-  create: async ({ threads }) => createNativeKernels({ threads, instructionSet }),
+  create: async ({ threads, computeType }) => createNativeKernels({ threads, computeType, instructionSet }),
 }));
+
+/** Choices of `createNativeKernels`. */
+export interface NativeOptions {
+  readonly threads: number;
+  readonly instructionSet?: string;
+  readonly computeType?: ComputeType;
+}
+
+function chooseInstructionSet(sets: readonly InstructionSet[], name: string | undefined): string {
+  const usable = sets.filter(({ missing }) => missing === "").map((set) => set.name);
+  const chosen = name ?? usable[0];
+  if (usable.includes(chosen)) return chosen;
+  const missing = sets.find((set) => set.name === chosen)?.missing;
+  const reason = missing ? `it lacks ${missing}` : "they were not compiled for it";
+  throw new InputError(`This processor cannot run ${chosen} kernels: ${reason}; it has ${usable.join(", ")}.`);
+}
 
 /**
  * The native kernels.
  *
  * @param options - `threads`: how many, the caller's included; `instructionSet`: `avx512`, `avx2` or `portable`, by
- *   default the fastest of this processor
+ *   default the fastest of this processor; `computeType`: bfloat16 rounds activations and codebooks to it before they are
+ *   multiplied, and sums in float32
  * @throws InputError if the addon is missing or the processor lacks the instruction set
  */
-export function createNativeKernels(options: { threads: number; instructionSet?: string }): Kernels {
+export function createNativeKernels(options: NativeOptions): Kernels {
   const addon = loadAddon();
-  const sets = addon.listInstructionSets().filter((set) => set.supported);
-  const chosen = options.instructionSet ?? sets[0].name;
-  if (!sets.some((set) => set.name === chosen)) {
-    throw new InputError(
-      `This processor cannot run ${chosen} kernels; it has ${sets.map((set) => set.name).join(", ")}.`,
-    );
-  }
-  const kernels = new addon.Kernels(chosen, options.threads);
+  const chosen = chooseInstructionSet(addon.listInstructionSets(), options.instructionSet);
+  const { computeType = "float32" } = options;
+  const kernels = new addon.Kernels(chosen, options.threads, computeType === "bfloat16");
   const live = new Set<KernelBuffer | KernelWeight>();
 
   const keep = <T extends KernelBuffer | KernelWeight>(handle: T): T => {
@@ -109,7 +122,7 @@ export function createNativeKernels(options: { threads: number; instructionSet?:
 
   return {
     name: `native-${chosen}`,
-    computeType: "float32",
+    computeType,
     threads: options.threads,
 
     createBuffer: (length) => keep({ length, values: new Float32Array(length) } as NativeBuffer),
@@ -118,7 +131,7 @@ export function createNativeKernels(options: { threads: number; instructionSet?:
       checkLength("read: buffer", buffer, offset + length);
       return valuesOf(buffer).slice(offset, offset + length);
     },
-    loadWeight: (weight) => keep(createWeight(addon, weight)),
+    loadWeight: (weight) => keep(createWeight(addon, weight, computeType)),
     release(handle) {
       if (!live.delete(handle)) throw new Error("release: a handle of another kernel set, or one that was released");
     },
@@ -210,22 +223,44 @@ export function createNativeKernels(options: { threads: number; instructionSet?:
   };
 }
 
-function createWeight(addon: Addon, weight: Tensor | QuantizedTensor): NativeWeight {
+/** The machine's limits, as the fastest instruction set reaches them. */
+export interface MachineProbe {
+  readonly instructionSet: string;
+  /** Seconds in which all threads read the bytes once. */
+  readSeconds(bytes: Uint8Array): number;
+  /** Multiplications and additions a second in registers, all threads; 0: the processor has no such instructions. */
+  operationsPerSecond(type: ComputeType): number;
+  close(): void;
+}
+
+/** @throws InputError if the addon is missing */
+export function createMachineProbe(threads: number): MachineProbe {
+  const addon = loadAddon();
+  const name = chooseInstructionSet(addon.listInstructionSets(), undefined);
+  const kernels = new addon.Kernels(name, threads, false);
+  return {
+    instructionSet: name,
+    readSeconds: (bytes) => kernels.measureRead(bytes) as number,
+    operationsPerSecond: (type) => kernels.measurePeak(type === "bfloat16") as number,
+    close: () => kernels.close(),
+  };
+}
+
+function createWeight(addon: Addon, weight: Tensor | QuantizedTensor, computeType: ComputeType): NativeWeight {
   if (weight.shape.length !== 2) throw new Error(`loadWeight: ${weight.name} is not a matrix`);
   const [rows, columns] = weight.shape;
-  const arrays = isQuantized(weight) ? codesArrays(weight) : denseArrays(weight);
-  const [storage, ...parts] = arrays;
-  return { rows, columns, matrix: addon.createMatrix(storage, rows, columns, ...parts), arrays };
+  const [storage, ...parts] = isQuantized(weight) ? codesArrays(weight, computeType) : denseArrays(weight);
+  return { rows, columns, matrix: addon.createMatrix(storage, rows, columns, ...parts) };
 }
 
 function denseArrays(tensor: Tensor): unknown[] {
   const { type, bytes } = tensor;
   const storage = denseStorage[type];
-  if (storage === undefined) return [denseStorage["F32"], toFloat32(tensor)];
+  if (storage === undefined) return [denseStorage["F32"], new Uint8Array(toFloat32(tensor).buffer)];
   return [storage, bytes.byteOffset % storageTypes[type].bytes === 0 ? bytes : bytes.slice()];
 }
 
-function codesArrays(tensor: QuantizedTensor): unknown[] {
+function codesArrays(tensor: QuantizedTensor, computeType: ComputeType): unknown[] {
   const { codes, codebook, blockSize, centers, outliers, spec } = tensor;
   const [rows, columns] = tensor.shape;
   const whole = Math.floor((rows * columns) / 512);
@@ -237,20 +272,29 @@ function codesArrays(tensor: QuantizedTensor): unknown[] {
     { length: 256 },
     (_, i) => codebook[Math.min(i % 2 ** spec.bits, codebook.length - 1)],
   );
-  const halves =
-    outliers && new Uint16Array(outliers.values.buffer, outliers.values.byteOffset, outliers.values.length);
+  if (computeType === "bfloat16") roundToBfloat16(table);
   return [
     codesStorage,
     codes,
     tailCodes,
     blockSize,
-    expandAbsmax(tensor),
+    tensor.absmax.kind === "float16" ? bitsOf(tensor.absmax.values) : expandAbsmax(tensor),
     centers && Float32Array.from(centers),
     spec.bits,
     outliers?.columns,
-    halves,
+    outliers && bitsOf(outliers.values),
     table,
   ];
+}
+
+const bitsOf = ({ buffer, byteOffset, length }: Float16Array) => new Uint16Array(buffer, byteOffset, length);
+
+/** In place, to nearest even. */
+function roundToBfloat16(values: Float32Array): void {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  bits.forEach((b, i) => {
+    bits[i] = ((b + 0x7fff + ((b >>> 16) & 1)) & 0xffff0000) >>> 0;
+  });
 }
 
 /** Sines and cosines of a forward pass: its layers ask with the same positions, so they are computed once. */

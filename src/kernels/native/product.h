@@ -16,21 +16,69 @@ inline float* scratch(int which, size_t count) {
 
 // Generation -----------------------------------------------------------------------------------------------------------
 
-// w . x[n] for N tokens of a row that lies in memory as float32.
-template <int N>
-KBIT_INLINE void dotRow(float* out, int64_t outStride, const float* w, const float* x, int64_t columns) {
-  F acc[N][2] = {};
+// Far enough for what is on its way from memory, near enough to stay in the first cache.
+constexpr int64_t PrefetchBytes = 4096;
+
+// w . x[n] for N tokens of a dense row, widened in registers: `at(c)` is sixteen of its weights, `one(c)` a single one.
+template <int N, typename T, typename At, typename One>
+KBIT_INLINE void dotDense(float* out, int64_t outStride, const T* w, const float* x, int64_t columns, At at, One one) {
+  F acc[N][4] = {};
   int64_t c = 0;
-  for (; c + 32 <= columns; c += 32)
-    for (int n = 0; n < N; n++)
-      for (int half = 0; half < 2; half++) acc[n][half] += load(w + c + 16 * half) * load(x + n * columns + c + 16 * half);
+  for (; c + 64 <= columns; c += 64) {
+    for (size_t line = 0; line < sizeof(T); line++) __builtin_prefetch(w + c + (PrefetchBytes + 64 * line) / sizeof(T));
+    for (int v = 0; v < 4; v++) {
+      const F weight = at(w + c + 16 * v);
+      for (int n = 0; n < N; n++) acc[n][v] += weight * load(x + n * columns + c + 16 * v);
+    }
+  }
   for (; c + 16 <= columns; c += 16)
-    for (int n = 0; n < N; n++) acc[n][0] += load(w + c) * load(x + n * columns + c);
+    for (int n = 0; n < N; n++) acc[n][0] += at(w + c) * load(x + n * columns + c);
   for (int n = 0; n < N; n++) {
-    float total = sum(acc[n][0] + acc[n][1]);
-    for (int64_t i = c; i < columns; i++) total += w[i] * x[n * columns + i];
+    float total = sum((acc[n][0] + acc[n][1]) + (acc[n][2] + acc[n][3]));
+    for (int64_t i = c; i < columns; i++) total += one(w[i]) * x[n * columns + i];
     out[n * outStride] = total;
   }
+}
+
+template <int N>
+inline void dotRow(float* out, int64_t outStride, const Matrix& w, const float* x, int64_t row) {
+  const int64_t start = row * w.columns;
+  const uint16_t* half = static_cast<const uint16_t*>(w.values) + start;
+  if (w.storage == Storage::F16) {
+    dotDense<N>(out, outStride, half, x, w.columns, loadF16, f16ToFloat);
+  } else if (w.storage == Storage::BF16) {
+    dotDense<N>(out, outStride, half, x, w.columns, loadBF16, bf16ToFloat);
+  } else {
+    const bool dense = w.storage == Storage::F32;
+    float* line = dense ? nullptr : scratch(0, w.columns);
+    if (!dense) readRow(line, w, row, 0, w.columns);
+    const float* values = dense ? static_cast<const float*>(w.values) + start : line;
+    dotDense<N>(out, outStride, values, x, w.columns, load, [](float v) { return v; });
+  }
+}
+
+// w . x[n] for N tokens of a row of whole groups in blocks of multiples of 64, without centers.
+template <int K, int N>
+KBIT_INLINE void dotGroups(float* out, int64_t outStride, const Matrix& w, const Lookup<K>& lookup, const float* x,
+                           int64_t row) {
+  const int64_t start = row * w.columns;
+  F acc[N][2] = {};
+  for (int64_t c = 0; c < w.columns; c += 512) {
+    const uint8_t* group = w.codes + (start + c) / 512 * (64 * K);
+    for (int k = 0; k < K; k++) __builtin_prefetch(group + 64 * k + PrefetchBytes);
+    float scale[8];
+    scalesOf(scale, w, start + c);
+    eachBlock([&](auto block) __attribute__((always_inline)) {
+      constexpr int B = decltype(block)::value;
+      F part[N] = {};
+      for (int v = 0; v < 4; v++) {
+        const F weight = lookup(codesAt<K>(group, 4 * B + v));
+        for (int n = 0; n < N; n++) part[n] += weight * load(x + n * w.columns + c + 64 * B + 16 * v);
+      }
+      for (int n = 0; n < N; n++) acc[n][B % 2] += part[n] * scale[B];
+    });
+  }
+  for (int n = 0; n < N; n++) out[n * outStride] = sum(acc[n][0] + acc[n][1]);
 }
 
 // w . x[n] for N tokens of a row of codes, decoded in registers, V vectors at a time.
@@ -41,7 +89,7 @@ KBIT_INLINE void dotCodes(float* out, int64_t outStride, const Matrix& w, const 
   F acc[N] = {};
   eachCodes<K, V>(w, start, start + w.columns, [&](int64_t i, auto codes) __attribute__((always_inline)) {
     const int64_t block = blockOf(w, i);
-    const float scale = w.absmax[block];
+    const float scale = absmaxOf(w, block);
     const float* x = xKept + (i - start);
     F part[N] = {};
     for (int v = 0; v < V; v++) {
@@ -61,20 +109,15 @@ inline void generateRows(float* out, const float* x, const float* xKept, const M
   if (fused) {
     withBits(w.bits, [&]<int K>() {
       const Lookup<K> lookup(w.codebook);
-      const bool wide = isAligned(w, 64);
+      const bool wide = isAligned(w, 64), whole = isWhole(w);
       for (int64_t row = rowFrom; row < rowTo; row++) {
-        if (wide) dotCodes<K, N, 4>(out + row, w.rows, w, lookup, xKept, row);
+        if (whole) dotGroups<K, N>(out + row, w.rows, w, lookup, xKept, row);
+        else if (wide) dotCodes<K, N, 4>(out + row, w.rows, w, lookup, xKept, row);
         else dotCodes<K, N, 1>(out + row, w.rows, w, lookup, xKept, row);
       }
     });
   } else {
-    float* line = scratch(0, w.columns);
-    for (int64_t row = rowFrom; row < rowTo; row++) {
-      const float* values = line;
-      if (w.storage == Storage::F32) values = static_cast<const float*>(w.values) + row * w.columns;
-      else readRow(line, w, row, 0, w.columns);
-      dotRow<N>(out + row, w.rows, values, x, w.columns);
-    }
+    for (int64_t row = rowFrom; row < rowTo; row++) dotRow<N>(out + row, w.rows, w, x, row);
   }
   for (int n = 0; n < N; n++) {
     for (int64_t row = rowFrom; row < rowTo; row++) {

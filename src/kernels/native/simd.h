@@ -144,6 +144,23 @@ KBIT_INLINE float f16ToFloat(uint16_t h) {
   return h & 0x8000 ? -magnitude : magnitude;
 }
 
+KBIT_INLINE float bf16ToFloat(uint16_t h) { return __builtin_bit_cast(float, static_cast<uint32_t>(h) << 16); }
+
+KBIT_INLINE float f16Scale(uint16_t h) {
+#if defined(__AVX2__)
+  return _cvtsh_ss(h);
+#else
+  return f16ToFloat(h);
+#endif
+}
+
+// Rounded to bfloat16, to nearest even; NaN stays NaN.
+KBIT_INLINE uint32_t bfloatBits(float value) {
+  const uint32_t b = __builtin_bit_cast(uint32_t, value);
+  if (value != value) return (b | 0x400000u) >> 16;
+  return (b + 0x7fffu + (b >> 16 & 1)) >> 16;
+}
+
 // Sum of the lanes in one fixed order.
 KBIT_INLINE float sum(F v) {
   float a[16];

@@ -19,7 +19,8 @@ struct Matrix {
   const uint8_t* tailCodes;  // (rows * columns % 512), unpacked, a byte a code
   int64_t blockSize;
   int32_t blockShift;       // log2 of blockSize, or -1 where it is no power of two
-  const float* absmax;      // (blocks)
+  const float* absmax;             // (blocks), or
+  const uint16_t* absmaxHalves;    // (blocks), float16
   const float* centers;     // (centerCount); null: none
   int64_t centerCount;      // 1: the tensor's; else one a block
   int32_t bits;
@@ -69,6 +70,24 @@ struct Functions {
   void (*multiply)(float* out, const float* a, const float* b, int64_t from, int64_t to);
   // out (columns): one row of the matrix, decoded.
   void (*row)(float* out, const Matrix& w, int64_t row);
+  void (*roundToBfloat16)(float* x, int64_t count);
+  // What the machine can do at most (probe.h).
+  float (*readBytes)(const uint8_t* bytes, int64_t count);
+  double (*multiplyAdd)(int64_t rounds, bool bfloat16);
 };
+
+// Products in bfloat16 (bfloat.h) of matrices that are `isWhole` or dense with whole groups in a row.
+struct WideFunctions {
+  // Activations in the order and type that the products read; `bits` of the codes, or 0.
+  void (*arrange)(uint16_t* out, const float* x, int64_t count, int bits);
+  void (*generate)(float* out, const uint16_t* x, const Matrix& w, int64_t tokens, int64_t rowFrom, int64_t rowTo);
+  void (*score)(float* out, const uint16_t* x, const Matrix& w, int64_t tokens, int64_t rowFrom, int64_t rowTo);
+  double (*multiplyAdd)(int64_t rounds, bool bfloat16);
+};
+
+// Whether rows are whole groups, in blocks of multiples of 64 without centers: what the fastest products take.
+inline bool isWhole(const Matrix& w) {
+  return w.columns % 512 == 0 && (w.blockSize % 64 == 0 || w.blockSize >= w.rows * w.columns) && !w.centers;
+}
 
 }  // namespace kbit
