@@ -61,6 +61,7 @@ function renderVariants(variants: Variants, answer: Answer, rows: RowIndex): str
   return `<h3>${titles[choice]} at ${formatPrecision(bitsPerWeight)}</h3>
 ${renderFigure({
   name: choice,
+  series: answer.series,
   draw: (size) => drawVariants(variants, answer, rows, size),
   caption: `<b>${titles[choice]} at ${formatPrecision(bitsPerWeight)}.</b> ${escapeHtml(caption)}`,
   lines,
@@ -74,6 +75,7 @@ function renderModels(answer: Answer, rows: RowIndex): string {
   return `<h3>${escapeHtml(title)}</h3>
 ${renderFigure({
   name: "bits",
+  series: answer.series,
   draw: (size) => drawModels(answer, rows, size),
   caption: `<b>${escapeHtml(describeSeries(answer))}</b>, one line a model, larger ones darker; each point is the best spec of its precision. Size is not charged here: read across at one size in the first figure.`,
   lines: answer.curves.map(({ bitsPerWeight, points }) => ({ label: `${bitsPerWeight} bits`, points })),

@@ -1,6 +1,7 @@
 // A figure of the page: its drawings for wide and narrow screens, what they show, and buttons that save it.
 
 import type { Point } from "../scaling/curves.ts";
+import type { Series } from "../scaling/series.ts";
 import { cleanText, escapeHtml } from "./text.ts";
 
 /** Sizes of a figure on a desktop and on a phone. */
@@ -9,8 +10,9 @@ export const narrow = { width: 360, height: 400 };
 
 /** What a figure is made of. */
 export interface FigureBlock {
-  /** Name of its files, without an ending. */
+  /** What it shows; with family and task the name of its files. */
   readonly name: string;
+  readonly series: Pick<Series, "family" | "task">;
   readonly draw: (size: { readonly width: number; readonly height: number }) => string;
   /** HTML. */
   readonly caption: string;
@@ -21,15 +23,20 @@ export interface FigureBlock {
 }
 
 /** The figure as HTML. */
-export function renderFigure({ name, draw, caption, keys = "", lines }: FigureBlock): string {
+export function renderFigure({ name, series, draw, caption, keys = "", lines }: FigureBlock): string {
   const drawing = (size: typeof wide, width: string) => draw(size).replace('class="figure"', `class="figure ${width}"`);
   const csv = formatLines(lines);
-  return `<figure data-name="kbit-${escapeHtml(name)}" data-csv="${escapeHtml(csv)}">
+  const fileName = ["kbit", series.family, series.task, name].map(nameFile).join("-");
+  return `<figure data-name="${fileName}" data-csv="${escapeHtml(csv)}">
 ${drawing(wide, "wide")}
 ${drawing(narrow, "narrow")}
 ${keys}
 <figcaption>${caption}${renderButtons()}</figcaption>
 </figure>`;
+}
+
+function nameFile(text: string): string {
+  return text.replace(/[^A-Za-z0-9]+/g, "-").slice(0, 40);
 }
 
 function renderButtons(): string {
@@ -39,7 +46,7 @@ function renderButtons(): string {
   return ` <span class="saves script-only">Save as ${buttons.join(" ")}</span>`;
 }
 
-/** The points of lines as CSV. Texts that a spreadsheet would run as a formula get an apostrophe. */
+/** The points of lines as CSV, its lines ended as an attribute can keep them. Texts that a spreadsheet would run as a formula get an apostrophe. */
 export function formatLines(lines: FigureBlock["lines"]): string {
   const quote = (text: string) => {
     const clean = cleanText(text);
@@ -60,5 +67,5 @@ export function formatLines(lines: FigureBlock["lines"]): string {
       ].join(","),
     ),
   );
-  return `${["line,model,spec,bitsPerWeight,bits,parameters,value,standardError", ...rows].join("\r\n")}\r\n`;
+  return `${["line,model,spec,bitsPerWeight,bits,parameters,value,standardError", ...rows].join("\n")}\n`;
 }

@@ -58,7 +58,7 @@ export function saveFigures(): void {
       const figure = button.closest("figure")!;
       const name = `${figure.dataset["name"]}.${button.dataset["save"]}`;
       if (button.dataset["save"] === "csv") {
-        download(new Blob([figure.dataset["csv"] ?? ""], { type: "text/csv" }), name);
+        download(new Blob([(figure.dataset["csv"] ?? "").replaceAll("\n", "\r\n")], { type: "text/csv" }), name);
         return;
       }
       const drawn = drawPlain(figure.querySelector<SVGSVGElement>("svg.figure")!);

@@ -33,6 +33,7 @@ export function renderAnswer(answer: Answer, rows: RowIndex): string {
   return `
 ${renderFigure({
   name: "curves",
+  series: answer.series,
   draw: (size) => drawCurves(answer, rows, size),
   caption: `<b>${escapeHtml(capitalize(label))} against ${describeCount(answer.count)}</b> of the ${escapeHtml(answer.series.family)} models on ${escapeHtml(answer.series.task)}. One line a precision, one point a model at the best spec of that precision; straight between models over log bits, and nothing beyond them.${bars}${off}`,
   lines: answer.curves.map(({ bitsPerWeight, points }) => ({ label: formatPrecision(bitsPerWeight), points })),
@@ -48,6 +49,7 @@ ${renderTable(tabulateShares(answer, true), "Share of budgets at which each prec
 <h3>The frontier of measured choices</h3>
 ${renderFigure({
   name: "frontier",
+  series: answer.series,
   draw: (size) => drawFrontier(answer, rows, size),
   caption: `<b>Every measured model and spec</b>; the steps join those that no smaller one equals: the best ${escapeHtml(label)} that can be had within a size. A name stands where the best model changes.`,
   keys: renderKeys(answer),

@@ -220,3 +220,27 @@ test("names that are HTML, script or endless are shown as text and break nothing
   );
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(375);
 });
+
+test("a figure is saved as SVG and PNG that stand alone, and its data as CSV", async () => {
+  const page = await openReport({ acceptDownloads: true, colorScheme: "dark" });
+  const save = async (kind: string) => {
+    const started = page.waitForEvent("download");
+    await page.locator(`figure[data-name=kbit-books-perplexity-curves] button[data-save=${kind}]`).click();
+    const download = await started;
+    expect(download.suggestedFilename()).toBe(`kbit-books-perplexity-curves.${kind}`);
+    return readFileSync(await download.path());
+  };
+  const svg = (await save("svg")).toString();
+  expect(svg).toMatch(/^<svg [^>]*xmlns="http:\/\/www.w3.org\/2000\/svg"/);
+  expect(svg).not.toMatch(/var\(--|class=|tabindex|<script/);
+  expect(svg).toContain("rgb(20, 21, 24)"); // the paper, as it is shown
+  const png = await save("png");
+  expect(png.subarray(1, 4).toString()).toBe("PNG");
+  expect([png.readUInt32BE(16), png.readUInt32BE(20)]).toEqual([1520, 1000]);
+  expect(png.length).toBeGreaterThan(20_000); // drawn, not blank
+  const csv = (await save("csv")).toString().trimEnd().split("\r\n");
+  expect(csv).toHaveLength(
+    1 + (await page.locator("figure[data-name=kbit-books-perplexity-curves] svg.wide .point").count()),
+  );
+  if (process.env["KBIT_SHOTS"]) writeFileSync(join(process.env["KBIT_SHOTS"], "saved.png"), png);
+});

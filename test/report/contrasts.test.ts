@@ -20,7 +20,7 @@ test("families stand side by side, block sizes and types have a labelled line ea
     "bloom",
   ]);
   const labels = (name: string) =>
-    [...page.querySelectorAll(`figure[data-name=kbit-${name}] svg.wide text.label`)].map((label) => label.textContent);
+    [...page.querySelectorAll(`figure[data-name$=-${name}] svg.wide text.label`)].map((label) => label.textContent);
   expect(labels("block").toSorted()).toEqual(["1024", "16-bit", "256", "64"].toSorted());
   expect(
     labels("type")
@@ -34,9 +34,9 @@ test("the data of a figure are the points that it draws, as the rows have them",
   const rows = simulateStudy({ blocks: [64, 256] });
   const page = open(renderReport({ rows }));
   for (const figure of page.querySelectorAll("figure[data-csv]")) {
-    const [head, ...lines] = figure.getAttribute("data-csv")!.trimEnd().split("\r\n");
+    const [head, ...lines] = figure.getAttribute("data-csv")!.trimEnd().split("\n");
     expect(head).toBe("line,model,spec,bitsPerWeight,bits,parameters,value,standardError");
-    if (figure.getAttribute("data-name") === "kbit-curves") {
+    if (figure.getAttribute("data-name") === "kbit-books-perplexity-curves") {
       expect(lines.length).toBe(figure.querySelectorAll("svg.wide .point").length);
     }
     for (const line of lines) {
@@ -52,7 +52,7 @@ test("a spreadsheet runs nothing of a figure's data, and commas and quotes stay 
   const rows = names.map((model, i) => makeRow({ model, total: 8e6 + i, metrics: { nll: 2 } }));
   const [answer] = answerRows(rows);
   const text = formatLines([{ label: "=1", points: answer.points }]);
-  const [, ...lines] = text.trimEnd().split("\r\n");
+  const [, ...lines] = text.trimEnd().split("\n");
   expect(lines).toHaveLength(names.length);
   for (const line of lines) expect(line).toMatch(/^'=1,/);
   expect(lines[0]).toContain(`'=1,"'=HYPERLINK(""http://x"")",`);
