@@ -1,7 +1,14 @@
 // How often the intervals of the laws cover the truth, a thousand times each; docs/laws.md has the table.
 // Run: node bench/coverage.ts [repetitions]
 
-import { type Coverage, coverDocuments, coverEffect, coverLaw, rejectParallel } from "../test/scaling/coverage.ts";
+import {
+  type Coverage,
+  coverDocuments,
+  coverEffect,
+  coverEqualBits,
+  coverLaw,
+  rejectParallel,
+} from "../test/scaling/coverage.ts";
 
 const count = Number(process.argv[2] ?? 1000);
 
@@ -21,6 +28,8 @@ for (const [sizes, shared, own] of [
 ] as const) {
   show(`law, ${sizes} sizes, shared ${shared}, own ${own}`, coverLaw({ count, sizes, shared, own }));
 }
+for (const sizes of [5, 6])
+  show(`equal bits, ${sizes} sizes`, coverEqualBits({ count, sizes, shared: 0.003, own: 0.001 }));
 show("effect, 5 sizes", coverEffect({ count: 10 * count, sizes: 5, shared: 0, own: 0.01 }));
 for (const documents of [20, 200])
   show(`${documents} documents`, coverDocuments({ count: Math.ceil(count / 2), documents, draws: 500 }));

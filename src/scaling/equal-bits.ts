@@ -4,7 +4,7 @@
 
 import { createUncertainty, type Estimate, pValueOf, type Term, type Uncertainty } from "./contrast.ts";
 import { type Fit, fitLaw } from "./fit.ts";
-import { baseLoss, type Law } from "./laws/law.ts";
+import type { Law } from "./laws/law.ts";
 import type { Observation } from "./observations.ts";
 import { groupBy } from "./series.ts";
 
@@ -18,8 +18,8 @@ export interface EqualBits {
   range(first: number, second: number): [number, number] | null;
   /** How much lower the loss of `first` is at equal bits, as a mean over the range in log bits. */
   meanAdvantage(first: number, second: number): Estimate;
-  /** By how much that advantage grows from the smallest to the largest budget of the range: zero if parallel. */
-  advantageGrowth(first: number, second: number): Estimate;
+  /** By how much that advantage, as a mean over `firsts`, grows from the smallest to the largest budget of each range: zero if parallel. */
+  growth(firsts: readonly number[], second: number): Estimate;
   /** How the loss of a model changes as its bits grow by a factor e at one precision; negative. */
   lossSlope(size: number): number;
 }
@@ -31,9 +31,9 @@ const budgetsRead = 9;
 const offsetsAndSlopes: Law = {
   name: "offsets",
   label: "an offset and a slope of size at each precision",
-  formula: "E + A / N^alpha + c_k + s_k ln N",
+  formula: "a - b (1 - e^(-c x)) / c + c_k + s_k x, x = ln(N / N0)",
   source: "no law: the frame of the tests at equal bits",
-  hasFreeFloor: true,
+  base: "bent",
   parameters: ({ precisions }) =>
     precisions.flatMap((bits) => [
       { name: `c(${bits})`, min: -10, max: 10, starts: [0.05] },
@@ -41,9 +41,7 @@ const offsetsAndSlopes: Law = {
     ]),
   loss(base, own, { size, bits }, _factor, design) {
     const k = design.precisions.indexOf(bits);
-    return k < 0
-      ? Number.NaN
-      : baseLoss(base, size, design) + own[2 * k] + own[2 * k + 1] * Math.log(size / design.size);
+    return k < 0 ? Number.NaN : base(size) + own[2 * k] + own[2 * k + 1] * Math.log(size / design.size);
   },
 };
 
@@ -93,10 +91,15 @@ export function compareAtEqualBits(observations: readonly Observation[]): EqualB
       ).flat();
       return uncertainty.estimate(terms);
     },
-    advantageGrowth(first, second) {
-      const found = range(first, second);
-      if (found === null) return none;
-      return uncertainty.estimate([...gapAt(first, second, found[1], 1), ...gapAt(first, second, found[0], -1)]);
+    growth(firsts, second) {
+      const weight = 1 / firsts.length;
+      const terms = firsts.flatMap((first) => {
+        const found = range(first, second);
+        return found === null
+          ? []
+          : [...gapAt(first, second, found[1], weight), ...gapAt(first, second, found[0], -weight)];
+      });
+      return terms.length < 4 * firsts.length ? none : uncertainty.estimate(terms);
     },
     lossSlope(size) {
       const at = (shift: number) => fit.predict({ size: size * Math.exp(shift), bits: 16, variant: "", block: 64 });
@@ -107,27 +110,29 @@ export function compareAtEqualBits(observations: readonly Observation[]): EqualB
 
 /** The test of parallel curves. */
 export interface ParallelTest {
-  /** Of the hypothesis that all gaps to the reference are the same at every budget, corrected for several precisions. */
+  /** Of the hypothesis that all gaps to the reference are the same at every budget. */
   readonly pValue: number;
   /** One a precision beside the reference. */
   readonly growths: readonly { readonly bits: number; readonly growth: Estimate; readonly offset: Estimate }[];
 }
 
 /**
- * Whether curves are a base function and offsets: the growth of each precision's gap to the reference is tested, and
- * the smallest p-value is taken times their number (Bonferroni).
+ * Whether curves are a base function and offsets: whether the gap of each precision to the reference grows. Two tests are
+ * made, of the mean growth, in which curves mostly depart together, and of the largest one, times the number of precisions;
+ * the smaller p-value counts twice (Bonferroni).
  *
  * @param precisions - which; the last is the reference
  */
 export function testParallel(compared: EqualBits, precisions: readonly number[]): ParallelTest {
   const reference = precisions[precisions.length - 1];
-  const growths = precisions.slice(0, -1).flatMap((bits) => {
-    if (compared.range(bits, reference) === null) return [];
-    const growth = compared.advantageGrowth(bits, reference);
-    return [{ bits, growth, offset: compared.meanAdvantage(bits, reference) }];
+  const others = precisions.slice(0, -1).filter((bits) => compared.range(bits, reference) !== null);
+  const growths = others.map((bits) => {
+    return { bits, growth: compared.growth([bits], reference), offset: compared.meanAdvantage(bits, reference) };
   });
-  const smallest = Math.min(1, ...growths.map((one) => pValueOf(one.growth)));
-  return { pValue: Math.min(1, smallest * growths.length), growths };
+  if (growths.length === 0) return { pValue: 1, growths };
+  const largest = Math.min(...growths.map((one) => pValueOf(one.growth))) * growths.length;
+  const mean = pValueOf(compared.growth(others, reference));
+  return { pValue: Math.min(1, growths.length > 1 ? 2 * Math.min(mean, largest) : mean), growths };
 }
 
 /** Sizes of models against their total bits at one precision, ascending. */

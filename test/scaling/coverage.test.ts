@@ -2,7 +2,7 @@
 // Of 100 repetitions 95 are expected with a deviation of 2.2: the limits are three deviations below.
 
 import { expect, test } from "vitest";
-import { type Coverage, coverDocuments, coverEffect, coverLaw, rejectParallel } from "./coverage.ts";
+import { type Coverage, coverDocuments, coverEffect, coverEqualBits, coverLaw, rejectParallel } from "./coverage.ts";
 
 const count = 100;
 const expectCoverage = (coverage: Coverage, at90 = 0.81, at95 = 0.88) => {
@@ -21,6 +21,10 @@ test("intervals of a law cover with six sizes whose rows share none of it", () =
   expectCoverage(coverLaw({ count, sizes: 6, shared: 0, own: 0.002 }));
 });
 
+test("intervals at equal bits cover with five sizes", () => {
+  expectCoverage(coverEqualBits({ count: 60, sizes: 5, shared: 0.003, own: 0.001 }), 0.78, 0.86);
+});
+
 test("intervals of a mean effect cover with five sizes", () => {
   expectCoverage(coverEffect({ count: 1000, sizes: 5, shared: 0, own: 0.01 }), 0.87, 0.93);
 });
@@ -31,7 +35,7 @@ test("margins, optimal precisions and crossings cover with 20 documents and with
 });
 
 test("parallel curves are seldom called anything else, and others are found out", () => {
-  const options = { count: 30, sizes: 5, shared: 0.003, own: 0.001 };
+  const options = { count: 30, sizes: 6, shared: 0.002, own: 0.001 };
   expect(rejectParallel(0, options).at5).toBeLessThanOrEqual(0.17);
   expect(rejectParallel(0.4, options).at5).toBeGreaterThan(0.9);
 });

@@ -102,6 +102,28 @@ export function coverLaw({ count, sizes: models, shared, own }: CoverageOptions)
   return tally.coverage;
 }
 
+/** The mean advantage of 4 bits over others at equal bits, and how it grows. */
+export function coverEqualBits({ count, sizes: models, shared, own }: CoverageOptions): Coverage {
+  const tally = new Tally(count);
+  const family = sizes.slice(0, models);
+  const perWeight = (bits: number) => (bits >= 16 ? 16 : bits + 16 / 64);
+  const gap = (bits: number, budget: number) =>
+    plainLoss(budget / perWeight(bits), bits) - plainLoss(budget / perWeight(4), 4);
+  for (let seed = 1; seed <= count; seed++) {
+    const compared = compareAtEqualBits(
+      observe(simulateRows({ specs, loss: plainLoss, shared, own, seed, sizes: family }), nll),
+    );
+    for (const bits of [3, 5, 16]) {
+      const [low, high] = compared.range(4, bits)!;
+      const budgets = Array.from({ length: 9 }, (_, i) => low * (high / low) ** (i / 8));
+      const mean = budgets.reduce((sum, budget) => sum + gap(bits, budget), 0) / 9;
+      tally.addEstimate(`mean advantage over ${bits} bits`, compared.meanAdvantage(4, bits), mean);
+      tally.addEstimate(`its growth over ${bits} bits`, compared.growth([4], bits), gap(bits, high) - gap(bits, low));
+    }
+  }
+  return tally.coverage;
+}
+
 /** The test of parallel curves on curves that are parallel, and on some that are not: how often p is below 10 and 5 %. */
 export function rejectParallel(
   growth: number,

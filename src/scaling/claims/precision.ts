@@ -58,7 +58,7 @@ export function checkParallel(frame: Frame): Finding {
   const finding = decideNegligible(effects, unit, what, parallelWithin);
   const reason = `${finding.reason} Parallel curves: p ${pValue < 1e-4 ? "< 0.0001" : `= ${formatNumber(pValue)}`}.`;
   if (finding.verdict !== "holds" || equalBits.range(3, 4) === null) return { ...finding, pValue, reason };
-  const three = equalBits.advantageGrowth(3, 4);
+  const three = equalBits.growth([3], 4);
   if (three.standardError === null) return { ...finding, pValue, reason };
   const [low, high] = boundsOf(three, 1);
   const departs = low > 0 || high < 0;

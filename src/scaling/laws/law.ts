@@ -35,30 +35,50 @@ export interface Law {
   readonly label: string;
   readonly formula: string;
   readonly source: string;
-  /** True: E may be below zero, so that the base can be as straight in ln N as it likes. */
-  readonly hasFreeFloor?: boolean;
-  /** Its parameters after E, ln A and alpha of the base; those of blocks and variants are appended by fit.ts. */
+  /** The law of the unquantized models; absent: `power`. */
+  readonly base?: BaseName;
+  /** Its own parameters, after the three of the base; those of blocks and variants follow them. */
   parameters(design: Design): Parameter[];
   /**
    * The loss.
-   * @param base - `E`, `A0`, `alpha` of `E + A0 (N / N0)^-alpha`
+   * @param base - loss of an unquantized model of a size
    * @param own - values of `parameters`
    * @param factor - ln of the factor of block and variant, `beta ln(B / 64) + t_variant`
    */
-  loss(base: Base, own: readonly number[], place: Place, factor: number, design: Design): number;
+  loss(base: (size: number) => number, own: readonly number[], place: Place, factor: number, design: Design): number;
 }
 
-/** The law of the unquantized models, `E + A0 (N / N0)^-alpha`. */
-export interface Base {
-  readonly floor: number;
-  readonly scale: number;
-  readonly exponent: number;
-}
+/**
+ * Laws of unquantized models, with x = ln(N / N0): `power` is `E + A0 e^(-alpha x)` with E of at least zero; `bent` is
+ * `a - b (1 - e^(-c x)) / c`, the same curve by its level, slope and bend at N0, which may be straight or bend either way.
+ */
+export type BaseName = "power" | "bent";
 
-/** Loss of an unquantized model of `size` parameters. */
-export function baseLoss({ floor, scale, exponent }: Base, size: number, design: Design): number {
-  return floor + scale * (size / design.size) ** -exponent;
-}
+const bases: Record<
+  BaseName,
+  { parameters(design: Design): Parameter[]; loss(theta: readonly number[], x: number): number }
+> = {
+  power: {
+    parameters({ smallestLoss, largestLoss }) {
+      const scale = Math.log(Math.max(largestLoss - smallestLoss, smallestLoss / 10));
+      return [
+        { name: "E", min: 0, max: smallestLoss, starts: [0.3, 0.6, 0.9].map((share) => share * smallestLoss) },
+        { name: "ln A0", min: -15, max: 8, starts: [scale] },
+        { name: "alpha", min: 0.01, max: 3, starts: [0.15, 0.4] },
+      ];
+    },
+    loss: ([floor, logScale, exponent], x) => floor + Math.exp(logScale - exponent * x),
+  },
+  bent: {
+    parameters: ({ smallestLoss, largestLoss }) => [
+      { name: "a", min: 0, max: 2 * largestLoss, starts: [(smallestLoss + largestLoss) / 2] },
+      { name: "b", min: -largestLoss, max: largestLoss, starts: [(largestLoss - smallestLoss) / 4] },
+      { name: "c", min: -2, max: 3, starts: [0.05, 0.4] },
+    ],
+    loss: ([level, slope, bend], x) =>
+      level + (Math.abs(bend * x) < 1e-9 ? -slope * x : (slope * Math.expm1(-bend * x)) / bend),
+  },
+};
 
 /** What observations offer. The reference variant is the one measured most often. */
 export function describeDesign(observations: readonly Observation[]): Design {
@@ -79,21 +99,9 @@ export function describeDesign(observations: readonly Observation[]): Design {
 
 /** All parameters of a law over a design: base, own, block, variants. */
 export function listParameters(law: Law, design: Design): Parameter[] {
-  const { smallestLoss, largestLoss } = design;
-  const scale = Math.log(Math.max(largestLoss - smallestLoss, smallestLoss / 10));
-  const base: Parameter[] = [
-    {
-      name: "E",
-      min: law.hasFreeFloor ? -30 * largestLoss : 0,
-      max: smallestLoss,
-      starts: [0.3, 0.6, 0.9].map((share) => share * smallestLoss),
-    },
-    { name: "ln A0", min: -15, max: 8, starts: [scale] },
-    { name: "alpha", min: 0.01, max: 3, starts: [0.15, 0.4] },
-  ];
   const block: Parameter[] = design.hasBlocks ? [{ name: "beta", min: -2, max: 2, starts: [0.1] }] : [];
   const variants = design.variants.slice(1).map((name) => ({ name: `ln t(${name})`, min: -6, max: 6, starts: [0] }));
-  return [...base, ...law.parameters(design), ...block, ...variants];
+  return [...bases[law.base ?? "power"].parameters(design), ...law.parameters(design), ...block, ...variants];
 }
 
 /** The law as a function of its parameters. */
@@ -103,8 +111,8 @@ export function createPredictor(law: Law, design: Design): (theta: readonly numb
   const variantsAt = blockAt + (design.hasBlocks ? 1 : 0);
   const variantOf = new Map(design.variants.map((name, i) => [name, i]));
   return (theta, place) => {
-    const base = { floor: theta[0], scale: Math.exp(theta[1]), exponent: theta[2] };
-    if (place.bits >= 16) return baseLoss(base, place.size, design);
+    const base = (size: number) => bases[law.base ?? "power"].loss(theta, Math.log(size / design.size));
+    if (place.bits >= 16) return base(place.size);
     const variant = variantOf.get(place.variant);
     if (variant === undefined) return Number.NaN;
     let factor = variant === 0 ? 0 : theta[variantsAt + variant - 1];

@@ -2,7 +2,7 @@
 // All share the base E + A / N^alpha; tokens of training do not vary within a family as rows know it, so B / D^beta is
 // part of E, and D of Kumar's and Ouyang's factors part of C. `F = (B / 64)^beta t_variant` is block and type.
 
-import { baseLoss, type Design, type Law, type Parameter } from "./law.ts";
+import type { Design, Law, Parameter } from "./law.ts";
 
 const sizeExponent: Parameter = { name: "gammaN", min: -1, max: 2, starts: [0.2] };
 const logScale: Parameter = { name: "ln C", min: -25, max: 6, starts: [-3] };
@@ -18,9 +18,9 @@ export const laws: readonly Law[] = [
     formula: "E + A / (N (1 - F e^(-k / gamma)))^alpha",
     source: "Kumar et al. 2024, arXiv 2411.04330, N_eff = N (1 - e^(-P / gamma))",
     parameters: () => [{ name: "1 / gamma", min: 0.02, max: 10, starts: [0.5, 1.2] }],
-    loss(base, [rate], { size, bits }, factor, design) {
+    loss(base, [rate], { size, bits }, factor) {
       const lost = Math.min(almostAll, Math.exp(factor - bits * rate));
-      return baseLoss(base, size * (1 - lost), design);
+      return base(size * (1 - lost));
     },
   },
   {
@@ -31,7 +31,7 @@ export const laws: readonly Law[] = [
     parameters: () => [logScale, { name: "1 / gamma", min: 0.02, max: 10, starts: [0.6, 1.5] }, sizeExponent],
     loss(base, [scale, rate, exponent], { size, bits }, factor, design) {
       const delta = Math.exp(scale + factor - (bits - 4) * rate - exponent * Math.log(size / design.size));
-      return baseLoss(base, size, design) + delta;
+      return base(size) + delta;
     },
   },
   {
@@ -42,7 +42,7 @@ export const laws: readonly Law[] = [
     parameters: () => [logScale, { name: "gammaP", min: 0.1, max: 30, starts: [3, 8] }, sizeExponent],
     loss(base, [scale, power, exponent], { size, bits }, factor, design) {
       const delta = Math.exp(scale + factor - power * Math.log(bits / 4) - exponent * Math.log(size / design.size));
-      return baseLoss(base, size, design) + delta;
+      return base(size) + delta;
     },
   },
   {
@@ -53,7 +53,7 @@ export const laws: readonly Law[] = [
     parameters: fallingSteps,
     loss(base, steps, { size, bits }, factor, design) {
       const lost = Math.exp(climb(steps, bits, design) + factor);
-      return baseLoss(base, size / (1 + lost), design);
+      return base(size / (1 + lost));
     },
   },
   {
@@ -65,7 +65,7 @@ export const laws: readonly Law[] = [
     loss(base, own, { size, bits }, factor, design) {
       const exponent = own[own.length - 1];
       const delta = Math.exp(climb(own, bits, design) + factor - exponent * Math.log(size / design.size));
-      return baseLoss(base, size, design) + delta;
+      return base(size) + delta;
     },
   },
 ];
