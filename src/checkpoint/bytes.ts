@@ -10,7 +10,7 @@ export interface ByteSource {
   readonly name: string;
   /** In bytes. */
   readonly size: number;
-  /** `length` bytes from `offset`, in memory of their own. @throws InputError if the file ends before. */
+  /** `length` bytes from `offset`; whoever changes them changes no file. @throws InputError if the file ends before. */
   read(offset: number, length: number): Promise<Uint8Array>;
   close(): Promise<void>;
 }
@@ -33,6 +33,8 @@ export interface Folder {
   /** Path or name, for messages. */
   readonly source: string;
   has(fileName: string): boolean;
+  /** Names of the files, for formats that have no fixed name. */
+  list?(): readonly string[];
   /** Opens a file that is there. */
   open(fileName: string): Promise<ByteSource>;
   /** Path for messages and hashes. */

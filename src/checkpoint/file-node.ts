@@ -1,6 +1,7 @@
-// Files on disk as byte sources: positional reads into new buffers, so that only the tensor asked for is in memory.
+// Files on disk as byte sources: positional reads into new buffers, so that only the tensor asked for is in memory; or,
+// where the caller can map files, views of the mapped file.
 
-import { close, existsSync, fstat, open, read } from "node:fs";
+import { close, existsSync, fstat, open, read, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { InputError } from "../input-error.ts";
@@ -12,20 +13,25 @@ const readStats = promisify(fstat);
 const closeFile = promisify(close);
 const readBytes = promisify(read);
 
+/** Maps a whole file into memory; undefined where that cannot be done. Writing to it must not reach the file. */
+export type MapFile = (path: string) => Uint8Array | undefined;
+
 /** Opens a file for reading at any place. @throws InputError if it is no ordinary file */
-export async function openFileSource(path: string): Promise<ByteSource> {
+export async function openFileSource(path: string, mapFile?: MapFile): Promise<ByteSource> {
   const file = await openFile(path, "r");
   const stats = await readStats(file);
   if (!stats.isFile()) {
     await closeFile(file);
     throw new InputError(`${path} is not a file.`);
   }
+  const mapped = mapFile?.(path);
   let isOpen = true;
   return {
     name: path,
     size: stats.size,
     async read(offset, length) {
       if (!isOpen) throw new Error(`${path} has been closed`);
+      if (mapped && offset + length <= mapped.length) return mapped.subarray(offset, offset + length);
       return readFully(file, path, offset, length);
     },
     async close() {
@@ -54,11 +60,12 @@ async function readFully(file: number, path: string, offset: number, length: num
 }
 
 /** A folder on disk. */
-export function openDiskFolder(path: string): Folder {
+export function openDiskFolder(path: string, mapFile?: MapFile): Folder {
   return {
     source: path,
     has: (fileName) => existsSync(join(path, fileName)),
-    open: (fileName) => openFileSource(join(path, fileName)),
+    list: () => readdirSync(path).sort(),
+    open: (fileName) => openFileSource(join(path, fileName), mapFile),
     path: (fileName) => join(path, fileName),
   };
 }

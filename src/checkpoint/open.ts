@@ -3,8 +3,9 @@
 
 import { InputError } from "../input-error.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { createMemorySource, type Folder, type TensorFile } from "./bytes.ts";
+import { type ByteSource, createMemorySource, type Folder, type TensorFile } from "./bytes.ts";
 import type { Checkpoint } from "./checkpoint.ts";
+import { openGguf } from "./gguf/open.ts";
 import { isPacked, openPacked } from "./packed.ts";
 import { openSafetensors } from "./safetensors.ts";
 import { openShards, parseJson, readTextFile } from "./shards.ts";
@@ -28,6 +29,7 @@ export function openCheckpointFiles(files: ReadonlyMap<string, Uint8Array>, sour
   return openFolder({
     source,
     has: (fileName) => files.has(fileName),
+    list: () => [...files.keys()],
     open: async (fileName) => createMemorySource(`${source}/${fileName}`, files.get(fileName)!),
     path: (fileName) => `${source}/${fileName}`,
   });
@@ -40,6 +42,8 @@ export function openCheckpointFiles(files: ReadonlyMap<string, Uint8Array>, sour
  * @throws InputError if config or weights are missing or malformed
  */
 export async function openFolder(folder: Folder, weightFile?: string): Promise<Checkpoint> {
+  const gguf = weightFile ?? findGguf(folder);
+  if (gguf?.endsWith(".gguf")) return openGgufFile(await folder.open(gguf));
   const config = await readConfig(folder);
   const fileName = weightFile ?? weightFiles.find((name) => folder.has(name));
   if (!fileName) throw new InputError(`${folder.source} has no weights; expected one of ${weightFiles.join(", ")}.`);
@@ -52,6 +56,25 @@ export async function openFolder(folder: Folder, weightFile?: string): Promise<C
     : await openFile(fileName);
   try {
     return isPacked(file) ? openPacked(folder, config, file) : createCheckpoint(folder, config, file);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** The GGUF file of a folder that has no other weights; it brings its own config and tokenizer. */
+function findGguf(folder: Folder): string | undefined {
+  if (weightFiles.some((name) => folder.has(name))) return undefined;
+  const files = folder.list?.().filter((name) => name.endsWith(".gguf")) ?? [];
+  if (files.length > 1) {
+    throw new InputError(`${folder.source} has ${files.length} GGUF files; give the path of one, such as ${files[0]}.`);
+  }
+  return files[0];
+}
+
+async function openGgufFile(file: ByteSource): Promise<Checkpoint> {
+  try {
+    return await openGguf(file);
   } catch (error) {
     await file.close();
     throw error;

@@ -225,8 +225,14 @@ async function readPacked(
 ): Promise<QuantizedTensor> {
   const bytes = new Map<string, Uint8Array>();
   for (const part of parts) bytes.set(part.name.slice(name.length + 1), await file.readBytes(part.name));
-  const float16 = (part: string) => new Float16Array(bytes.get(part)!.buffer);
-  const float32 = (part: string) => new Float32Array(bytes.get(part)!.buffer);
+  const float16 = (part: string) => {
+    const { buffer, byteOffset, length } = align(bytes.get(part)!, 2);
+    return new Float16Array(buffer, byteOffset, length / 2);
+  };
+  const float32 = (part: string) => {
+    const { buffer, byteOffset, length } = align(bytes.get(part)!, 4);
+    return new Float32Array(buffer, byteOffset, length / 4);
+  };
   const codes = bytes.get("codes")!;
   const stored = bytes.has("codebook") ? new Float32Array(float16("codebook")) : undefined;
   const codebook = stored ?? buildCodebook(spec);
@@ -253,6 +259,11 @@ async function readPacked(
   };
 }
 
+/** The bytes where a number of `size` bytes may begin. */
+function align(bytes: Uint8Array, size: number): Uint8Array {
+  return bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+}
+
 function checkCodebook(
   codebook: Float32Array,
   codes: Uint8Array,
@@ -277,7 +288,8 @@ function checkCodebook(
 }
 
 function checkOutliers(bytes: Uint8Array, values: Float16Array, width: number, where: string): OutlierColumns {
-  const columns = new Uint32Array(bytes.buffer);
+  const { buffer, byteOffset, length } = align(bytes, 4);
+  const columns = new Uint32Array(buffer, byteOffset, length / 4);
   for (let i = 0; i < columns.length; i++) {
     if (columns[i] >= width || columns[i] <= columns[i - 1]) {
       throw new InputError(`${where} has outlier columns that do not ascend below ${width}; the file is damaged.`);

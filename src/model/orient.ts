@@ -1,7 +1,8 @@
 // Brings a matrix as a checkpoint stores it into the form that the decoder computes with: (out, in), rows in the order of
 // heads, rotary pairs half-split. The same for loading, quantizing and measuring units.
 
-import { storageTypes, type Tensor } from "../tensor/tensor.ts";
+import { orderRows } from "../tensor/rows.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { transposeTensor } from "../tensor/transpose.ts";
 
 /** How a stored matrix differs from the computed one (LinearLayer, MatrixRole). */
@@ -15,11 +16,5 @@ export interface Orientation {
 /** The matrix `(out, in)` with its rows in order; itself where nothing is to be done. */
 export function orientMatrix(stored: Tensor, { transposed, rowOrder }: Orientation): Tensor {
   const matrix = transposed ? transposeTensor(stored) : stored;
-  if (!rowOrder) return matrix;
-  const rowBytes = matrix.shape[1] * storageTypes[matrix.type].bytes;
-  const bytes = new Uint8Array(matrix.bytes.length);
-  rowOrder.forEach((row, r) => {
-    bytes.set(matrix.bytes.subarray(row * rowBytes, (row + 1) * rowBytes), r * rowBytes);
-  });
-  return { ...matrix, bytes };
+  return rowOrder ? orderRows(matrix, rowOrder) : matrix;
 }

@@ -55,7 +55,11 @@ export function quantizeCheckpoint(checkpoint: Checkpoint, spec: Spec, options: 
   const matrices = new Map(plan.map((matrix) => [matrix.role.name, matrix]));
   const tensors = new Map<string, TensorHeader>();
   for (const header of checkpoint.tensors.values()) {
-    if (!decoder.unused.has(header.name)) tensors.set(header.name, describe(header, matrices.get(header.name), spec));
+    if (decoder.unused.has(header.name)) continue;
+    // What another tool packed (GGUF) and this spec leaves alone is kept in 16 bits, as everything in the paper.
+    const wasPacked = checkpoint.storedAs?.(header.name).parts.some(({ type }) => type === "U8") ?? false;
+    const width = spec.kind === "quantized" && wasPacked ? "F16" : undefined;
+    tensors.set(header.name, describe(header, matrices.get(header.name), spec, width));
   }
   const outliers = spec.kind === "quantized" ? createOutlierFinder(checkpoint, spec, roles) : undefined;
   const levels = new Map<string, number>(); // of codebooks that depend on data, once known
@@ -111,9 +115,14 @@ function checkSpec(checkpoint: Checkpoint, have: Spec, wanted: Spec): Checkpoint
   );
 }
 
-function describe(header: TensorHeader, matrix: PlannedMatrix | undefined, spec: Spec): TensorHeader {
-  const width = spec.kind === "baseline" && isFloating(header.type) ? baselineTypes[spec.type] : undefined;
-  return { name: header.name, type: width ?? header.type, shape: matrix?.shape ?? header.shape };
+function describe(
+  header: TensorHeader,
+  matrix: PlannedMatrix | undefined,
+  spec: Spec,
+  width?: StorageType,
+): TensorHeader {
+  const baseline = spec.kind === "baseline" && isFloating(header.type) ? baselineTypes[spec.type] : undefined;
+  return { name: header.name, type: baseline ?? width ?? header.type, shape: matrix?.shape ?? header.shape };
 }
 
 function describeQuantized(matrix: PlannedMatrix, spec: QuantizedSpec, levels: number | undefined): StoredParts {
