@@ -1,6 +1,6 @@
 // The playground: a model at a spec writes on behind a text, token by token, with its speed.
 
-import { formatSize } from "../src/report/units.ts";
+import { formatPlural, formatSize } from "../src/report/units.ts";
 import type { ModelFacts } from "./page.ts";
 import type { WorkerClient } from "./worker-client.ts";
 
@@ -47,13 +47,13 @@ export function startPlayground(models: readonly ModelFacts[], worker: WorkerCli
           if (part.kind === "progress") say(part.note);
           if (part.kind !== "text") return;
           text.append(part.text);
-          say(`${part.tokens} tokens${formatSpeed(part.tokensPerSecond)}`);
+          say(`${formatPlural(part.tokens, "token")}${formatSpeed(part.tokensPerSecond)}`);
         },
       );
       if (reply.kind !== "written") return;
       const threads = reply.threads === 1 ? "1 thread" : `${reply.threads} threads`;
       say(
-        `${reply.tokens} tokens${formatSpeed(reply.tokensPerSecond)}; ${formatSize(reply.bits)}, ` +
+        `${formatPlural(reply.tokens, "token")}${formatSpeed(reply.tokensPerSecond)}; ${formatSize(reply.bits)}, ` +
           `${reply.bitsPerParameter.toFixed(2)} bits a parameter; ${reply.kernels} kernels on ${threads}`,
       );
     } catch (error) {

@@ -1,12 +1,14 @@
 // The live page's server by itself: who is let in, what can be read, and what it says of stores that are empty, being
 // written, or not readable.
 
+import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 import { addUiCommand } from "../../src/cli/ui.ts";
@@ -285,6 +287,53 @@ describe("kbit ui", () => {
     await expect(run("--db", newer, "--port", "70000")).rejects.toThrow(/--port takes/);
     await expect(run("--db", newer, "--token", "short")).rejects.toThrow(/--token takes/);
     await expect(run("--db", newer, "--models", join(folder, "none"))).rejects.toThrow(/There is no folder/);
+  });
+});
+
+describe("kbit ui as a process", () => {
+  const start = async (...args: string[]) => {
+    const db = join(folder, `${stores++}.db`);
+    const store = await openStore(db);
+    await store.add(rows);
+    await store.close();
+    const kbit = fileURLToPath(new URL("../../src/cli/kbit.ts", import.meta.url));
+    const child = spawn(process.execPath, [kbit, "ui", "--db", db, "--port", "0", "--json", ...args]);
+    onTestFinished(() => {
+      child.kill("SIGKILL");
+    });
+    let printed = "";
+    const { url } = await new Promise<{ url: string }>((resolve, reject) => {
+      child.stdout.on("data", (data) => {
+        printed += data;
+        if (printed.trimEnd().endsWith("}")) resolve(JSON.parse(printed));
+      });
+      child.on("close", () => reject(new Error("it ended")));
+    });
+    return { child, url };
+  };
+
+  test("serves the built page on this machine alone, and ends well at Ctrl+C", async () => {
+    const { child, url } = await start();
+    expect(url).toMatch(/^http:\/\/localhost:\d+\/$/);
+    expect(await (await fetch(url)).text()).toContain("<title>kbit</title>");
+    expect(await (await fetch(`${url}worker.js`)).text()).toContain("WebAssembly");
+    expect((await readJson<LiveView>(`${url}view`)).series).toHaveLength(2);
+    const stream = await fetch(`${url}events`); // an open page does not keep it from ending
+    const ended = new Promise<number | null>((resolve) => child.on("exit", resolve));
+    child.kill("SIGINT");
+    expect(await ended).toBe(0);
+    await stream.body!.cancel().catch(() => {});
+  });
+
+  test("any other address has a random token, without which nothing is answered", async () => {
+    const [one, other] = [await start("--host", "0.0.0.0"), await start("--host", "0.0.0.0")];
+    const tokenOf = (url: string) => new URL(url).searchParams.get("token")!;
+    expect(tokenOf(one.url)).toMatch(/^[\w-]{32}$/);
+    expect(tokenOf(one.url)).not.toBe(tokenOf(other.url));
+    const { port } = new URL(one.url);
+    expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(401);
+    expect((await fetch(`http://127.0.0.1:${port}/?token=${tokenOf(other.url)}`)).status).toBe(401);
+    expect((await fetch(`http://127.0.0.1:${port}/?token=${tokenOf(one.url)}`)).status).toBe(200);
   });
 });
 
