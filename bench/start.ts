@@ -8,15 +8,16 @@ import { fileURLToPath } from "node:url";
 import { openCheckpoint } from "../src/checkpoint/open-node.ts";
 import { describePacked } from "../src/checkpoint/packed.ts";
 import { writePackedCheckpoint } from "../src/checkpoint/write-packed-node.ts";
+import { mapFile } from "../src/kernels/native/native-node.ts";
 import { selectKernels } from "../src/kernels/select-node.ts";
 import { loadModel } from "../src/model/load.ts";
 import { config, randomCheckpoint } from "./llama-shape.ts";
 
-const spec = "int4:b64:embed:head";
+const spec = "nf4:b64:embed:head";
 
 /** Milliseconds from the start of the process to its first token, and its extra memory. */
 export async function measureStart(folder: string, threads: number, rounds: number) {
-  const model = join(folder, "random-int4");
+  const model = join(folder, "random-nf4");
   if (!existsSync(join(model, "model.safetensors"))) await writeModel(model);
   readFileSync(join(model, "model.safetensors")); // into the page cache
   let first = { milliseconds: Infinity, extra: 0, page: "" };
@@ -60,7 +61,7 @@ if (import.meta.main) {
   const [folder, threads, start] = process.argv.slice(2);
   const now = () => performance.timeOrigin + performance.now() - Number(start);
   const imported = now();
-  const checkpoint = await openCheckpoint(folder);
+  const checkpoint = await openCheckpoint(folder, { mapFile });
   const kernels = await selectKernels({ threads: Number(threads) });
   const model = await loadModel(checkpoint, kernels);
   const loaded = now();

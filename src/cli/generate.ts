@@ -5,7 +5,7 @@ import { InputError } from "../input-error.ts";
 import { checkGenerateOptions, type GenerateOptions } from "../model/generate.ts";
 import type { Model } from "../model/model.ts";
 import { createTextStream } from "../model/text-stream.ts";
-import { type ModelOptions, openModel, parseWhole } from "./open-model.ts";
+import { type ModelOptions, openModel, parseCompute, parseWhole } from "./open-model.ts";
 import { paint, printJson, printNote } from "./terminal.ts";
 
 interface GenerateCommandOptions extends ModelOptions, GenerateOptions {
@@ -29,6 +29,7 @@ export function addGenerateCommand(program: Command): void {
     .option("--repetition-penalty <x>", "above 1: less of what was written before", parseNumber("--repetition-penalty"))
     .option("--seed <n>", "equal seeds give equal text", parseNumber("--seed"), 0)
     .option("--kernels <name>", "kernel set (default: the fastest)")
+    .option("--compute <type>", "type of the products: float32 (default) or bfloat16", parseCompute)
     .option("--threads <n>", "threads (default: all cores)", parseWhole("--threads"))
     .option("--allow-nonfinite", "load weights that are NaN or infinite")
     .option("--json", "print one JSON document")

@@ -3,6 +3,8 @@
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { openCheckpoint } from "../checkpoint/open-node.ts";
 import { InputError } from "../input-error.ts";
+import type { ComputeType } from "../kernels/kernels.ts";
+import { mapFile } from "../kernels/native/native-node.ts";
 import { selectKernels } from "../kernels/select-node.ts";
 import { countBits, countParameters, type ParameterCount } from "../model/count.ts";
 import { loadModel } from "../model/load.ts";
@@ -18,6 +20,8 @@ export interface ModelOptions {
   readonly spec?: string;
   /** Name of a kernel set; absent: `KBIT_KERNELS`, or the fastest. */
   readonly kernels?: string;
+  /** Type in which products are formed; absent: float32. */
+  readonly compute?: ComputeType;
   readonly threads?: number;
   readonly allowNonfinite?: boolean;
 }
@@ -39,7 +43,7 @@ export interface OpenModel {
 /** Opens, quantizes, counts and loads. @throws InputError if model or spec cannot be used */
 export async function openModel(pathOrId: string, options: ModelOptions): Promise<OpenModel> {
   const asked = options.spec === undefined ? undefined : readSpec(options.spec);
-  const stored = await openCheckpoint(pathOrId);
+  const stored = await openCheckpoint(pathOrId, { mapFile });
   const opened: { close(): Promise<void> }[] = [stored];
   const close = async () => {
     for (const resource of opened.splice(0).reverse()) await resource.close();
@@ -48,7 +52,7 @@ export async function openModel(pathOrId: string, options: ModelOptions): Promis
     const checkpoint = asked ? quantizeCheckpoint(stored, asked, { allowNonfinite: options.allowNonfinite }) : stored;
     const parameters = countParameters(checkpoint);
     const name = options.kernels ?? process.env["KBIT_KERNELS"];
-    const kernels = await selectKernels({ name, threads: options.threads });
+    const kernels = await selectKernels({ name, threads: options.threads, computeType: options.compute });
     opened.push(kernels);
     const model = await loadModel(checkpoint, kernels, { allowNonfinite: options.allowNonfinite });
     opened.push(model);
@@ -68,4 +72,10 @@ export function parseWhole(option: string): (text: string) => number {
     if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= 1) return value;
     throw new InputError(`${option} takes a whole number of at least 1, not "${text}".`);
   };
+}
+
+/** A compute type from the command line. @throws InputError otherwise */
+export function parseCompute(text: string): ComputeType {
+  if (text === "float32" || text === "bfloat16") return text;
+  throw new InputError(`--compute takes float32 or bfloat16, not "${text}".`);
 }

@@ -223,6 +223,16 @@ export function createNativeKernels(options: NativeOptions): Kernels {
   };
 }
 
+/** A file mapped into memory; undefined where the native kernels or the system cannot. What is written stays in memory. */
+export function mapFile(path: string): Uint8Array | undefined {
+  try {
+    const buffer = loadAddon().mapFile(path);
+    return buffer && new Uint8Array(buffer);
+  } catch {
+    return undefined;
+  }
+}
+
 /** The machine's limits, as the fastest instruction set reaches them. */
 export interface MachineProbe {
   readonly instructionSet: string;

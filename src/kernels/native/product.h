@@ -154,11 +154,17 @@ constexpr int TileTokens = 4, TileVectors = 1;
 // Rows row .. row + 31 (zeros past the end), columns from .. to - 1, turned to (columns, 32).
 inline const float* fillPanel(const Matrix& w, int64_t row, int64_t from, int64_t to) {
   float* panel = scratch(0, PanelRows * PanelColumns);
-  float* line = scratch(1, PanelColumns);
-  for (int64_t r = 0; r < PanelRows; r++) {
-    if (row + r < w.rows) readRow(line, w, row + r, from, to);
-    else std::memset(line, 0, PanelColumns * 4);
-    for (int64_t c = 0; c < to - from; c++) panel[c * PanelRows + r] = line[c];
+  float* lines = scratch(1, 8 * PanelColumns);
+  for (int64_t r = 0; r < PanelRows; r += 8) {
+    for (int64_t i = 0; i < 8; i++) {
+      float* line = lines + i * PanelColumns;
+      if (row + r + i < w.rows) readRow(line, w, row + r + i, from, to);
+      else std::memset(line, 0, PanelColumns * 4);
+    }
+    int64_t c = 0;
+    for (; c + 8 <= to - from; c += 8) turnEight(panel + c * PanelRows + r, PanelRows, lines + c, PanelColumns);
+    for (; c < to - from; c++)
+      for (int64_t i = 0; i < 8; i++) panel[c * PanelRows + r + i] = lines[i * PanelColumns + c];
   }
   return panel;
 }

@@ -24,7 +24,7 @@ constexpr int RegisterBytes = 16;
 // Sixteen lanes of four bytes in as many registers as it takes.
 template <typename T>
 struct Lanes {
-  typedef T Register __attribute__((vector_size(RegisterBytes), aligned(4), may_alias));
+  typedef T Register __attribute__((vector_size(RegisterBytes), aligned(1), may_alias));
   static constexpr int Count = 64 / RegisterBytes;
   Register part[Count];
 };
@@ -109,7 +109,7 @@ KBIT_INLINE U loadWords(const uint8_t* p) {
 // Sixteen unsigned numbers of a narrower type.
 template <typename T>
 KBIT_INLINE U widenLanes(const T* p) {
-  typedef T Narrow __attribute__((vector_size(RegisterBytes / 4 * sizeof(T)), aligned(sizeof(T)), may_alias));
+  typedef T Narrow __attribute__((vector_size(RegisterBytes / 4 * sizeof(T)), aligned(1), may_alias));
   U out;
   for (int i = 0; i < U::Count; i++)
     out.part[i] = __builtin_convertvector(reinterpret_cast<const Narrow*>(p)[i], U::Register);
@@ -159,6 +159,30 @@ KBIT_INLINE uint32_t bfloatBits(float value) {
   const uint32_t b = __builtin_bit_cast(uint32_t, value);
   if (value != value) return (b | 0x400000u) >> 16;
   return (b + 0x7fffu + (b >> 16 & 1)) >> 16;
+}
+
+// out (8, 8) = in (8, 8) turned; strides are those of rows.
+KBIT_INLINE void turnEight(float* out, int64_t outStride, const float* in, int64_t inStride) {
+#if defined(__AVX2__)
+  __m256 a[8], b[8];
+  for (int i = 0; i < 8; i++) a[i] = _mm256_loadu_ps(in + i * inStride);
+  for (int i = 0; i < 8; i += 2) {
+    b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
+    b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
+  }
+  for (int i = 0; i < 8; i += 4)
+    for (int half = 0; half < 2; half++) {
+      a[i + 2 * half] = _mm256_shuffle_ps(b[i + half], b[i + half + 2], 0x44);
+      a[i + 2 * half + 1] = _mm256_shuffle_ps(b[i + half], b[i + half + 2], 0xee);
+    }
+  for (int i = 0; i < 4; i++) {
+    _mm256_storeu_ps(out + i * outStride, _mm256_permute2f128_ps(a[i], a[i + 4], 0x20));
+    _mm256_storeu_ps(out + (i + 4) * outStride, _mm256_permute2f128_ps(a[i], a[i + 4], 0x31));
+  }
+#else
+  for (int r = 0; r < 8; r++)
+    for (int c = 0; c < 8; c++) out[c * outStride + r] = in[r * inStride + c];
+#endif
 }
 
 // Sum of the lanes in one fixed order.
