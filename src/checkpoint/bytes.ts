@@ -33,6 +33,8 @@ export interface Folder {
   /** Path or name, for messages. */
   readonly source: string;
   has(fileName: string): boolean;
+  /** Names of the files, for formats that have no fixed name. */
+  list?(): readonly string[];
   /** Opens a file that is there. */
   open(fileName: string): Promise<ByteSource>;
   /** Path for messages and hashes. */

@@ -1,7 +1,7 @@
 // Files on disk as byte sources: positional reads into new buffers, so that only the tensor asked for is in memory; or,
 // where the caller can map files, views of the mapped file.
 
-import { close, existsSync, fstat, open, read } from "node:fs";
+import { close, existsSync, fstat, open, read, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { InputError } from "../input-error.ts";
@@ -64,6 +64,7 @@ export function openDiskFolder(path: string, mapFile?: MapFile): Folder {
   return {
     source: path,
     has: (fileName) => existsSync(join(path, fileName)),
+    list: () => readdirSync(path).sort(),
     open: (fileName) => openFileSource(join(path, fileName), mapFile),
     path: (fileName) => join(path, fileName),
   };

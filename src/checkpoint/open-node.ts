@@ -17,16 +17,16 @@ export interface OpenOptions extends DownloadOptions {
 /**
  * Opens a checkpoint.
  *
- * @param pathOrId - a folder, a `.safetensors`, `.bin` or `.index.json` file, or a Hub id `org/name[@revision]`
+ * @param pathOrId - a folder, a `.safetensors`, `.bin`, `.index.json` or `.gguf` file, or a Hub id `org/name[@revision]`
  * @throws InputError if there is none, it is malformed, or the Hub cannot be reached
  */
 export async function openCheckpoint(pathOrId: string, options: OpenOptions = {}): Promise<Checkpoint> {
   const stats = await stat(pathOrId).catch(() => undefined);
   if (stats?.isDirectory()) return openFolder(openDiskFolder(pathOrId, options.mapFile));
   if (stats) {
-    if (!/\.(safetensors|bin|index\.json)$/.test(pathOrId)) {
+    if (!/\.(safetensors|bin|index\.json|gguf)$/.test(pathOrId)) {
       throw new InputError(
-        `${pathOrId} is not a checkpoint; expected a folder or a .safetensors, .bin or .index.json file.`,
+        `${pathOrId} is not a checkpoint; expected a folder or a .safetensors, .bin, .index.json or .gguf file.`,
       );
     }
     return openFolder(openDiskFolder(dirname(pathOrId), options.mapFile), basename(pathOrId));
