@@ -78,6 +78,14 @@ export async function writePackedCheckpoint(
   }
 }
 
+/** Bytes before the tensor data in the files that `writePackedCheckpoint` makes of a checkpoint with a spec. */
+export function countHeaderBytes(checkpoint: Checkpoint, options: WriteOptions = {}): number {
+  const { spec } = checkpoint;
+  if (!spec) throw new Error(`${checkpoint.source} has no spec; bring it to one with quantizeCheckpoint`);
+  const shards = planShards(checkpoint, options.maxShardBytes ?? 4 * 2 ** 30);
+  return shards.reduce((sum, shard) => sum + reserveHeader(checkpoint, formatSpec(spec), shard).reserved, 0);
+}
+
 /** Makes a folder and those above it; mkdir's own recursion never ends where a file system takes no new folders. */
 async function makeFolder(folder: string): Promise<void> {
   if (existsSync(folder)) return;
@@ -196,6 +204,14 @@ async function writeShards(
   return { files, tensorBytes, fileBytes };
 }
 
+/** The metadata of a file, and the bytes of the largest header that it may need. */
+function reserveHeader(checkpoint: Checkpoint, spec: string, shard: Shard) {
+  const storedSelf = new Set(shard.parts.map(({ name }) => name));
+  const matrices = shard.names.filter((name) => !storedSelf.has(name)).map((name) => checkpoint.tensors.get(name)!);
+  const metadata = formatPackedMetadata(spec, matrices);
+  return { metadata, reserved: formatSafetensorsHeader(placeTensors(shard.parts), metadata).length };
+}
+
 /**
  * Writes one file. Its header comes first but is known last, since codebooks that depend on data may be smaller than
  * planned: the place of the largest possible header is left free, and filled at the end.
@@ -207,10 +223,7 @@ async function writeShard(
   shard: Shard,
   readAll: (names: readonly string[]) => AsyncIterable<Awaited<ReturnType<Checkpoint["read"]>>>,
 ): Promise<{ parts: TensorHeader[]; tensorBytes: number; fileBytes: number }> {
-  const storedSelf = new Set(shard.parts.map(({ name }) => name));
-  const matrices = shard.names.filter((name) => !storedSelf.has(name)).map((name) => checkpoint.tensors.get(name)!);
-  const metadata = formatPackedMetadata(spec, matrices);
-  const reserved = formatSafetensorsHeader(placeTensors(shard.parts), metadata).length;
+  const { metadata, reserved } = reserveHeader(checkpoint, spec, shard);
   const parts: TensorHeader[] = [];
   const file = await open(path, "wx");
   try {

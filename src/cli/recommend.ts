@@ -1,17 +1,14 @@
 // kbit recommend: which model at which spec for a budget, how sure that is, and what to measure next.
 
 import type { Command } from "commander";
-import { openCheckpoint } from "../checkpoint/open-node.ts";
 import { InputError } from "../input-error.ts";
-import { describeDecoder } from "../model/architectures/index.ts";
-import type { ResultRow } from "../result.ts";
-import type { ModelShape, Workload } from "../scaling/memory.ts";
+import type { Workload } from "../scaling/memory.ts";
 import type { NextExperiment } from "../scaling/next-experiment.ts";
 import { recommend } from "../scaling/recommend.ts";
-import { findModels } from "../study/models.ts";
 import { openStore } from "../study/store/store.ts";
 import { createStudy } from "../study/study-file.ts";
 import { readRows } from "./claims.ts";
+import { readModelFacts } from "./model-facts.ts";
 import { commandOf, printAdvice, summarizeAdvice } from "./recommend-page.ts";
 import { parseBytes } from "./size.ts";
 import { runInTerminal } from "./study-run.ts";
@@ -41,14 +38,14 @@ export function addRecommendCommand(program: Command): void {
     .command("recommend")
     .description("Say which model at which spec is best within a budget, from your own results.")
     .requiredOption("--db <file>", "the store of a study")
-    .option("--budget <size>", "bytes of all tensor data, such as 2MB or 1.5GiB")
+    .option("--budget <size>", "bytes of the weights' file, such as 2MB or 1.5GiB")
     .option("--memory <size>", "bytes in all: weights, cache of keys and values, activations")
     .option("--context <tokens>", "with --memory: tokens held of each sequence (default: 2048)")
     .option("--batch <n>", "with --memory: sequences at a time (default: 1)")
     .option("--kv-bits <bits>", "with --memory: bits of a key or value (default: 16)")
     .option("--tokens-per-second <n>", "at least this fast, with --bandwidth")
     .option("--bandwidth <size>", "what memory delivers a second, such as 50GB")
-    .option("--models <paths...>", "checkpoints or their folder, for the shapes that cache and activations depend on")
+    .option("--models <paths...>", "checkpoints or their folder: file headers, cache and activations depend on them")
     .option("--metric <name>", "compare by this metric")
     .option("--task <name>", "compare on this task")
     .option("--family <name>", "only this family")
@@ -75,13 +72,12 @@ async function runRecommend(flags: Flags): Promise<void> {
     family: flags.family,
     predict: flags.predict,
   };
-  const needsShapes = options.workload !== undefined || options.speed !== undefined;
-  const shapes = needsShapes ? await readShapes(rows, flags.models) : undefined;
-  let advice = recommend(rows, { ...options, shapes });
+  const facts = await readModelFacts(rows, flags.models);
+  let advice = recommend(rows, { ...options, ...facts });
   if (run && advice.nextExperiment !== null) {
     await measure(advice.nextExperiment, db, json === true);
     rows = await readRows(db);
-    advice = recommend(rows, { ...options, shapes });
+    advice = recommend(rows, { ...options, ...facts });
   }
   if (json) printJson(summarizeAdvice(advice));
   else printAdvice(advice);
@@ -125,35 +121,6 @@ function readPositive(option: string, text: string): number {
   const value = Number(text);
   if (value > 0 && Number.isFinite(value)) return value;
   throw new InputError(`${option} ${text} is not a number above 0.`);
-}
-
-/** Shapes by model name, from the paths given, else from where the rows say that their models were, if they still are. */
-async function readShapes(rows: readonly ResultRow[], paths: readonly string[] | undefined) {
-  const shapes = new Map<string, ModelShape>();
-  const models =
-    paths === undefined
-      ? [...new Map(rows.flatMap((row) => (row.paths ? [[row.model.name, row.paths.model]] : []))).entries()].map(
-          ([name, path]) => ({ name, path }),
-        )
-      : findModels({ paths }, process.cwd());
-  for (const { name, path } of models) {
-    try {
-      shapes.set(name, await readShape(path));
-    } catch (error) {
-      if (paths !== undefined || !(error instanceof InputError)) throw error;
-    }
-  }
-  return shapes;
-}
-
-async function readShape(path: string): Promise<ModelShape> {
-  const checkpoint = await openCheckpoint(path);
-  try {
-    const { shape } = describeDecoder(checkpoint.config, checkpoint.tensors, checkpoint.source);
-    return { ...shape, layers: shape.windows.length };
-  } finally {
-    await checkpoint.close();
-  }
 }
 
 /** Runs one experiment into the store. @throws InputError where a row does not say where model and data were */

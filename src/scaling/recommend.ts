@@ -14,13 +14,15 @@ import { tQuantile } from "./statistics.ts";
 
 /** What is asked. */
 export interface RecommendOptions extends PoolFilter, StabilityOptions {
-  /** In bytes: of all tensor data, or with a workload of everything that running takes. */
+  /** In bytes: of the weights' file, or with a workload of everything that running takes. */
   readonly budget: number;
   readonly workload?: Workload;
   /** Tokens a second of each sequence that are wanted, and bytes a second that memory delivers. */
   readonly speed?: { readonly tokensPerSecond: number; readonly bandwidth: number };
   /** Shapes by the name of the model. */
   readonly shapes?: ReadonlyMap<string, ModelShape>;
+  /** Bytes of the header of the weights' file, by the name of the model, then the spec. */
+  readonly headers?: ReadonlyMap<string, ReadonlyMap<string, number>>;
   /** False: only what was measured. */
   readonly predict?: boolean;
 }
@@ -29,6 +31,8 @@ export interface RecommendOptions extends PoolFilter, StabilityOptions {
 export interface Option extends Candidate {
   /** Bytes that the budget is charged. */
   readonly needed: number;
+  /** Null where the model's checkpoint is not at hand. */
+  readonly headerBytes: number | null;
   readonly cacheBytes: number | null;
   readonly workspaceBytes: number | null;
   readonly tokensPerSecond: number | null;
@@ -104,14 +108,17 @@ function hasUnstableMember(row: ResultRow, unstable: ReadonlySet<ResultRow>): bo
   return "members" in row && (row as { members: readonly ResultRow[] }).members.some((one) => unstable.has(one));
 }
 
-function weigh(one: Candidate, { workload, speed }: RecommendOptions, shape: ModelShape | undefined): Option {
+function weigh(one: Candidate, { workload, speed, headers }: RecommendOptions, shape: ModelShape | undefined): Option {
   const cacheBytes = workload && shape ? countCacheBytes(shape, workload) : null;
   const workspaceBytes = workload && shape ? countWorkspaceBytes(shape, workload) : null;
+  const headerBytes = headers?.get(one.name)?.get(one.spec) ?? null;
+  const beside = workload ? (cacheBytes ?? 0) + (workspaceBytes ?? 0) : (headerBytes ?? 0);
   const read = one.bytes + (cacheBytes ?? 0);
   const half = one.standardError === null ? null : tQuantile(0.975, one.degrees) * one.standardError;
   return {
     ...one,
-    needed: one.bytes + (cacheBytes ?? 0) + (workspaceBytes ?? 0),
+    needed: one.bytes + beside,
+    headerBytes,
     cacheBytes,
     workspaceBytes,
     tokensPerSecond: speed ? speed.bandwidth / read : null,
@@ -178,8 +185,14 @@ function listAssumptions(
 ): string[] {
   const { budget, workload, speed } = options;
   const lines = [
-    "Sizes are of all tensor data: codes, scales, codebooks, embeddings, head. A file adds its header, about 100 bytes a tensor.",
+    workload
+      ? "Weights are all tensor data: codes, scales, codebooks, embeddings, head."
+      : "Sizes are of the weights' file: codes, scales, codebooks, embeddings, head, and the file's header.",
   ];
+  if (!workload && all.some((one) => one.headerBytes === null))
+    lines.push(
+      "Headers are not counted where a model is not at hand, about 130 bytes a stored tensor; pass --models FOLDER.",
+    );
   const unknown = all.filter((one) => one.cacheBytes === null).length;
   if (workload && unknown > 0)
     lines.push(

@@ -1,14 +1,18 @@
 // kbit claims and kbit recommend on a real, small study of the bundled family: what they print, and what they refuse.
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { openCheckpoint } from "../../src/checkpoint/open-node.ts";
+import { writePackedCheckpoint } from "../../src/checkpoint/write-packed-node.ts";
 import { addClaimsCommand } from "../../src/cli/claims.ts";
 import { addRecommendCommand } from "../../src/cli/recommend.ts";
 import { parseBytes } from "../../src/cli/size.ts";
+import { quantizeCheckpoint } from "../../src/model/quantized-view.ts";
+import { parseSpec } from "../../src/quantize/spec-text.ts";
 import { runStudy } from "../../src/study/run.ts";
 import { openStore } from "../../src/study/store/store.ts";
 import { createStudy } from "../../src/study/study-file.ts";
@@ -98,6 +102,18 @@ describe("kbit recommend", () => {
     expect(nextExperiment === null || typeof nextExperiment.command === "string").toBe(true);
     expect(precision.paired).toBe(true);
     expect(precision.optimal.length).toBeGreaterThan(0);
+  });
+
+  test("charges a budget for the very file that kbit quantize writes", async () => {
+    const { best } = JSON.parse(await run("recommend", "--budget", "600KB", "--json"));
+    const checkpoint = await openCheckpoint(join(books, best.model));
+    const out = join(folder, "chosen");
+    await writePackedCheckpoint(quantizeCheckpoint(checkpoint, parseSpec(best.spec)), out);
+    await checkpoint.close();
+    expect(best.needed).toBe(statSync(join(out, "model.safetensors")).size);
+    expect(best.needed).toBe(best.bytes + best.headerBytes);
+    const tight = JSON.parse(await run("recommend", "--budget", String(best.needed - 1), "--json"));
+    expect(tight.best.needed).toBeLessThan(best.needed);
   });
 
   test("counts cache and activations by the shapes of the models", async () => {
