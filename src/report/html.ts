@@ -7,6 +7,7 @@ import { findUnstable } from "../scaling/stability.ts";
 import { formatCommand, quoteShell } from "./command.ts";
 import { renderContrasts } from "./contrasts.ts";
 import { renderExperiments } from "./experiments.ts";
+import { renderFindings } from "./findings.ts";
 import { describeSeries, writeHeadline } from "./headline.ts";
 import { runPage } from "./page-script.ts";
 import { pageStyle } from "./page-style.ts";
@@ -73,6 +74,7 @@ ${renderHeadline(main === undefined ? explainEmpty(rows.length, options) : write
 ${main === undefined ? "" : `<section aria-label="The answer">${renderAnswer(main, rowIndex)}</section>`}
 ${main === undefined ? "" : renderContrasts(main, answers, rowIndex)}
 ${renderOtherAnswers(others, rowIndex, otherLimit)}
+${renderFindings(rows)}
 ${renderTroubles(failures, unstable)}
 ${renderExperiments(rows, new Set(unstable.map(({ row }) => rowIndex.get(row)!)))}
 ${renderProvenance(rows, facts)}

@@ -69,6 +69,9 @@ details{border-top:1px solid var(--rule);padding:.6rem 0}
 details>summary{cursor:pointer;font-weight:600;overflow-wrap:anywhere}
 details>summary span{font-weight:400;color:var(--muted)}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1.5rem;font:13px/1.5 ui-sans-serif,system-ui,sans-serif}
+dl.stacked{grid-template-columns:1fr;gap:0}
+dl.stacked dd{margin-bottom:.6rem}
+td .note{margin:0;font-size:12px}
 dt{color:var(--muted)}
 dd{margin:0;overflow-wrap:anywhere;font-variant-numeric:tabular-nums}
 code{font:12.5px ui-monospace,"SF Mono",Menlo,Consolas,monospace}

@@ -5,6 +5,7 @@ import { InputError } from "../input-error.ts";
 import { renderContrasts } from "../report/contrasts.ts";
 import { renderExperiments } from "../report/experiments.ts";
 import { narrow, wide } from "../report/figure-block.ts";
+import { renderFindings } from "../report/findings.ts";
 import { createFrame } from "../report/frame.ts";
 import { describeSeries, writeChoice, writeHeadline } from "../report/headline.ts";
 import { explainEmpty, nameFamilies, renderHeadline } from "../report/html.ts";
@@ -75,6 +76,7 @@ export function createBoard(rows: readonly ResultRow[], failures: readonly Failu
     [...new Set(values)].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
   const measured = metrics.filter((metric) => rows.some((row) => readMetric(row, metric) !== undefined));
   let records: string | undefined;
+  let findings: string | undefined;
 
   function answer(options: AnswerOptions): Answer[] {
     const key = JSON.stringify(options);
@@ -110,6 +112,7 @@ ${renderHeadline(sentences)}
         title: nameFamilies(rows),
         head: renderHead(chosen, options),
         main: `${chosen === undefined ? "" : `<section aria-label="The answer">${renderAnswer(chosen, rowIndex)}</section>${renderContrasts(chosen, answers, rowIndex)}`}
+${(findings ??= renderFindings(rows))}
 ${renderTroubles(failures, unstable)}
 ${renderExperiments(rows, new Set(unstable.map(({ row }) => rowIndex.get(row)!)))}
 ${renderProvenance(rows, [["Store", store]])}`,

@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { formatLines } from "../../src/report/figure-block.ts";
 import { renderReport } from "../../src/report/html.ts";
 import { answerRows } from "../../src/scaling/answer.ts";
+import { checkClaims } from "../../src/scaling/claims.ts";
 import { makeRow, simulateStudy } from "../scaling/simulate.ts";
 
 const open = (html: string) => parseHTML(html).document as unknown as Document;
@@ -28,6 +29,24 @@ test("families stand side by side, block sizes and types have a labelled line ea
       .toSorted(),
   ).toEqual(["16-bit", "float", "int"]);
   expect(labels("bits").length).toBe(6); // a line a model
+});
+
+test("every finding of the paper stands in the report, with its verdict or with what it needs", () => {
+  const rows = simulateStudy({ blocks: [64, 1024] });
+  const page = open(renderReport({ rows }));
+  const section = [...page.querySelectorAll("section")].find((one) =>
+    /^Findings/.test(one.querySelector("h2")?.textContent ?? ""),
+  )!;
+  const answers = checkClaims(rows);
+  const told = answers.filter(({ verdict }) => verdict !== "not enough evidence");
+  expect(told.length).toBeGreaterThan(1);
+  expect([...section.querySelectorAll("tbody tr td:first-child")].map((cell) => cell.textContent)).toEqual(
+    told.map(({ verdict }) => verdict),
+  );
+  for (const { sentence, reason } of answers) {
+    expect(section.textContent).toContain(sentence);
+    expect(section.textContent).toContain(reason);
+  }
 });
 
 test("the data of a figure are the points that it draws, as the rows have them", () => {

@@ -38,6 +38,7 @@ describe("the page", () => {
       "The frontier of measured choices",
       "One choice at a time",
       "Loss against bits a weight",
+      "Findings of the paper, on these rows",
       "Left out",
       "Unstable",
       "All experiments",
