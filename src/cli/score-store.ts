@@ -106,9 +106,10 @@ export function openScoreStore(folder: string, identity: string): OpenScoreStore
   };
 }
 
-/** Of the model's identity, then the lengths and the tokens of context and continuations. */
-function hashRequest(prefix: Uint8Array, { context, continuations }: ScoreRequest): Uint8Array {
+/** Of the model's identity, then the lengths, what is not scored, and the tokens of context and continuations. */
+function hashRequest(prefix: Uint8Array, { context, continuations, skips }: ScoreRequest): Uint8Array {
   const numbers = [context.length, continuations.length, ...continuations.map((one) => one.length)];
+  numbers.push(...continuations.map((_, i) => skips?.[i] ?? 0));
   return createHash("sha256")
     .update(prefix)
     .update(new Uint8Array(Int32Array.from([...numbers, ...context, ...continuations.flat()]).buffer))
@@ -124,13 +125,14 @@ function encodeScores(scores: readonly ContinuationScore[]): Uint8Array {
 }
 
 /** Undefined if the bytes are not what was written. */
-function decodeScores(bytes: Uint8Array, { continuations }: ScoreRequest): ContinuationScore[] | undefined {
-  const tokens = continuations.reduce((count, continuation) => count + continuation.length, 0);
+function decodeScores(bytes: Uint8Array, { continuations, skips }: ScoreRequest): ContinuationScore[] | undefined {
+  const lengths = continuations.map(({ length }, i) => length - (skips?.[i] ?? 0));
+  const tokens = lengths.reduce((count, length) => count + length, 0);
   const body = bytes.slice(32);
   if (body.length !== continuations.length + 4 * tokens) return undefined;
   if (createHash("sha256").update(body).digest().compare(bytes.subarray(0, 32)) !== 0) return undefined;
   let offset = continuations.length;
-  return continuations.map(({ length }, i) => {
+  return lengths.map((length, i) => {
     const logProbs = new Float32Array(body.slice(offset, offset + 4 * length).buffer);
     offset += 4 * length;
     return { logProbs, greedy: body[i] === 1 };

@@ -17,7 +17,8 @@ export interface PairScore {
 
 /**
  * Scores pairs in the order given. Too long a pair loses tokens from the left, so that `maxLength` are fed; neighbours
- * with one context (the endings of a HellaSwag item) become one request, whose context is computed once.
+ * whose contexts are one (the endings of a HellaSwag item) or begin alike (WinoGrande) share a request: what they begin
+ * with is computed once.
  *
  * @param describe - names a pair in an error: "document 3 of piqa"
  * @throws InputError if a context or continuation is empty, or a log-probability is not finite
@@ -28,21 +29,19 @@ export async function scorePairs(
   describe: (index: number) => string,
   onProgress?: (tokensDone: number, tokensTotal: number) => void,
 ): Promise<PairScore[]> {
-  const requests: { context: readonly number[]; continuations: (readonly number[])[] }[] = [];
-  const owners: number[] = []; // pair of each continuation
+  const pieces: TokenPair[] = [];
+  const owners: number[] = []; // pair of each piece
   pairs.forEach((pair, index) => {
     checkPair(pair, model, () => describe(index));
-    for (const { context, continuation } of fitPair(pair, model.maxLength)) {
-      const last = requests.at(-1);
-      if (last && haveSameTokens(last.context, context)) last.continuations.push(continuation);
-      else requests.push({ context, continuations: [continuation] });
+    for (const piece of fitPair(pair, model.maxLength)) {
+      pieces.push(piece);
       owners.push(index);
     }
   });
-  if (requests.length === 0) return [];
-  const pieces = (await model.score(requests satisfies ScoreRequest[], onProgress)).flat();
+  if (pieces.length === 0) return [];
+  const answers = (await model.score(groupPieces(pieces), onProgress)).flat();
   const scores = pairs.map(() => ({ logLikelihood: 0, greedy: true }));
-  pieces.forEach(({ logProbs, greedy }, i) => {
+  answers.forEach(({ logProbs, greedy }, i) => {
     const logLikelihood = sum(logProbs);
     if (!Number.isFinite(logLikelihood)) throw createNotFiniteError(model, describe(owners[i]));
     const score = scores[owners[i]];
@@ -50,6 +49,56 @@ export async function scorePairs(
     score.greedy &&= greedy;
   });
   return scores;
+}
+
+/** Fewest tokens that a request must save to be worth sharing, and most tokens of one that is shared. */
+const leastSaved = 4;
+const mostShared = 1024;
+
+/**
+ * Requests of neighbouring pieces, in order. With k pieces on a common beginning of P tokens, another that shares q of
+ * them saves q and makes the k feed the other P - q each, so it joins if `k q - (k - 1) P` is worth it.
+ */
+export function groupPieces(pieces: readonly TokenPair[]): ScoreRequest[] {
+  const requests: ScoreRequest[] = [];
+  let members: TokenPair[] = [];
+  let common: readonly number[] = [];
+  let tokens = 0;
+  const finish = () => {
+    if (members.length === 0) return;
+    const skips = members.map(({ context }) => context.length - common.length);
+    const continuations = members.map(({ context, continuation }) =>
+      context.length === common.length ? continuation : [...context.slice(common.length), ...continuation],
+    );
+    requests.push({ context: common, continuations, ...(skips.some((skip) => skip > 0) && { skips }) });
+  };
+  for (const piece of pieces) {
+    const length = piece.context.length + piece.continuation.length;
+    const shared = countCommon(common, piece.context);
+    const saved = members.length * shared - (members.length - 1) * common.length;
+    const isOne = shared === common.length && shared === piece.context.length;
+    if (members.length > 0 && (isOne || (saved >= leastSaved && tokens + length - shared <= mostShared))) {
+      members.push(piece);
+      tokens += length - shared + (members.length - 1) * (common.length - shared);
+      if (shared < common.length) common = common.slice(0, shared);
+    } else {
+      finish();
+      members = [piece];
+      common = piece.context;
+      tokens = length;
+    }
+  }
+  finish();
+  return requests;
+}
+
+/** Tokens that two contexts begin with. */
+function countCommon(a: readonly number[], b: readonly number[]): number {
+  const most = Math.min(a.length, b.length);
+  if (a === b) return most;
+  let same = 0;
+  while (same < most && a[same] === b[same]) same++;
+  return same;
 }
 
 /** Whether a continuation is longer than what the model can take at once. */
@@ -89,8 +138,4 @@ function fitPair(pair: TokenPair, maxLength: number): TokenPair[] {
   const room = maxLength + 1 - continuation.length;
   if (room < 1) return planRolling(continuation, context[context.length - 1], maxLength);
   return [context.length > room ? { context: context.slice(context.length - room), continuation } : pair];
-}
-
-function haveSameTokens(a: readonly number[], b: readonly number[]): boolean {
-  return a === b || (a.length === b.length && a.every((token, i) => token === b[i]));
 }

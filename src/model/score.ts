@@ -1,5 +1,6 @@
-// Scores continuations: many requests share a forward up to a budget of tokens, each context is computed once and its
-// continuations stand on top of it, and only the positions that are asked for reach the head.
+// Scores continuations: many requests share a forward up to a budget of tokens, each context is computed once, with what
+// all of its continuations begin with, the rest of them stands on top of it, and only the positions that are asked for
+// reach the head.
 // What a request scores does not depend on what shares the forward: every token sees its own spans only.
 
 import { InputError } from "../input-error.ts";
@@ -23,9 +24,11 @@ interface Batch {
   readonly ids: Int32Array; // (tokens)
   readonly positions: Int32Array; // (tokens)
   readonly spans: Int32Array; // (tokens, 4)
-  /** Every scored token of every continuation: the token whose hidden state predicts it, ascending within a request. */
+  /** What is asked of the head: tokens to score, each with the token whose hidden state predicts it. */
   readonly predictors: Int32Array; // (targets)
   readonly targets: Int32Array; // (targets)
+  /** For each scored token of every continuation, one after another, which of these it is. */
+  readonly answers: Int32Array; // (scored tokens)
 }
 
 /** A scorer over a decoder. */
@@ -118,14 +121,32 @@ export function createScorer(kernels: Kernels, decoder: Decoder): Scorer {
   };
 }
 
-/** Tokens that a request feeds: the context once, each continuation without its last token. */
+/** Tokens after the context that all continuations begin with, and that each of them feeds. */
+function countShared(continuations: readonly (readonly number[])[]): number {
+  const [first, ...others] = continuations;
+  if (others.length === 0) return 0;
+  let shared = Math.min(...continuations.map(({ length }) => length)) - 1;
+  for (const other of others) {
+    let same = 0;
+    while (same < shared && other[same] === first[same]) same++;
+    shared = same;
+  }
+  return shared;
+}
+
+/** Tokens that a request feeds: context and shared beginning once, each continuation without its last token. */
 function countTokens({ context, continuations }: ScoreRequest): number {
-  return continuations.reduce((sum, continuation) => sum + continuation.length - 1, context.length);
+  const shared = countShared(continuations);
+  return continuations.reduce((sum, continuation) => sum + continuation.length - 1 - shared, context.length + shared);
 }
 
 /** @throws InputError if a token is not in the vocabulary; a programming error if the request is empty or too long */
-export function checkRequest({ context, continuations }: ScoreRequest, maxLength: number, vocabulary: number): void {
+export function checkRequest(request: ScoreRequest, maxLength: number, vocabulary: number): void {
+  const { context, continuations, skips } = request;
   if (context.length === 0) throw new Error("score: an empty context");
+  if (skips && !continuations.every(({ length }, i) => skips[i] >= 0 && skips[i] < length)) {
+    throw new Error("score: a continuation of which nothing is scored");
+  }
   for (const continuation of continuations) {
     if (continuation.length === 0) throw new Error("score: an empty continuation");
     const length = context.length + continuation.length - 1;
@@ -165,26 +186,37 @@ export function layOut(requests: readonly ScoreRequest[]): Batch {
   const spans = new Int32Array(4 * tokens);
   const predictors: number[] = [];
   const targets: number[] = [];
+  const answers: number[] = [];
   let slot = 0;
-  for (const { context, continuations } of requests) {
+  for (const { context, continuations, skips } of requests) {
     const start = slot;
-    context.forEach((id, t) => {
+    const shared = countShared(continuations);
+    const trunk = [...context, ...continuations[0].slice(0, shared)];
+    trunk.forEach((id, t) => {
       ids[slot] = id;
       positions[slot] = t;
       spans.set([start, 0, start, t + 1], 4 * slot++);
     });
-    const lastOfContext = slot - 1;
-    for (const continuation of continuations) {
+    const askedInTrunk = new Map<number, number>(); // by place in the shared beginning
+    continuations.forEach((continuation, i) => {
       const own = slot;
       continuation.forEach((id, t) => {
-        predictors.push(t === 0 ? lastOfContext : slot - 1);
-        targets.push(id);
-        if (t === continuation.length - 1) return;
+        if (t >= (skips?.[i] ?? 0)) {
+          let answer = t < shared ? askedInTrunk.get(t) : undefined;
+          if (answer === undefined) {
+            answer = targets.length;
+            predictors.push(t <= shared ? start + context.length - 1 + t : slot - 1);
+            targets.push(id);
+            if (t < shared) askedInTrunk.set(t, answer);
+          }
+          answers.push(answer);
+        }
+        if (t < shared || t === continuation.length - 1) return;
         ids[slot] = id;
         positions[slot] = context.length + t;
-        spans.set([start, context.length, own, t + 1], 4 * slot++);
+        spans.set([start, trunk.length, own, t - shared + 1], 4 * slot++);
       });
-    }
+    });
   }
   return {
     requests,
@@ -193,20 +225,21 @@ export function layOut(requests: readonly ScoreRequest[]): Batch {
     spans,
     predictors: Int32Array.from(predictors),
     targets: Int32Array.from(targets),
+    answers: Int32Array.from(answers),
   };
 }
 
-function collectScores(batch: Batch, logProbs: Float32Array, best: Int32Array): ContinuationScore[][] {
+function collectScores({ requests, targets, answers }: Batch, logProbs: Float32Array, best: Int32Array) {
   let from = 0;
-  return batch.requests.map(({ continuations }) =>
-    continuations.map((continuation) => {
-      const to = from + continuation.length;
-      const score = {
-        logProbs: logProbs.slice(from, to),
-        greedy: continuation.every((id, t) => best[from + t] === id),
-      };
+  return requests.map(({ continuations, skips }): ContinuationScore[] =>
+    continuations.map((continuation, i) => {
+      const to = from + continuation.length - (skips?.[i] ?? 0);
+      const own = answers.subarray(from, to);
       from = to;
-      return score;
+      return {
+        logProbs: Float32Array.from(own, (answer) => logProbs[answer]),
+        greedy: own.every((answer) => best[answer] === targets[answer]),
+      };
     }),
   );
 }

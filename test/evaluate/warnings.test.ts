@@ -51,7 +51,7 @@ function createMemoryStore(): ScoreStore & { size(): number } {
 }
 
 test("an evaluation that was interrupted asks only for what is missing, and ends with the same result", async () => {
-  const documents = Array.from({ length: 3000 }, (_, i) => ({ text: `text ${i} end` }));
+  const documents = Array.from({ length: 3000 }, (_, i) => ({ text: `${"abcdefg"[i % 7]}${i} words end` }));
   const options = { bootstrapIterations: 0 };
   const expected = await evaluateTask(createFakeModel({ maxLength: 40 }), lambadaOpenai, documents, options);
   const store = createMemoryStore();

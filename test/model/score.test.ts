@@ -6,7 +6,7 @@ import type { Kernels } from "../../src/kernels/kernels.ts";
 import { selectKernels } from "../../src/kernels/select-node.ts";
 import type { ScoreRequest } from "../../src/language-model.ts";
 import { narrowSpans } from "../../src/model/decoder.ts";
-import { largestDifference, openModel } from "./open.ts";
+import { openModel } from "./open.ts";
 
 const architectures = "test/fixtures/architectures";
 const vocabulary = 96;
@@ -69,8 +69,44 @@ describe.each(["reference", "wasm"])("on the %s kernels", (set) => {
       const [[whole]] = await model.score([{ context: text.slice(0, 1), continuations: [text.slice(1)] }]);
       for (const cut of [2, 7, 13]) {
         const [[part]] = await model.score([{ context: text.slice(0, cut), continuations: [text.slice(cut)] }]);
-        expect(largestDifference(part.logProbs, whole.logProbs.subarray(cut - 1))).toBeLessThan(1e-5);
+        expect(part.logProbs).toEqual(whole.logProbs.slice(cut - 1));
+        const skipped = { context: text.slice(0, 1), continuations: [text.slice(1)], skips: [cut - 1] };
+        expect(await model.score([skipped])).toEqual([[part]]);
       }
+    });
+
+    test("what all continuations begin with is fed once, and scores as if it were fed for each", async () => {
+      const sharing = tokens(0, 5).chain((shared) =>
+        fc.record({
+          context: tokens(1, 4),
+          continuations: fc.array(
+            tokens(1, 4).map((rest) => [...shared, ...rest]),
+            { minLength: 1, maxLength: 4 },
+          ),
+          skip: fc.integer({ min: 0, max: 3 }),
+        }),
+      );
+      const models = await Promise.all(
+        [3, 2048].map((maxTokens) => openModel(`${architectures}/${name}`, { maxTokens }, kernels)),
+      );
+      await fc.assert(
+        fc.asyncProperty(fc.array(sharing, { minLength: 1, maxLength: 3 }), async (drawn) => {
+          const requests: ScoreRequest[] = drawn.map(({ context, continuations, skip }) => ({
+            context,
+            continuations,
+            skips: continuations.map(({ length }, i) => Math.min(length - 1, i === 0 ? 0 : skip)),
+          }));
+          const alone = requests.flatMap(({ context, continuations, skips }) =>
+            continuations.map((continuation, i) => ({
+              context: [...context, ...continuation.slice(0, skips![i])],
+              continuations: [continuation.slice(skips![i])],
+            })),
+          );
+          const expected = (await models[1].score(alone)).flat();
+          for (const model of models) expect((await model.score(requests)).flat()).toEqual(expected);
+        }),
+        { numRuns: 12, seed: 3 },
+      );
     });
   });
 });
@@ -99,6 +135,25 @@ describe("scoring", () => {
       [10, 15],
       [15, 15],
     ]);
+  });
+
+  test("feeds what continuations share once", async () => {
+    const model = await openModel(`${architectures}/llama`);
+    let fed = 0;
+    const request = {
+      context: [1, 2],
+      continuations: [
+        [3, 4, 5, 6],
+        [3, 4, 7],
+        [3, 4, 5, 9],
+      ],
+      skips: [0, 2, 1],
+    };
+    await model.score([request], (_, total) => {
+      fed = total;
+    });
+    expect(fed).toBe(2 + 2 + 1 + 0 + 1);
+    await expect(model.score([{ ...request, skips: [0, 3, 0] }])).rejects.toThrow(/nothing is scored/);
   });
 
   test("of nothing is nothing", async () => {
