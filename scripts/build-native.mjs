@@ -7,7 +7,7 @@ import { dirname } from "node:path";
 import { promisify } from "node:util";
 
 const source = "src/kernels/native";
-const output = "dist/kernels/native/kbit.node";
+const usualOutput = "dist/kernels/native/kbit.node";
 const require = createRequire(import.meta.url);
 
 const x64Sets = {
@@ -27,20 +27,23 @@ function findCompiler() {
   return undefined;
 }
 
-function isFresh() {
+function isFresh(output) {
   if (!existsSync(output)) return false;
   const made = statSync(output).mtimeMs;
   return readdirSync(source).every((name) => statSync(`${source}/${name}`).mtimeMs <= made);
 }
 
-/** Builds the addon; resolves to a sentence about what was done. */
-export async function buildNative() {
+/**
+ * Builds the addon; resolves to a sentence about what was done. `flags` are added to those of compiler and linker, and
+ * objects go into `folder`.
+ */
+export async function buildNative({ output = usualOutput, folder = "build/native", flags: extra = [] } = {}) {
   if (process.platform === "win32" || process.env.KBIT_NATIVE === "0") return "Native kernels: left out; WASM serves.";
   const compiler = findCompiler();
   if (!compiler) return "Native kernels: no C++ compiler found; WASM serves.";
-  if (isFresh()) return "Native kernels: up to date.";
+  if (isFresh(output)) return "Native kernels: up to date.";
   const x64 = process.arch === "x64";
-  mkdirSync("build/native", { recursive: true });
+  mkdirSync(folder, { recursive: true });
   mkdirSync(dirname(output), { recursive: true });
   const common = [
     "-std=c++20",
@@ -54,7 +57,7 @@ export async function buildNative() {
   ];
   const run = promisify(execFile);
   const compile = (file, object, flags) =>
-    run(compiler, [...common, ...flags, "-c", `${source}/${file}`, "-o", `build/native/${object}.o`]);
+    run(compiler, [...common, ...flags, ...extra, "-c", `${source}/${file}`, "-o", `${folder}/${object}.o`]);
   const headers = [
     `-I${dirname(require.resolve("node-addon-api/napi.h"))}`,
     `-I${require("node-api-headers").include_dir}`,
@@ -71,8 +74,8 @@ export async function buildNative() {
   try {
     await Promise.all(jobs.map(([file, object, flags]) => compile(file, object, flags)));
     const link = process.platform === "darwin" ? ["-undefined", "dynamic_lookup"] : [];
-    const objects = jobs.map(([, object]) => `build/native/${object}.o`);
-    await run(compiler, ["-shared", "-pthread", ...link, ...objects, "-o", `${output}.new`]);
+    const objects = jobs.map(([, object]) => `${folder}/${object}.o`);
+    await run(compiler, ["-shared", "-pthread", ...extra, ...link, ...objects, "-o", `${output}.new`]);
     renameSync(`${output}.new`, output);
     return `Native kernels: built with ${compiler}.`;
   } catch (error) {

@@ -12,6 +12,15 @@ import type { Tensor } from "../tensor/tensor.ts";
 /** The type in which products are formed and summed; named in every result row. */
 export type ComputeType = "float32" | "bfloat16";
 
+/** What the inputs of every product may be rounded to first (inputs.ts): experiments, never a default. */
+export const inputTypes = ["float16", "bfloat16", "int8", "float8"] as const;
+
+/** Name of one of these. */
+export type InputType = (typeof inputTypes)[number];
+
+/** A compute type as it stands in results. */
+export type ComputeName = ComputeType | `${ComputeType}, inputs ${InputType}`;
+
 /** float32 values in the memory of the kernel set, `(length)`. */
 export interface KernelBuffer {
   readonly length: number;
@@ -80,7 +89,7 @@ export type Path = "generation" | "scoring";
 export interface Kernels {
   /** `reference`, `wasm`, .. */
   readonly name: string;
-  readonly computeType: ComputeType;
+  readonly computeType: ComputeName;
   readonly threads: number;
   /** Whether `attend` and `scoreTargets` take caps (Gemma 2); absent: no. */
   readonly takesCaps?: boolean;
@@ -89,6 +98,8 @@ export interface Kernels {
   createBuffer(length: number): KernelBuffer;
   write(buffer: KernelBuffer, values: Float32Array, offset?: number): void;
   read(buffer: KernelBuffer, offset?: number, length?: number): Promise<Float32Array>;
+  /** The buffer itself, until anything is created or released; absent where buffers are not in memory that JavaScript sees. */
+  view?(buffer: KernelBuffer): Float32Array;
   /** Takes a matrix in the width it is stored in. */
   loadWeight(weight: Tensor | QuantizedTensor): KernelWeight;
   release(handle: KernelBuffer | KernelWeight): void;

@@ -48,6 +48,7 @@ export function createReferenceKernels(): Kernels {
       checkLength("read: buffer", buffer, offset + length);
       return valuesOf(buffer).slice(offset, offset + length);
     },
+    view: valuesOf,
     loadWeight(stored: Tensor | QuantizedTensor) {
       const weight = createReferenceWeight(stored);
       weights.set(weight, weight);

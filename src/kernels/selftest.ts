@@ -30,7 +30,8 @@ export async function testKernels(kernels: Kernels): Promise<string | undefined>
   const computed = await computeAll(kernels);
   for (const [operation, values] of Object.entries(expected)) {
     const worst = computed[operation].reduce((most, value, i) => Math.max(most, distance(value, values[i])), 0);
-    if (!(worst <= tolerances[kernels.computeType])) return `${operation} is off by ${worst.toPrecision(2)}`;
+    if (!(worst <= tolerances[kernels.computeType as ComputeType]))
+      return `${operation} is off by ${worst.toPrecision(2)}`;
   }
   return undefined;
 }

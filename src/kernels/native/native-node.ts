@@ -56,8 +56,9 @@ const denseStorage: Partial<Record<string, number>> = { F32: 0, F16: 1, BF16: 2 
 const codesStorage = 3;
 const activationCodes: Record<Activation, number> = { relu: 0, gelu: 1, geluTanh: 2, silu: 3 };
 
-/** Where `scripts/build-native.mjs` puts the addon, seen from src/ and from dist/ alike. */
-const addonPath = fileURLToPath(new URL("../../../dist/kernels/native/kbit.node", import.meta.url));
+/** Where `scripts/build-native.mjs` puts the addon, seen from src/ and from dist/ alike; KBIT_ADDON names another build. */
+export const addonPath =
+  process.env["KBIT_ADDON"] ?? fileURLToPath(new URL("../../../dist/kernels/native/kbit.node", import.meta.url));
 
 function loadAddon(): Addon {
   try {
@@ -131,6 +132,7 @@ export function createNativeKernels(options: NativeOptions): Kernels {
       checkLength("read: buffer", buffer, offset + length);
       return valuesOf(buffer).slice(offset, offset + length);
     },
+    view: valuesOf,
     loadWeight: (weight) => keep(createWeight(addon, weight, computeType)),
     release(handle) {
       if (!live.delete(handle)) throw new Error("release: a handle of another kernel set, or one that was released");

@@ -80,6 +80,11 @@ class WasmKernels implements Kernels {
     return this.#memory.floats.slice(start, start + length);
   }
 
+  view(buffer: KernelBuffer): Float32Array {
+    const start = this.#placeOf(buffer) / 4;
+    return this.#memory.floats.subarray(start, start + buffer.length);
+  }
+
   loadWeight(weight: Parameters<Kernels["loadWeight"]>[0]): KernelWeight {
     const [rows, columns] = weight.shape;
     const address = storeWeight(this.#memory, weight);
