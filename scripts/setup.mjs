@@ -28,7 +28,7 @@ if (!isInstalled(".")) {
   run(npm, ["ci", "--no-fund", "--no-audit", "--loglevel=error"]);
 }
 if (
-  changed("dist/cli/kbit.js") === 0 ||
+  changed("dist/cli/bin.js") === 0 ||
   changed("build/stamp") < Math.max(newest("src"), newest("dashboard"), changed("scripts/build.mjs"))
 ) {
   console.log("Building ..");

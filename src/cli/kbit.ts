@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 // The command line: one file a command, and the one place where errors become sentences and exit codes.
 // 0 done, 1 some experiments failed, 2 bad input, 130 interrupted, 70 a fault of kbit itself.
 
