@@ -2,14 +2,17 @@
 
 import type { Command } from "commander";
 import { InputError } from "../input-error.ts";
+import { loadChatTemplate } from "../model/chat.ts";
 import { checkGenerateOptions, type GenerateOptions } from "../model/generate.ts";
 import type { Model } from "../model/model.ts";
 import { createTextStream } from "../model/text-stream.ts";
-import { type ModelOptions, openModel, parseCompute, parseWhole } from "./open-model.ts";
+import { type ModelOptions, type OpenModel, openModel, parseCompute, parseWhole } from "./open-model.ts";
 import { paint, printJson, printNote } from "./terminal.ts";
 
 interface GenerateCommandOptions extends ModelOptions, GenerateOptions {
   readonly prompt: string;
+  readonly chat?: boolean;
+  readonly system?: string;
   readonly json?: boolean;
 }
 
@@ -21,6 +24,8 @@ export function addGenerateCommand(program: Command): void {
     .argument("<model>", "a folder, a weight file, or a Hub id")
     .option("--spec <spec>", "quantize to this first, such as int4:b64 (default: the weights as stored)")
     .option("--prompt <text>", "what the text begins with (default: nothing)", "")
+    .option("--chat", "give the prompt as a message, by the model's chat template, and show the answer")
+    .option("--system <text>", "with --chat: the message that comes before")
     .option("--max-tokens <n>", "most tokens to write", parseWhole("--max-tokens"), 256)
     .option("--temperature <t>", "0: always the most likely token; 1: by probability", parseNumber("--temperature"), 0)
     .option("--top-k <k>", "only the k most likely tokens", parseWhole("--top-k"))
@@ -38,17 +43,19 @@ export function addGenerateCommand(program: Command): void {
       `
 Examples:
   kbit generate models/books/books-1.7m --prompt "It was a dark night" --spec float4:e2:b64
-  kbit generate MODEL --prompt "Once" --temperature 0.8 --top-p 0.95 --seed 7`,
+  kbit generate MODEL --prompt "Once" --temperature 0.8 --top-p 0.95 --seed 7
+  kbit generate MODEL.gguf --chat --prompt "What is the capital of France?"`,
     )
     .action(runGenerate);
 }
 
 async function runGenerate(path: string, options: GenerateCommandOptions): Promise<void> {
   checkGenerateOptions(options);
+  if (options.system !== undefined && !options.chat) throw new InputError("--system belongs to --chat.");
   const opened = await openModel(path, options);
   try {
     const { model, spec } = opened;
-    const prompt = encodePrompt(model, options.prompt);
+    const prompt = options.chat ? await encodeChat(opened, options) : encodePrompt(model, options.prompt);
     const show = (text: string) => {
       if (!options.json) process.stdout.write(text);
     };
@@ -87,9 +94,17 @@ function encodePrompt(model: Model, text: string): number[] {
   return tokens.length === 0 && first !== undefined ? [first] : tokens;
 }
 
+/** The conversation as the model's template writes it, special tokens included. */
+async function encodeChat({ model, checkpoint }: OpenModel, options: GenerateCommandOptions): Promise<number[]> {
+  const template = await loadChatTemplate(checkpoint);
+  const system = options.system === undefined ? [] : [{ role: "system", content: options.system } as const];
+  return model.encode(template.format([...system, { role: "user", content: options.prompt }]), "none");
+}
+
 /** Writes on behind the prompt; `seconds` are those after the first token. */
 async function write(model: Model, prompt: number[], options: GenerateCommandOptions, show: (text: string) => void) {
-  const stream = createTextStream(model.decode, options.prompt === "" ? [] : prompt);
+  const isAlone = options.chat || options.prompt === "";
+  const stream = createTextStream(model.decode, isAlone ? [] : prompt);
   const tokens: number[] = [];
   let text = "";
   const add = (piece: string) => {
@@ -99,7 +114,7 @@ async function write(model: Model, prompt: number[], options: GenerateCommandOpt
   let start = performance.now();
   for await (const token of model.generate(prompt, options)) {
     if (tokens.length === 0) {
-      show(paint("dim", options.prompt)); // only now: a prompt that is refused is not repeated
+      if (!options.chat) show(paint("dim", options.prompt)); // only now: a prompt that is refused is not repeated
       start = performance.now();
     }
     tokens.push(token);

@@ -28,7 +28,7 @@ export function writeTokenizerFiles(values: Values, source: string): Map<string,
   const special = listSpecialTokens(values, tokens);
   const vocab: Record<string, number> = Object.create(null);
   tokens.forEach((token, id) => {
-    if (!Object.hasOwn(vocab, token)) vocab[token] = id; // the first of equals counts
+    vocab[token] = id; // the last of equals counts, as in llama.cpp
   });
   const added = tokens.flatMap((content, id) => {
     const isSpecial = types?.[id] === kinds.control || types?.[id] === kinds.unknown;
@@ -166,6 +166,7 @@ function listMerges(
 ): [string, string][] {
   const merges: { left: string; right: string; score: number }[] = [];
   tokens.forEach((token, id) => {
+    if (vocab[token] !== id) return;
     for (let at = 1; at < token.length; at++) {
       const left = token.slice(0, at);
       if (!(left in vocab)) continue;
