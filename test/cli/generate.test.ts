@@ -46,6 +46,8 @@ test.each([
   [["--max-tokens", "0"], '--max-tokens takes a whole number of at least 1, not "0".'],
   [["--prompt", "a ".repeat(600)], "The prompt has 602 tokens; the model takes at most 512."],
   [["--spec", "int9"], "int9"],
+  [["--system", "Be brief."], "--system belongs to --chat."],
+  [["--chat", "--prompt", "Hi"], "has no chat template: it was not trained to chat; leave out --chat."],
 ])("%# is refused in a sentence", async (args, sentence) => {
   const write = vi.spyOn(process.stdout, "write").mockImplementation(() => true);
   try {
