@@ -11,14 +11,16 @@ import { defaultProfile, findProfile, profiles } from "../evaluate/profiles.ts";
 import { evaluateTask } from "../evaluate/task.ts";
 import { tasks } from "../evaluate/tasks/index.ts";
 import { InputError } from "../input-error.ts";
+import type { InputType } from "../kernels/kernels.ts";
 import { describe } from "./describe-model.ts";
-import { type ModelOptions, type OpenModel, openModel, parseWhole } from "./open-model.ts";
+import { type ModelOptions, type OpenModel, openModel, parseCompute, parseInputs, parseWhole } from "./open-model.ts";
 import { type ChosenTask, readTasks } from "./read-tasks.ts";
 import { readTextFile } from "./read-text.ts";
 import { type Column, createProgress, formatTable, paint, printJson, printLine } from "./terminal.ts";
 
 interface CompareOptions extends ModelOptions {
   readonly baseSpec?: string;
+  readonly baseInputs?: InputType;
   readonly text?: string;
   readonly window?: number;
   readonly stride?: number;
@@ -48,6 +50,13 @@ export function addCompareCommand(program: Command): void {
     .option("--profile <name>", `encode as ${Object.keys(profiles).join(", ")} (default: ${defaultProfile})`)
     .option("--limit <n>", "only the first n windows and documents", parseWhole("--limit"))
     .option("--kernels <name>", "kernel set (default: the fastest)")
+    .option("--compute <type>", "type of the products: float32 (default) or bfloat16", parseCompute)
+    .option("--base-inputs <type>", "round the inputs of the base's products first", parseInputs)
+    .option(
+      "--inputs <type>",
+      "round the inputs of the other's products to float16, bfloat16, int8 or float8",
+      parseInputs,
+    )
     .option("--threads <n>", "threads (default: all cores)", parseWhole("--threads"))
     .option("--allow-nonfinite", "load weights that are NaN or infinite")
     .option("--json", "print one JSON document")
@@ -65,15 +74,15 @@ async function runCompare(basePath: string, otherPath: string | undefined, optio
   if (options.text === undefined && options.tasks === undefined) {
     throw new InputError("kbit compare takes --text FILE, --tasks NAMES, or both; see kbit compare --help.");
   }
-  if (otherPath === undefined && options.spec === options.baseSpec) {
-    throw new InputError("There is nothing to compare; name a second model, or give --spec.");
+  if (otherPath === undefined && options.spec === options.baseSpec && options.inputs === options.baseInputs) {
+    throw new InputError("There is nothing to compare; name a second model, or give --spec or --inputs.");
   }
   if (options.tasks === undefined && options.data !== undefined) throw new InputError("--data goes with --tasks.");
   findProfile(options.profile);
   const text = options.text === undefined ? undefined : await readTextFile(options.text);
   const chosen = options.tasks === undefined ? [] : await readTasks(options.tasks, options.data, options.limit);
 
-  const base = await openModel(basePath, { ...options, spec: options.baseSpec });
+  const base = await openModel(basePath, { ...options, spec: options.baseSpec, inputs: options.baseInputs });
   try {
     const other = await openModel(otherPath ?? basePath, options);
     try {
@@ -129,8 +138,10 @@ function print(
   comparisons: readonly TaskComparison[],
   options: CompareOptions,
 ): void {
-  const name = ({ checkpoint, spec }: OpenModel) =>
-    spec === "stored" ? checkpoint.source : `${checkpoint.source} at ${spec}`;
+  const name = ({ checkpoint, spec, model }: OpenModel) => {
+    const inputs = model.kernels.computeType.split(", ")[1];
+    return `${checkpoint.source}${spec === "stored" ? "" : ` at ${spec}`}${inputs ? ` with ${inputs}` : ""}`;
+  };
   const verdict = describeComparison(name(base), name(other), text, comparisons);
   if (options.json) {
     printJson({

@@ -8,7 +8,7 @@ import { InputError } from "../input-error.ts";
 import type { EvalOptions } from "./eval-options.ts";
 import { prepareTasks } from "./eval-tasks.ts";
 import { prepareText } from "./eval-text.ts";
-import { openModel, parseCompute, parseWhole } from "./open-model.ts";
+import { openModel, parseCompute, parseInputs, parseWhole } from "./open-model.ts";
 
 /** Adds `kbit eval`. */
 export function addEvalCommand(program: Command): void {
@@ -31,6 +31,7 @@ export function addEvalCommand(program: Command): void {
     .option("--limit <n>", "only the first n windows or documents", parseWhole("--limit"))
     .option("--kernels <name>", "kernel set (default: the fastest)")
     .option("--compute <type>", "type of the products: float32 (default) or bfloat16", parseCompute)
+    .option("--inputs <type>", "round the inputs of products to float16, bfloat16, int8 or float8 first", parseInputs)
     .option("--threads <n>", "threads (default: all cores)", parseWhole("--threads"))
     .option("--allow-nonfinite", "load weights that are NaN or infinite")
     .option("--output <file>", "also write the results of tasks as lm-eval writes them, in JSON")

@@ -3,7 +3,8 @@
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { openCheckpoint } from "../checkpoint/open-node.ts";
 import { InputError } from "../input-error.ts";
-import type { ComputeType } from "../kernels/kernels.ts";
+import { roundInputs } from "../kernels/inputs.ts";
+import { type ComputeType, type InputType, inputTypes } from "../kernels/kernels.ts";
 import { mapFile } from "../kernels/native/native-node.ts";
 import { selectKernels } from "../kernels/select-node.ts";
 import { countBits, countParameters, type ParameterCount } from "../model/count.ts";
@@ -22,6 +23,8 @@ export interface ModelOptions {
   readonly kernels?: string;
   /** Type in which products are formed; absent: float32. */
   readonly compute?: ComputeType;
+  /** What the inputs of products are rounded to; absent: nothing. */
+  readonly inputs?: InputType;
   readonly threads?: number;
   readonly allowNonfinite?: boolean;
 }
@@ -52,8 +55,9 @@ export async function openModel(pathOrId: string, options: ModelOptions): Promis
     const checkpoint = asked ? quantizeCheckpoint(stored, asked, { allowNonfinite: options.allowNonfinite }) : stored;
     const parameters = countParameters(checkpoint);
     const name = options.kernels ?? process.env["KBIT_KERNELS"];
-    const kernels = await selectKernels({ name, threads: options.threads, computeType: options.compute });
-    opened.push(kernels);
+    const selected = await selectKernels({ name, threads: options.threads, computeType: options.compute });
+    opened.push(selected);
+    const kernels = options.inputs ? roundInputs(selected, options.inputs) : selected;
     const model = await loadModel(checkpoint, kernels, { allowNonfinite: options.allowNonfinite });
     opened.push(model);
     const bits = await countBits(checkpoint); // after loading: by then the view knows the size of every codebook
@@ -78,4 +82,11 @@ export function parseWhole(option: string): (text: string) => number {
 export function parseCompute(text: string): ComputeType {
   if (text === "float32" || text === "bfloat16") return text;
   throw new InputError(`--compute takes float32 or bfloat16, not "${text}".`);
+}
+
+/** What inputs are rounded to, from the command line. @throws InputError otherwise */
+export function parseInputs(text: string): InputType {
+  const type = inputTypes.find((name) => name === text);
+  if (type) return type;
+  throw new InputError(`--inputs takes ${inputTypes.join(", ")}, not "${text}".`);
 }

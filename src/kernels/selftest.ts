@@ -7,7 +7,7 @@ import type { QuantizedSpec } from "../quantize/spec.ts";
 import { parseSpec } from "../quantize/spec-text.ts";
 import { fromFloat32 } from "../tensor/convert.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { KernelBuffer, Kernels } from "./kernels.ts";
+import type { ComputeType, KernelBuffer, Kernels } from "./kernels.ts";
 import { createReferenceKernels } from "./reference.ts";
 
 /** Largest difference that float32 arithmetic explains for values near 1; bfloat16 has 8 bits of mantissa. */
