@@ -2,6 +2,7 @@
 // (the paper's figures 2 to 5 as far as they are about these), and the metric against bits a weight.
 
 import type { Answer } from "../scaling/answer.ts";
+import { type BitsLaw, fitOverBits } from "../scaling/bits-law.ts";
 import { findVariants, type Variants, type VariedChoice } from "../scaling/variants.ts";
 import { drawCurves, drawModels, drawVariants } from "./figure.ts";
 import { renderFigure } from "./figure-block.ts";
@@ -17,8 +18,7 @@ const titles: Readonly<Record<VariedChoice, string>> = {
 };
 
 const explanations: Readonly<Record<VariedChoice, string>> = {
-  block:
-    "One line a block size, lighter where blocks are smaller; smaller blocks cost more bits and lie further right.",
+  block: "One line a block size, coloured in their order; smaller blocks cost more bits and lie further right.",
   type: "One line a data type.",
   proxy: "One line a share of the input columns that stay in 16 bits; these columns cost bits too.",
 };
@@ -71,13 +71,28 @@ ${renderFigure({
 function renderModels(answer: Answer, rows: RowIndex): string {
   if (answer.curves.length < 3) return "";
   const { label } = answer.series.metric;
+  const law = fitOverBits(answer);
   const title = `${label.charAt(0).toUpperCase()}${label.slice(1)} against bits a weight`;
+  const about = "one line a model, coloured in the order of their sizes";
+  const caption =
+    law === null ? `, ${about}; each point is the best spec of its precision.` : `, ${about}. ${explainLaw(law)}`;
+  const curves = answer.curves.map(({ bitsPerWeight, points }) => ({ label: formatPrecision(bitsPerWeight), points }));
   return `<h3>${escapeHtml(title)}</h3>
 ${renderFigure({
   name: "bits",
   series: answer.series,
-  draw: (size) => drawModels(answer, rows, size),
-  caption: `<b>${escapeHtml(describeSeries(answer))}</b>, one line a model, larger ones darker; each point is the best spec of its precision. Size is not charged here: read across at one size in the first figure.`,
-  lines: answer.curves.map(({ bitsPerWeight, points }) => ({ label: `${bitsPerWeight} bits`, points })),
+  draw: (size) => drawModels(answer, law, rows, size),
+  caption: `<b>${escapeHtml(describeSeries(answer))}</b>${escapeHtml(`${caption} Size is not charged here: for that see the first figure.`)}`,
+  lines: law?.models.map(({ points }) => ({ label: points[0].row.model.name, points })) ?? curves,
 })}`;
+}
+
+function explainLaw({ kind, choice: { best, candidates } }: BitsLaw): string {
+  const { law, heldOutError, problems } = best;
+  const error =
+    heldOutError === null ? "" : `, which predicts models held out to ${(heldOutError * 100).toPrecision(2)} %`;
+  const chosen = `the best of ${candidates.length} laws fitted to them (${law.label}: ${law.formula})${error}`;
+  return [`Points: ${kind}, as measured. Lines: ${chosen}. Bands: 95 % of what a measurement gives.`, ...problems].join(
+    " ",
+  );
 }

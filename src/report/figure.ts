@@ -4,6 +4,7 @@
 
 import * as Plot from "@observablehq/plot";
 import type { Answer } from "../scaling/answer.ts";
+import { type BitsLaw, type LawPoint, mostModels } from "../scaling/bits-law.ts";
 import type { Point } from "../scaling/curves.ts";
 import { groupBy, modelKey } from "../scaling/series.ts";
 import type { Variants } from "../scaling/variants.ts";
@@ -55,21 +56,32 @@ export function drawVariants(variants: Variants, answer: Answer, rows: RowIndex,
   return drawLines(createFrame(shown, size), lines, what, rows, shown);
 }
 
-/** The metric against bits a weight: one line a model, each point the best spec of its precision. */
-export function drawModels(answer: Answer, rows: RowIndex, size: FigureSize): string {
-  const points = answer.curves.flatMap((curve) => curve.points);
-  const models = [...groupBy(points, (point) => modelKey(point.row)).values()];
-  models.sort((a, b) => a[0].row.model.parameters - b[0].row.model.parameters);
-  const lines = models.slice(0, 8).map((same, i) => ({
-    label: cleanText(same[0].row.model.name, 14),
-    short: formatParameters(same[0].row.model.parameters),
-    color: stepColor(i, Math.min(8, models.length)),
+/**
+ * The metric against bits a weight, one line a model: the law with its band and what was measured of its kind of spec;
+ * without a law the best spec of each precision.
+ */
+export function drawModels(answer: Answer, law: BitsLaw | null, rows: RowIndex, size: FigureSize): string {
+  const all: readonly { readonly points: readonly Point[]; readonly law?: readonly LawPoint[] }[] =
+    law?.models ?? listModels(answer);
+  const models = all.slice(0, mostModels);
+  const lines = models.map(({ points, law: said }, i) => ({
+    label: cleanText(points[0].row.model.name, 14),
+    short: formatParameters(points[0].row.model.parameters),
+    color: stepColor(i, models.length),
     width: 2,
-    points: same.sort((a, b) => a.row.bitsPerWeight - b.row.bitsPerWeight),
+    points,
+    law: said,
   }));
   const shown = { ...answer, points: lines.flatMap((line) => line.points) };
   const what = `${describeSeries(answer)} against bits a weight, one line a model`;
   return drawLines(createBitsFrame(shown, size), lines, what, rows, shown, (point) => point.row.bitsPerWeight);
+}
+
+function listModels({ curves }: Answer): { readonly points: readonly Point[] }[] {
+  const points = curves.flatMap((curve) => curve.points);
+  const models = [...groupBy(points, (point) => modelKey(point.row)).values()];
+  models.sort((a, b) => a[0].row.model.parameters - b[0].row.model.parameters);
+  return models.map((same) => ({ points: same.sort((a, b) => a.row.bitsPerWeight - b.row.bitsPerWeight) }));
 }
 
 /** A line of a figure. */
@@ -79,6 +91,8 @@ interface Line {
   readonly color: string;
   readonly width: number;
   readonly points: readonly Point[];
+  /** Drawn in place of what joins the points. */
+  readonly law?: readonly LawPoint[];
 }
 
 function nameCurve(bitsPerWeight: number, points: readonly Point[]): Line {
@@ -96,7 +110,8 @@ function drawLines(
 ): string {
   const lines = named.map((line) => {
     const marks = line.points.map((point) => ({ point, bits: place(point), value: point.value, color: line.color }));
-    return { ...line, marks, path: clipLine(marks, frame) };
+    const law = line.law?.map(({ bitsPerWeight, value, interval }) => ({ bits: bitsPerWeight, value, interval }));
+    return { ...line, marks, band: outlineBand(law ?? [], frame), path: clipLine(law ?? marks, frame) };
   });
   const marks = lines.flatMap((line) => line.marks);
   const inside = marks.filter((mark) => isInView(frame, mark.value));
@@ -124,6 +139,7 @@ function drawLines(
       className: "beyond",
     }),
   ]);
+  addBands(figure, frame, lines);
   const ends = lines
     .filter(({ path }) => path.length > 0)
     .map(({ label, short, color, path }) => {
@@ -202,6 +218,38 @@ function addCloud(figure: Element, frame: Frame, points: readonly Point[]): void
     cloud.append(path);
   }
   figure.insertBefore(cloud, figure.querySelector(".points") ?? null);
+}
+
+// The outline of a band as far as it is in view: along its upper ends and back along its lower ones.
+function outlineBand(
+  law: readonly { readonly bits: number; readonly interval: readonly [number, number] | null }[],
+  frame: Frame,
+): { bits: number; value: number }[] {
+  const known = law.filter(({ interval }) => interval !== null);
+  const bound = (value: number) =>
+    frame.worseIsUp ? Math.max(value, frame.values[0]) : Math.min(value, frame.values[1]);
+  const side = (end: 0 | 1) =>
+    clipLine(
+      known.map(({ bits, interval }) => ({ bits, value: bound(interval![end]) })),
+      frame,
+    );
+  return [...side(1), ...side(0).toReversed()];
+}
+
+function addBands(
+  figure: Element,
+  frame: Frame,
+  lines: readonly { readonly band: readonly { bits: number; value: number }[]; readonly color: string }[],
+): void {
+  for (const { band, color } of lines) {
+    if (band.length < 3) continue;
+    const path = figure.ownerDocument.createElementNS("http://www.w3.org/2000/svg", "path");
+    const places = band.map(({ bits, value }) => `${frame.x(bits).toFixed(1)},${frame.y(value).toFixed(1)}`);
+    path.setAttribute("d", `M${places.join("L")}Z`);
+    path.setAttribute("fill", color);
+    path.setAttribute("fill-opacity", "0.16");
+    figure.insertBefore(path, figure.querySelector("[aria-label=line]"));
+  }
 }
 
 function colorOfMark({ color }: Mark): string {
