@@ -132,6 +132,26 @@ describe("tokens", () => {
     expect(tokenizer.encode("a", "default")[0]).toBe(1);
   });
 
+  test("of equal tokens the last counts, tokens of users stay whole, and what ends a turn is known", async () => {
+    const pieces = ["<unk>", "<s>", "</s>", "<end_of_turn>", "▁", "a", "b", "ab", "ab", "  ", "▁a"];
+    const texts = writeTokenizerFiles(
+      new Map<string, GgufValue>([
+        ["tokenizer.ggml.model", "llama"],
+        ["tokenizer.ggml.tokens", pieces],
+        ["tokenizer.ggml.scores", pieces.map((_, id) => -id)],
+        ["tokenizer.ggml.token_type", [2, 3, 3, 3, 1, 1, 1, 1, 1, 4, 1]],
+        ["tokenizer.ggml.bos_token_id", 1],
+        ["tokenizer.ggml.eos_token_id", 2],
+        ["tokenizer.ggml.add_space_prefix", false],
+      ]),
+      "test",
+    );
+    const base = await openFixture(`${models}/qwen2.gguf`);
+    const tokenizer = await loadTokenizer(alterCheckpoint(base, { readText: async (name) => texts.get(name) }));
+    expect(tokenizer.encode("ab a  ab<end_of_turn>", "default")).toEqual([1, 8, 10, 9, 8, 3]);
+    expect([...tokenizer.stopTokens]).toEqual(expect.arrayContaining([2, 3]));
+  });
+
   test("a tokenizer of another kind or way of cutting is refused by name", () => {
     expect(() => writeTokenizerFiles(new Map([["tokenizer.ggml.model", "bert"]]), "x")).toThrow(
       'x has a tokenizer of the kind "bert"; gpt2 and llama are read.',
