@@ -2,7 +2,7 @@
 // compiler is.
 // The WASM binary becomes a module, so that Node, browsers and bundlers load it the same way.
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { buildNative } from "./build-native.mjs";
 import { buildPage } from "./build-page.mjs";
 
@@ -21,17 +21,5 @@ if (existsSync(assembly)) {
 run(bin("tsc"), "-p", "tsconfig.json");
 await buildPage();
 console.log(await buildNative());
-linkCommand();
 mkdirSync("build", { recursive: true });
 writeFileSync("build/stamp", "");
-
-/** Puts `kbit` beside the other commands of the clone, where npx looks first; it would install the clone anew otherwise. */
-function linkCommand() {
-  chmodSync("dist/cli/bin.js", 0o755);
-  if (process.platform === "win32") {
-    writeFileSync(bin("kbit.cmd"), '@node "%~dp0..\\..\\dist\\cli\\bin.js" %*\r\n');
-    return;
-  }
-  rmSync(bin("kbit"), { force: true });
-  symlinkSync("../../dist/cli/bin.js", bin("kbit"));
-}

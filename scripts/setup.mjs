@@ -1,6 +1,7 @@
 // Makes a clone ready: installs the packages if the lock file is newer than the installation, builds if a source is newer
 // than dist/. `npm start` and `npm test` call it first, so that each works alone from a fresh clone.
-// `--browser` also installs what only the browser tests need (test/browser/package.json).
+// `--browser` also installs what only the browser tests need (test/browser/package.json); `--build` only builds, which is
+// what npm does after installing and before each npx in the clone.
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -23,7 +24,7 @@ function isInstalled(folder) {
   return changed(join(folder, "node_modules/.package-lock.json")) >= changed(join(folder, "package-lock.json"));
 }
 
-if (!isInstalled(".")) {
+if (!process.argv.includes("--build") && !isInstalled(".")) {
   console.log("Installing packages and building (once) ..");
   run(npm, ["ci", "--no-fund", "--no-audit", "--loglevel=error"]);
 }
