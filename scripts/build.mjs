@@ -8,9 +8,11 @@ import { buildPage } from "./build-page.mjs";
 
 const bin = (name) => `node_modules/.bin/${name}`;
 const run = (command, ...args) => execFileSync(command, args, { stdio: "inherit" });
+const step = (name) => console.log(`Building ${name} ..`);
 
 const assembly = "src/kernels/wasm/assembly/index.ts";
 if (existsSync(assembly)) {
+  step("WASM kernels");
   mkdirSync("build", { recursive: true });
   run(bin("asc"), assembly, "--config", "src/kernels/wasm/assembly/asconfig.json", "--outFile", "build/kernels.wasm");
   const base64 = readFileSync("build/kernels.wasm").toString("base64");
@@ -18,8 +20,11 @@ if (existsSync(assembly)) {
   const path = "src/kernels/wasm/binary.generated.ts";
   if (!existsSync(path) || readFileSync(path, "utf8") !== text) writeFileSync(path, text);
 }
+step("TypeScript");
 run(bin("tsc"), "-p", "tsconfig.json");
+step("the live page");
 await buildPage();
+step("native kernels");
 console.log(await buildNative());
 mkdirSync("build", { recursive: true });
 writeFileSync("build/stamp", "");

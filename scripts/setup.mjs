@@ -25,7 +25,7 @@ function isInstalled(folder) {
 }
 
 if (!process.argv.includes("--build") && !isInstalled(".")) {
-  console.log("Installing packages and building (once) ..");
+  console.log("Installing packages and building, once; this takes a minute or so ..");
   run(npm, ["ci", "--no-fund", "--no-audit", "--loglevel=error"]);
 }
 if (
