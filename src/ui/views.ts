@@ -61,12 +61,13 @@ export interface Board {
   records(): string;
 }
 
-/** Answers for this many choices of filters are kept. */
-const keptAnswers = 8;
+/** What is kept for so many choices of filters. */
+const mostKept = 8;
 
 /** Everything the page shows of these rows. */
 export function createBoard(rows: readonly ResultRow[], failures: readonly FailureRow[], store: string): Board {
   const known = new Map<string, Answer[]>();
+  const views = new Map<string, LiveView>();
   const rowIndex = new Map(rows.map((row, i) => [row, i]));
   const unstable = findUnstable(rows);
   const facets = [...new Set(rows.map((row) => row.key.spec))]
@@ -79,12 +80,7 @@ export function createBoard(rows: readonly ResultRow[], failures: readonly Failu
   let findings: string | undefined;
 
   function answer(options: AnswerOptions): Answer[] {
-    const key = JSON.stringify(options);
-    const answers = known.get(key) ?? answerRows(rows, options);
-    known.delete(key); // so that it moves to the end
-    known.set(key, answers);
-    if (known.size > keptAnswers) known.delete(known.keys().next().value!);
-    return answers;
+    return remember(known, JSON.stringify(options), () => answerRows(rows, options));
   }
   function find(query: URLSearchParams): { answers: Answer[]; chosen: Answer | undefined; options: AnswerOptions } {
     const options = readOptions(query);
@@ -103,27 +99,29 @@ ${renderHeadline(sentences)}
 <p class="facts">${escapeHtml(series + counts.join(", "))}</p>`;
   }
 
-  return {
-    count: rows.length,
-    view(query) {
-      const { answers, chosen, options } = find(query);
-      const points = chosen?.points ?? [];
-      return {
-        title: nameFamilies(rows),
-        head: renderHead(chosen, options),
-        main: `${chosen === undefined ? "" : `<section aria-label="The answer">${renderAnswer(chosen, rowIndex)}</section>${renderContrasts(chosen, answers, rowIndex)}`}
+  function show(query: URLSearchParams): LiveView {
+    const { answers, chosen, options } = find(query);
+    const points = chosen?.points ?? [];
+    return {
+      title: nameFamilies(rows),
+      head: renderHead(chosen, options),
+      main: `${chosen === undefined ? "" : `<section aria-label="The answer">${renderAnswer(chosen, rowIndex)}</section>${renderContrasts(chosen, answers, rowIndex)}`}
 ${(findings ??= renderFindings(rows))}
 ${renderTroubles(failures, unstable)}
 ${renderExperiments(rows, new Set(unstable.map(({ row }) => rowIndex.get(row)!)))}
 ${renderProvenance(rows, [["Store", store]])}`,
-        series: answers.map(describeSeries),
-        chosen: chosen === undefined ? "" : describeSeries(chosen),
-        types: distinct(facets.map(({ type }) => type)),
-        blocks: distinct(facets.map(({ block }) => block)),
-        metrics: measured.map(({ name, label }) => [name, label]),
-        range: points.length === 0 ? null : [points[0].bits, points[points.length - 1].bits],
-      };
-    },
+      series: answers.map(describeSeries),
+      chosen: chosen === undefined ? "" : describeSeries(chosen),
+      types: distinct(facets.map(({ type }) => type)),
+      blocks: distinct(facets.map(({ block }) => block)),
+      metrics: measured.map(({ name, label }) => [name, label]),
+      range: points.length === 0 ? null : [points[0].bits, points[points.length - 1].bits],
+    };
+  }
+
+  return {
+    count: rows.length,
+    view: (query) => remember(views, query.toString(), () => show(query)),
     choose(query) {
       const budget = Number(query.get("budget"));
       if (!(budget > 0 && Number.isFinite(budget))) throw new InputError("The budget is not a positive size in bits.");
@@ -145,6 +143,15 @@ ${renderProvenance(rows, [["Store", store]])}`,
     },
     records: () => (records ??= JSON.stringify(tabulateRecords(rows))),
   };
+}
+
+/** The value of a key, made if it is not among those asked for last. */
+function remember<T>(kept: Map<string, T>, key: string, make: () => T): T {
+  const value = kept.get(key) ?? make();
+  kept.delete(key); // so that it moves to the end
+  kept.set(key, value);
+  if (kept.size > mostKept) kept.delete(kept.keys().next().value!);
+  return value;
 }
 
 function writePrecision({ curves, series }: Answer, budget: number): string {
