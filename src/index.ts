@@ -70,6 +70,11 @@ export type * from "./scaling/compare.ts";
 export { compareAt, compareRange } from "./scaling/compare.ts";
 export { type Choice, chooseWithin, findFrontier } from "./scaling/frontier.ts";
 export { type PointSummary, summarizeAnswer } from "./scaling/summary.ts";
+export { type LawChoice, selectLaw } from "./scaling/select-law.ts";
+export { type Fit, type FitOptions, fitLaw } from "./scaling/fit.ts";
+export { laws } from "./scaling/laws/laws.ts";
+export { type ClaimAnswer, type ClaimOptions, checkClaims } from "./scaling/claims.ts";
+export { type Recommendation, type RecommendOptions, recommend } from "./scaling/recommend.ts";
 
 export { writeHeadline } from "./report/headline.ts";
 export { type ReportInput, renderReport } from "./report/html.ts";

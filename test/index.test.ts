@@ -18,7 +18,12 @@ const run = promisify(execFile);
 test("index.ts reaches no module of Node and only packages that browsers can run", () => {
   const { files, packages } = walkImports(new URL("../src/index.ts", import.meta.url));
   expect(files.size).toBeGreaterThan(50);
-  expect([...packages].sort()).toEqual(["@huggingface/tokenizers", "@observablehq/plot", "linkedom"]);
+  expect([...packages].sort()).toEqual([
+    "@huggingface/tokenizers",
+    "@observablehq/plot",
+    "linkedom",
+    "ml-levenberg-marquardt",
+  ]);
   expect([...packages].filter((name) => name.startsWith("node:") || builtinModules.includes(name))).toEqual([]);
   expect([...files].filter((path) => /node\.ts$|\/(cli|study)\//.test(path))).toEqual([]);
 });
