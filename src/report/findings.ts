@@ -23,7 +23,7 @@ export function renderFindings(rows: readonly ResultRow[]): string {
       ? ""
       : `<details><summary>Not enough evidence <span>${untold.length} of ${answers.length} findings</span></summary><dl class="stacked">${rest.join("")}</dl></details>`;
   return `<section><h2>Findings of the paper, on these rows</h2>
-<p class="note">Each is asked of every family; an interval is of 95 %. kbit claims prints the same.</p>
+<p class="note">Each is asked of all rows, every family; an interval is of 95 %. kbit claims prints the same.</p>
 ${table}${folded}</section>`;
 }
 

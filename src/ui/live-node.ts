@@ -25,7 +25,7 @@ export interface LiveStore {
 }
 
 /** A busy machine answers late: reading takes at most this share of the time. */
-const busyShare = 0.2;
+const busyShare = 1 / 3;
 
 /** Watches a store, asking for its count every `pollMs`. */
 export function watchStore(store: Store, pollMs = 1000): LiveStore {

@@ -19,7 +19,8 @@ import { makeRow, simulateStudy } from "../scaling/simulate.ts";
 import { launchBrowser } from "./launch.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kbit-live-"));
-const rows = simulateStudy({ types: ["float", "int"], blocks: [64, 256], tasks: ["perplexity", "piqa"] });
+const sizes = [1e6, 4.8e6, 52e6];
+const rows = simulateStudy({ sizes, types: ["float", "int"], blocks: [64, 256], tasks: ["perplexity", "piqa"] });
 const desktop = { viewport: { width: 1100, height: 900 } };
 const phone = { viewport: { width: 375, height: 740 }, hasTouch: true };
 const shots = process.env["KBIT_SHOTS"];

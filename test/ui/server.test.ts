@@ -28,7 +28,8 @@ writeFileSync(join(page, "index.html"), "<!doctype html><title>page</title>");
 writeFileSync(join(page, "page.js"), "export {};");
 writeFileSync(join(folder, "secret.css"), "secret");
 
-const rows = simulateStudy({ types: ["float", "int"], blocks: [64, 256], tasks: ["perplexity", "piqa"] });
+const sizes = [1e6, 4.8e6, 52e6];
+const rows = simulateStudy({ sizes, types: ["float", "int"], blocks: [64, 256], tasks: ["perplexity", "piqa"] });
 let stores = 0;
 
 async function serve(options: { token?: string; rows?: typeof rows; models?: string[] } = {}) {
@@ -198,7 +199,7 @@ describe("what is shown", () => {
     );
     expect(other.chosen).toBe("books, piqa (accuracy)");
     expect(other.head).toMatch(/highest accuracy/);
-    const figures = other.main.slice(0, other.main.indexOf("All experiments"));
+    const figures = other.main.slice(0, other.main.indexOf("Findings of the paper"));
     expect(figures).toContain("int4:b256");
     expect(figures).not.toContain("float4");
     for (const query of ["count=none", "metric=bleu"]) {
