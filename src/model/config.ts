@@ -14,8 +14,8 @@ export interface ConfigReader {
   choice<T>(names: string | readonly string[], choices: Readonly<Record<string, T>>, fallback?: string): T;
   /** A list of strings, undefined if absent. */
   strings(name: string): readonly string[] | undefined;
-  /** A reader of a nested object, undefined if absent. */
-  object(name: string): ConfigReader | undefined;
+  /** A reader of a nested object, undefined if absent; `defaults` stand for fields that it lacks. */
+  object(name: string, defaults?: Readonly<Record<string, unknown>>): ConfigReader | undefined;
   has(name: string): boolean;
   /** Whether the field is there and says `null`: none, where an absent field would mean a default. */
   isNull(name: string): boolean;
@@ -73,12 +73,12 @@ export function createConfigReader(config: Readonly<Record<string, unknown>>, wh
         Array.isArray(value) && value.every((item) => typeof item === "string") ? value : undefined,
       );
     },
-    object(name) {
+    object(name, defaults = {}) {
       if (find(name).value === undefined) return undefined;
       const nested = read<Record<string, unknown>>(name, "an object", undefined, (value) =>
         typeof value === "object" && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined,
       );
-      return createConfigReader(nested, `${where}: ${name}`);
+      return createConfigReader({ ...defaults, ...nested }, `${where}: ${name}`);
     },
     has: (name) => find(name).value !== undefined,
     isNull: (name) => Object.hasOwn(config, name) && config[name] === null,

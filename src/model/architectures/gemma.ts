@@ -1,6 +1,6 @@
 // Gemma 1 to 3: the Llama line with gains stored less 1, scaled embeddings, and from Gemma 2 on norms around both branches,
 // alternating sliding windows and capped scores; Gemma 3 has norms of query and key and two rotary bases instead.
-// It leaves out the vision tower of Gemma 3, which text does not need.
+// It leaves out the vision tower of Gemma 3 from 4B on, which text does not need.
 
 import type { Architecture, DecoderDescription, DecoderShape } from "../architecture.ts";
 import type { ConfigReader } from "../config.ts";
@@ -30,30 +30,51 @@ export const gemma2: Architecture = {
 export const gemma3: Architecture = {
   modelType: "gemma3_text",
   ...llamaNames,
+  describe: describeGemma3,
+};
+
+/** Gemma 3 with its vision tower; its text config leaves out what is usual. */
+export const gemma3Vision: Architecture = {
+  modelType: "gemma3",
+  ...llamaNames,
+  prefix: "language_model.model.",
+  ignored: /^(model\.)?(vision_tower|multi_modal_projector)\./,
   describe(config, prefix, head) {
-    const { shape, tensors } = addOutNorms(describeGemma(config, prefix, head), prefix);
-    const scores = readScores(config, shape, 6, {});
-    const { headSize, maxLength } = shape;
-    const fields = { headSize, maxLength, theta: "rope_theta", share: "partial_rotary_factor", defaultShare: 1 };
-    const far = readRotary(config, { ...fields, defaultTheta: 1e6, layers: "full_attention" });
-    const near = readRotary(config, {
-      ...fields,
-      theta: "rope_local_base_freq",
-      layers: "sliding_attention",
-    });
-    return {
-      shape: {
-        ...shape,
-        ...scores,
-        positions: { kind: "rotary", rotaries: scores.windows.map((window) => (window ? near : far)) },
-      },
-      tensors: changeBlocks(tensors, (_, layer) => ({
-        queryNorm: norm(`${prefix}layers.${layer}.self_attn.q_norm`, headSize, false),
-        keyNorm: norm(`${prefix}layers.${layer}.self_attn.k_norm`, headSize, false),
-      })),
+    const usual = {
+      vocab_size: 262_208,
+      num_attention_heads: 8,
+      num_key_value_heads: 4,
+      max_position_embeddings: 131_072,
     };
+    const text = config.object("text_config", usual);
+    if (!text) throw config.fail("text_config is missing; an object is expected.");
+    return describeGemma3(text, prefix, head);
   },
 };
+
+function describeGemma3(config: ConfigReader, prefix: string, head: string): DecoderDescription {
+  const { shape, tensors } = addOutNorms(describeGemma(config, prefix, head), prefix);
+  const scores = readScores(config, shape, 6, {});
+  const { headSize, maxLength } = shape;
+  const fields = { headSize, maxLength, theta: "rope_theta", share: "partial_rotary_factor", defaultShare: 1 };
+  const far = readRotary(config, { ...fields, defaultTheta: 1e6, layers: "full_attention" });
+  const near = readRotary(config, {
+    ...fields,
+    theta: "rope_local_base_freq",
+    layers: "sliding_attention",
+  });
+  return {
+    shape: {
+      ...shape,
+      ...scores,
+      positions: { kind: "rotary", rotaries: scores.windows.map((window) => (window ? near : far)) },
+    },
+    tensors: changeBlocks(tensors, (_, layer) => ({
+      queryNorm: norm(`${prefix}layers.${layer}.self_attn.q_norm`, headSize, false),
+      keyNorm: norm(`${prefix}layers.${layer}.self_attn.k_norm`, headSize, false),
+    })),
+  };
+}
 
 function describeGemma(config: ConfigReader, prefix: string, head: string): DecoderDescription {
   const bias = config.boolean("attention_bias", false);

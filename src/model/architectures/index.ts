@@ -8,7 +8,7 @@ import { listMatrices } from "../matrices.ts";
 import type { MatrixRole } from "../roles.ts";
 import { bloom } from "./bloom.ts";
 import { falcon } from "./falcon.ts";
-import { gemma, gemma2, gemma3 } from "./gemma.ts";
+import { gemma, gemma2, gemma3, gemma3Vision } from "./gemma.ts";
 import { gptNeox } from "./gpt-neox.ts";
 import { gpt2 } from "./gpt2.ts";
 import { gptj } from "./gptj.ts";
@@ -22,7 +22,7 @@ export const architectures: ReadonlyMap<string, Architecture> = new Map(
   [
     ...[opt, bloom, gpt2, gptNeox, gptj],
     ...[llama, mistral, qwen2, qwen3, olmo2, stablelm],
-    ...[gemma, gemma2, gemma3, phi, phi3, falcon],
+    ...[gemma, gemma2, gemma3, gemma3Vision, phi, phi3, falcon],
   ].map((row) => [row.modelType, row]),
 );
 
