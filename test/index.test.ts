@@ -23,7 +23,6 @@ test("index.ts reaches no module of Node and only packages that browsers can run
     "@observablehq/plot",
     "linkedom",
     "ml-levenberg-marquardt",
-    "ml-levenberg-marquardt",
   ]);
   expect([...packages].filter((name) => name.startsWith("node:") || builtinModules.includes(name))).toEqual([]);
   expect([...files].filter((path) => /node\.ts$|\/(cli|study)\//.test(path))).toEqual([]);
