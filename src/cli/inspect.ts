@@ -6,6 +6,7 @@ import { openCheckpoint } from "../checkpoint/open-node.ts";
 import { InputError } from "../input-error.ts";
 import type { Spec } from "../quantize/spec.ts";
 import { createThreadedQuantizer } from "../quantize/threads-node.ts";
+import { describeMachine, formatMachine } from "./inspect-machine.ts";
 import { describeModel } from "./inspect-model.ts";
 import { formatModel } from "./inspect-page.ts";
 import { describeSpec, formatSpecPage } from "./inspect-spec.ts";
@@ -15,6 +16,7 @@ import { createProgress, printJson, printLine } from "./terminal.ts";
 
 interface InspectOptions {
   readonly spec?: string;
+  readonly machine?: boolean;
   readonly all?: boolean;
   readonly threads?: number;
   readonly allowNonfinite?: boolean;
@@ -25,9 +27,12 @@ interface InspectOptions {
 export function addInspectCommand(program: Command): void {
   program
     .command("inspect")
-    .description("Show a spec (codebook, bits), or a model (tensors, bits, and with --spec their errors).")
-    .argument("<model or spec>", "a folder, a weight file, a Hub id, or a spec such as float4:e2:b64")
+    .description(
+      "Show a spec (codebook, bits), a model (tensors, bits, and with --spec their errors), or this machine.",
+    )
+    .argument("[model or spec]", "a folder, a weight file, a Hub id, or a spec such as float4:e2:b64")
     .option("--spec <spec>", "what the model would be quantized to")
+    .option("--machine", "which kernels run here, why others do not, and how fast memory and arithmetic are")
     .option("--all", "every tensor in a line of its own")
     .option("--threads <n>", "threads (default: all cores)", parseWhole("--threads"))
     .option("--allow-nonfinite", "quantize NaN and infinite weights as 0")
@@ -37,12 +42,21 @@ export function addInspectCommand(program: Command): void {
       `
 Examples:
   kbit inspect float4:e3
+  kbit inspect --machine
   kbit inspect models/books/books-0.4m --spec int4:b64`,
     )
     .action(runInspect);
 }
 
-async function runInspect(target: string, options: InspectOptions): Promise<void> {
+async function runInspect(target: string | undefined, options: InspectOptions): Promise<void> {
+  if (options.machine) {
+    if (target !== undefined) throw new InputError(`--machine shows this machine; leave out ${target}.`);
+    const page = await describeMachine(options.threads);
+    if (options.json) printJson(page);
+    else printLine(formatMachine(page));
+    return;
+  }
+  if (target === undefined) throw new InputError("Give a model or a spec to inspect, or --machine.");
   const spec = existsSync(target) ? undefined : trySpec(target);
   if (!spec) return inspectModel(target, options);
   if (options.spec !== undefined) throw new InputError(`--spec goes with a model, but ${target} is a spec.`);

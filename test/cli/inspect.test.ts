@@ -9,6 +9,7 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { openCheckpoint } from "../../src/checkpoint/open-node.ts";
 import { writePackedCheckpoint } from "../../src/checkpoint/write-packed-node.ts";
 import { addInspectCommand } from "../../src/cli/inspect.ts";
+import { describeMachine, formatMachine } from "../../src/cli/inspect-machine.ts";
 import { drawBar, drawNumberLine } from "../../src/cli/number-line.ts";
 import { countBits } from "../../src/model/count.ts";
 import { quantizeCheckpoint } from "../../src/model/quantized-view.ts";
@@ -131,6 +132,22 @@ describe("inspecting a model", () => {
   it("marks the copy of a tied head as not needed", async () => {
     const text = await inspect(`${fixtures}architectures/gpt2-torch-legacy`);
     expect(text).toMatch(/lm_head\.weight .*no: not needed: a mask, or the copy of a tied head/);
+  });
+});
+
+describe("this machine", () => {
+  it("shows which kernels run, why others do not, and what bounds them", async () => {
+    const page = await describeMachine(1);
+    expect(page.kernels.find(({ name }) => name === page.runs)?.reason).toBeUndefined();
+    expect(page.kernels.map(({ name }) => name)).toEqual(expect.arrayContaining(["native", "wasm", "reference"]));
+    if (page.gigabytesPerSecond !== undefined) {
+      expect(page.gigabytesPerSecond).toBeGreaterThan(0.1);
+      expect(page.gigaflops!.float32).toBeGreaterThan(0.1);
+    }
+    const kernels = [{ name: "native-avx512", reason: "it lacks avx512f" }, { name: "wasm" }];
+    const text = formatMachine({ ...page, kernels, runs: "wasm" });
+    expect(text).toMatch(/native-avx512 +it lacks avx512f/);
+    expect(text).toMatch(/wasm +runs/);
   });
 });
 
