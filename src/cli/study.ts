@@ -24,6 +24,7 @@ export function addStudyCommand(program: Command): void {
     .requiredOption("--db <file>", "store of the results, made if it is missing")
     .option("--workers <n>", "experiments at the same time (default: one a core)", parseCount)
     .option("--threads <n>", "threads of each worker's kernels (default: 1)", parseCount)
+    .option("--allow-nonfinite", "measure models with weights that are NaN or infinite too, quantized as 0")
     .option("--json", "print one JSON document")
     .addHelpText("after", examples("run", "--db results.db"))
     .action(runCommand);
@@ -55,6 +56,11 @@ interface StudyOptions {
   readonly workers?: number;
   readonly threads?: number;
   readonly json?: boolean;
+}
+
+interface RunCommandOptions extends StudyOptions {
+  readonly db: string;
+  readonly allowNonfinite?: boolean;
 }
 
 function addStudyInput(command: Command): Command {
@@ -105,8 +111,9 @@ function readStudy(inputs: readonly string[], options: StudyOptions): Study {
   return parseStudy(readFileSync(first, "utf8"), first);
 }
 
-async function runCommand(inputs: string[], options: StudyOptions & { readonly db: string }): Promise<void> {
-  const study = readStudy(inputs, options);
+async function runCommand(inputs: string[], options: RunCommandOptions): Promise<void> {
+  const read = readStudy(inputs, options);
+  const study = options.allowNonfinite ? { ...read, allowNonfinite: true } : read;
   const store = await openStore(options.db);
   const { workers, threads, json } = options;
   const summary = await runInTerminal(study, store, { workers, threads, isQuiet: json });

@@ -25,6 +25,8 @@ export interface Resources {
   readonly machine: string;
   /** Version of kbit. */
   readonly kbit: string;
+  /** Whether weights that are NaN or infinite are measured too. */
+  readonly allowNonfinite?: boolean;
   /** Opens a checkpoint that must have the hashes of the key; it stays open for the experiments to come. */
   openCheckpoint(path: string, key: ResultKey): Promise<Checkpoint>;
   /** Loads a model onto the kernels; it remembers what it encoded for models of the same tokenizer. */
@@ -48,7 +50,7 @@ export async function runExperiment(
   const { id, key, model: choice, spec, task } = experiment;
 
   const checkpoint = await resources.openCheckpoint(choice.path, key);
-  const quantized = quantizeCheckpoint(checkpoint, spec.spec);
+  const quantized = quantizeCheckpoint(checkpoint, spec.spec, { allowNonfinite: resources.allowNonfinite });
   const model = await resources.loadModel(quantized, key.tokenizerHash);
   try {
     const bits = await countBits(quantized); // after loading: by then the view knows the size of every codebook

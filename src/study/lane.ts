@@ -10,6 +10,8 @@ export interface WorkerOptions {
   readonly kernels?: string;
   /** Threads of the kernels in each worker. */
   readonly threads: number;
+  /** Measures weights that are NaN or infinite too. */
+  readonly allowNonfinite?: boolean;
 }
 
 /** What a worker says. */

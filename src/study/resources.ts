@@ -18,7 +18,8 @@ import type { Resources } from "./experiment.ts";
 const maxCachedTokens = 1e7;
 
 /** The resources of one worker, on its kernels. */
-export function createResources(kernels: Kernels): Resources {
+export function createResources(kernels: Kernels, options: { readonly allowNonfinite?: boolean } = {}): Resources {
+  const { allowNonfinite = false } = options;
   const checkpoints = new Map<string, Promise<Checkpoint>>();
   const encodings = new Map<string, EncodingCache>();
   let data = { hash: "", text: "" };
@@ -27,6 +28,7 @@ export function createResources(kernels: Kernels): Resources {
     computeType: kernels.computeType,
     machine: describeMachine(),
     kbit: readVersion(),
+    allowNonfinite,
     openCheckpoint(path, key) {
       const id = `${key.weightsHash} ${key.configHash} ${key.tokenizerHash} ${path}`;
       let checkpoint = checkpoints.get(id);
@@ -38,7 +40,7 @@ export function createResources(kernels: Kernels): Resources {
       return checkpoint;
     },
     async loadModel(checkpoint, tokenizerHash) {
-      const model = await loadModel(checkpoint, kernels);
+      const model = await loadModel(checkpoint, kernels, { allowNonfinite });
       let cache = encodings.get(tokenizerHash);
       if (!cache) encodings.set(tokenizerHash, (cache = { texts: new Map(), tokens: 0 }));
       return rememberEncodings(model, cache);

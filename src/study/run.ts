@@ -113,7 +113,8 @@ export async function runStudy(study: Study, store: Store, options: RunOptions =
   };
 
   const queue = [...missing];
-  const workerOptions: WorkerOptions = { kernels: options.kernels, threads: options.threads ?? 1 };
+  const { kernels, threads = 1 } = options;
+  const workerOptions: WorkerOptions = { kernels, threads, allowNonfinite: study.allowNonfinite };
   const lanes = Array.from({ length: workers }, () => createLane(workerOptions, options.workerFile));
   const runLane = async (lane: Lane) => {
     for (let next = queue.shift(); next; next = queue.shift()) {

@@ -80,8 +80,13 @@ export function createStudy(flags: StudyFlags): Study {
   for (const task of flags.tasks ?? []) {
     if (task === "perplexity") throw new InputError("--tasks: perplexity needs a text; say --text FILE instead.");
     if (flags.data === undefined) throw new InputError(`--tasks: ${task} needs its file; say --data FOLDER.`);
-    tasks.push({ task, data: findData(task, flags.data), limit });
+    tasks.push({ task, data: flags.data, limit });
   }
+  const { data = "", tasks: names = [] } = flags;
+  if (names.length > 1 && statSync(data, { throwIfNoEntry: false })?.isFile())
+    throw new InputError(
+      `--data: ${data} is a file, but there are ${names.length} tasks; expected a folder with a file for each.`,
+    );
   if (tasks.length === 0)
     throw new InputError("The study has no task; say --text FILE, or --tasks T,.. --data FOLDER.");
   const flagNames: Record<string, string> = { models: "MODEL", specs: "--specs", tasks: "--tasks" };
@@ -90,12 +95,6 @@ export function createStudy(flags: StudyFlags): Study {
     return ["text", "data", "window", "stride", "limit"].includes(last) ? `--${last}` : (flagNames[key] ?? "the flags");
   };
   return buildStudy({ models: flags.models, specs: flags.specs, tasks }, locate, process.cwd(), "flags");
-}
-
-/** The file of a task in a folder; a task that is not known is left to the schema's complaint. */
-function findData(task: string, folder: string): string {
-  const names: readonly string[] = Object.hasOwn(zeroShotTable, task) ? zeroShotTable[task].files : [`${task}.jsonl`];
-  return join(folder, names.find((name) => existsSync(join(folder, name))) ?? names[0]);
 }
 
 function buildStudy(raw: unknown, locate: Locate, folder: string, fallbackName: string): Study {
@@ -117,7 +116,8 @@ function buildStudy(raw: unknown, locate: Locate, folder: string, fallbackName: 
     return readTask(entry, folder, () => locate([...place, "text" in entry ? "text" : "data"]));
   });
   const distinct = new Map(tasks.map((task) => [JSON.stringify(task), task]));
-  return { name: file.name ?? fallbackName, models, specs, tasks: [...distinct.values()], notes };
+  const { name = fallbackName, allowNonfinite } = file;
+  return { name, models, specs, tasks: [...distinct.values()], notes, ...(allowNonfinite && { allowNonfinite }) };
 }
 
 function readCodebook(path: string): string {
@@ -146,7 +146,7 @@ function readModels(file: StudyFile, at: (index: number) => string, folder: stri
 
 function readTask(entry: TaskEntry, folder: string, at: () => string): TaskChoice {
   const { limit = null, ...rest } = entry;
-  const data = resolve(folder, "text" in rest ? rest.text : rest.data);
+  const data = "text" in rest ? resolve(folder, rest.text) : findDocuments(rest.task, resolve(folder, rest.data), at);
   const problem = explainData(data);
   if (problem) throw new InputError(`${at()}: ${problem}`);
   if (!("text" in rest)) return { task: rest.task, data, limit };
@@ -158,12 +158,23 @@ function readTask(entry: TaskEntry, folder: string, at: () => string): TaskChoic
   return { task, data, window, stride, limit };
 }
 
+/** The file of a task: the path itself, or where that is a folder the one that is named for the task. */
+function findDocuments(task: string, path: string, at: () => string): string {
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path;
+  const { files } = zeroShotTable[task];
+  const name = files.find((file) => existsSync(join(path, file)));
+  if (name === undefined)
+    throw new InputError(`${at()}: the folder ${path} holds no ${files.join(" or ")} for the task ${task}.`);
+  return join(path, name);
+}
+
 /** More than this does not fit a string of the engine. */
 const maxDataBytes = 500_000_000;
 
 /** Why a data file cannot be used, as far as that shows without reading it. */
 function explainData(path: string): string | undefined {
   const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats?.isDirectory()) return `${path} is a folder; name the text file.`;
   if (!stats?.isFile()) {
     const nearest = existsSync(dirname(path)) ? findNearest(basename(path), readdirSync(dirname(path))) : undefined;
     return `there is no file ${path}${nearest ? `; did you mean ${nearest}?` : "."}`;

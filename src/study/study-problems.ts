@@ -24,12 +24,22 @@ export function describeProblem(issues: readonly Issue[], raw: unknown): Problem
   const issue = found.find(({ code }) => code === "unrecognized_keys") ?? found[0];
   if (issue.code !== "unrecognized_keys")
     return { path: issue.path, sentence: describeIssue(issue, raw), onKey: false };
+  const [wrong] = issue.keys;
+  const at = { path: [...issue.path, wrong], onKey: true };
+  const task = issue.path[0] === "tasks" ? String((valueAt(issue.path, raw) as { task?: unknown }).task) : undefined;
+  const right = task !== undefined && { text: "data", data: "text" }[wrong];
+  if (right)
+    return { ...at, sentence: `there is no key "${wrong}" for ${task}; its ${nouns[right]} is named by "${right}"` };
   const place = issue.path.includes("exclude") ? knownKeys.specs : (knownKeys[String(issue.path[0] ?? "")] ?? []);
-  return {
-    path: [...issue.path, issue.keys[0]],
-    sentence: `there is no key "${issue.keys[0]}" here; ${hint(issue.keys[0], place)}`,
-    onKey: true,
-  };
+  const known = task === undefined ? place : place.filter((key) => keyFits(key, task));
+  return { ...at, sentence: `there is no key "${wrong}" here; ${hint(wrong, known)}` };
+}
+
+const nouns: Record<string, string> = { text: "text", data: "file of documents, or its folder," };
+
+/** Whether a task takes a key of tasks: a text has windows, documents have none. */
+function keyFits(key: string, task: string): boolean {
+  return task === "perplexity" ? key !== "data" : !["text", "window", "stride"].includes(key);
 }
 
 /** "did you mean X?" or "expected one of ..". */
@@ -53,15 +63,16 @@ function wantsOther(issue: Issue): boolean {
 }
 
 function describeIssue(issue: Issue, raw: unknown): string {
-  const value = issue.path.reduce<unknown>(
-    (inner, key) => (inner as Record<PropertyKey, unknown> | undefined)?.[key],
-    raw,
-  );
+  const value = valueAt(issue.path, raw);
   const expected = expectation(issue);
   if (value === undefined) return `${String(issue.path.at(-1) ?? "the file")} is missing; expected ${expected}`;
   const names = issue.code === "invalid_union" && "options" in issue ? (issue.options as string[]) : valuesOf(issue);
   if (typeof value === "string" && names.length > 0) return `"${value}" is not known; ${hint(value, names)}`;
   return `expected ${expected}, got ${kindOf(value)}`;
+}
+
+function valueAt(path: ValuePath, raw: unknown): unknown {
+  return path.reduce<unknown>((inner, key) => (inner as Record<PropertyKey, unknown> | undefined)?.[key], raw);
 }
 
 /** The names that an issue would accept. */
@@ -73,12 +84,16 @@ function valuesOf(issue: Issue): string[] {
 function expectation(issue: Issue): string {
   if (issue.code === "invalid_type") return kinds[issue.expected] ?? issue.expected;
   if (issue.code === "too_small")
-    return issue.origin === "number" ? `at least ${issue.minimum}` : "something, not nothing";
+    return issue.origin === "number"
+      ? `at least ${issue.minimum}`
+      : (leastOf[issue.origin] ?? `at least ${issue.minimum}`);
   if (issue.code === "too_big") return `at most ${issue.maximum}`;
   if (issue.code === "invalid_value") return issue.values.join(" or ");
   if (issue.code === "invalid_union") return [...new Set(issue.errors.flat().map(expectation))].join(" or ");
   return issue.message.replace(/^expected /, "");
 }
+
+const leastOf: Record<string, string> = { string: "a text that is not empty", array: "at least one" };
 
 const kinds: Record<string, string> = {
   string: "text",

@@ -58,6 +58,7 @@ export function createStudySchema(zeroShotNames: readonly string[]) {
   const zeroShot = z.strictObject({ task: z.enum(zeroShotNames as [string]), data: text, limit });
   return z.strictObject({
     name: text.optional(),
+    allowNonfinite: z.boolean().optional(),
     models: oneOrMany(model),
     specs: oneOrMany(z.union([text, grid])),
     tasks: oneOrMany(z.discriminatedUnion("task", [perplexity, zeroShot])),
@@ -73,7 +74,7 @@ export type Grid = z.infer<typeof grid>;
 
 /** The keys of each place of a study file, for hints. */
 export const knownKeys: Record<string, readonly string[]> = {
-  "": ["name", "models", "specs", "tasks"],
+  "": ["name", "allowNonfinite", "models", "specs", "tasks"],
   models: ["path", "name", "family"],
   specs: [...Object.keys(gridShape), "baselines", "exclude"],
   tasks: ["task", "text", "data", "window", "stride", "limit"],

@@ -52,6 +52,8 @@ export interface Study {
   /** Distinct by their text. */
   readonly specs: readonly SpecChoice[];
   readonly tasks: readonly TaskChoice[];
+  /** Measures weights that are NaN or infinite too, quantized as 0; absent: such a model fails. */
+  readonly allowNonfinite?: boolean;
   /** What was left out while reading it, one sentence each. */
   readonly notes: readonly string[];
 }

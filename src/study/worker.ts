@@ -11,8 +11,8 @@ const port = parentPort!;
 const answer = (message: WorkerAnswer) => port.postMessage(message);
 
 async function createWorkerResources(): Promise<Resources> {
-  const { kernels: name, threads } = workerData as WorkerOptions;
-  return createResources(await selectKernels({ name, threads }));
+  const { kernels: name, threads, allowNonfinite } = workerData as WorkerOptions;
+  return createResources(await selectKernels({ name, threads }), { allowNonfinite });
 }
 
 let resources: Promise<Resources> | undefined;

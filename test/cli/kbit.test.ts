@@ -216,6 +216,16 @@ describe("--json", () => {
     expect(JSON.parse(out)).toMatchObject(fields);
   });
 
+  test("a study measures weights that are not finite if it is told to, and says how where it is not", async () => {
+    const args = ["study", "run", at("poisoned"), "--specs", "int4:b64", "--text", text, ...limit];
+    const refused = await kbit(...args, "--db", at("finite.db"), "--json");
+    expect(refused.code).toBe(1);
+    expect(JSON.parse(refused.out).failures[0].reason).toMatch(/--allow-nonfinite/);
+    const allowed = await kbit(...args, "--db", at("finite.db"), "--allow-nonfinite", "--json");
+    expect(allowed.code).toBe(0);
+    expect(JSON.parse(allowed.out)).toMatchObject({ computed: 1, failures: [] });
+  });
+
   test("a packed model gives the scores of the model quantized on the way", async () => {
     const words = ["--text", at("words.txt"), "--json"];
     await kbit("quantize", small, "--spec", "int3:b64:dq", "--out", at("packed"));

@@ -1,7 +1,7 @@
 // The result store: what goes in comes out, two processes write at once, and what is no store is refused in a sentence.
 
 import { execFile } from "node:child_process";
-import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { chmodSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -10,6 +10,7 @@ import { deflateRawSync } from "node:zlib";
 import { afterAll, describe, expect, test } from "vitest";
 import { InputError } from "../../src/input-error.ts";
 import { packDocuments, unpackDocuments } from "../../src/study/store/documents.ts";
+import { openImmutable } from "../../src/study/store/node-sqlite.ts";
 import { splitRow } from "../../src/study/store/rows.ts";
 import { openStore } from "../../src/study/store/store.ts";
 import { createRandom } from "../scaling/simulate.ts";
@@ -35,6 +36,38 @@ describe("a store", () => {
     expect(await again.has(rows[1].id)).toBe(true);
     expect(await again.has(makeRow(9).id)).toBe(false);
     await again.close();
+  });
+
+  test("that may only be read is read, in a folder that may only be read too, and is not written", async () => {
+    const only = mkdtempSync(join(folder, "only-"));
+    const path = join(only, "a.db");
+    const store = await openStore(path);
+    await store.add([makeRow(1), makeRow(2)]);
+    await store.close();
+    chmodSync(path, 0o444);
+    const program = `
+      const { openStore } = await import(${JSON.stringify(new URL("../../src/study/store/store.ts", import.meta.url).href)});
+      if (process.getuid?.() === 0) { process.setgid(65534); process.setuid(65534); }
+      const path = ${JSON.stringify(path)};
+      const store = await openStore(path, { create: false });
+      const rows = await store.rows();
+      const refused = await store.addFailure(${JSON.stringify(failure)}).catch((error) => error.message);
+      await store.close();
+      const denied = await openStore(path).catch((error) => error.message);
+      console.log(JSON.stringify([rows.length, refused, denied]));`;
+    for (const mode of [0o755, 0o555]) {
+      chmodSync(folder, 0o755);
+      chmodSync(only, mode);
+      const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", program]);
+      const [rows, refused, denied] = JSON.parse(stdout);
+      expect(rows).toBe(2);
+      expect(refused).toMatch(/a\.db cannot be used: it is read-only\.$/);
+      expect(denied).toMatch(/a\.db cannot be used: it may only be read; name another, or allow writing\.$/);
+      expect(readdirSync(only)).toEqual(["a.db"]);
+    }
+    chmodSync(only, 0o755);
+    writeFileSync(`${path}-wal`, "x");
+    expect(() => openImmutable(path)).toThrow(/a\.db-wal; copy both/);
   });
 
   test("gives back the documents of rows that have them, to those who ask", async () => {

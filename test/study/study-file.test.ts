@@ -82,6 +82,17 @@ tasks: [{ task: perplexity, text: text.txt }, { task: piqa, data: piqa.jsonl, li
     ]);
   });
 
+  test("takes the folder of a task's file as well as the file", () => {
+    expect(parse(good.replace(/tasks:.*/, "tasks: { task: piqa, data: ., limit: 3 }")).tasks).toEqual([
+      { task: "piqa", data: join(folder, "piqa.jsonl"), limit: 3 },
+    ]);
+  });
+
+  test("keeps the word for weights that are not finite", () => {
+    expect(parse(good)).not.toHaveProperty("allowNonfinite");
+    expect(parse(`${good}allowNonfinite: true\n`).allowNonfinite).toBe(true);
+  });
+
   test("takes a Hub id where no folder is meant", () => {
     expect(parse(good.replace("models/opt-*", "facebook/opt-125m")).models).toEqual([
       { path: "facebook/opt-125m", name: "opt-125m", family: "opt" },
@@ -150,6 +161,31 @@ describe("a wrong study file is refused at its line and column:", () => {
       good.replace("text.txt", "txet.txt"),
       "study.yaml:4:34: there is no file txet.txt; did you mean text.txt?",
     ],
+    [
+      "a folder without the file of a task",
+      good.replace(/tasks:.*/, "tasks: { task: winogrande, data: models }"),
+      /^study\.yaml:4:34: the folder models holds no winogrande.*\.jsonl.* for the task winogrande\.$/,
+    ],
+    [
+      "a folder for a text",
+      good.replace("text.txt", "models"),
+      /^study\.yaml:4:34: models is a folder; name the text file/,
+    ],
+    [
+      "a text for documents",
+      good.replace(/tasks:.*/, "tasks: { task: piqa, text: text.txt }"),
+      'study.yaml:4:22: there is no key "text" for piqa; its file of documents, or its folder, is named by "data".',
+    ],
+    [
+      "documents for a text",
+      good.replace(/text: text.txt/, "data: text.txt"),
+      'study.yaml:4:28: there is no key "data" for perplexity; its text is named by "text".',
+    ],
+    [
+      "a window for documents",
+      good.replace(/tasks:.*/, "tasks: { task: piqa, data: piqa.jsonl, window: 3 }"),
+      'study.yaml:4:40: there is no key "window" here; expected one of task, data, limit.',
+    ],
     ["an empty text", good.replace("text.txt", "empty.txt"), /^study\.yaml:4:34: empty\.txt is empty/],
     [
       "a text that is too large",
@@ -188,7 +224,11 @@ describe("a wrong study file is refused at its line and column:", () => {
       `a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [${"*a,".repeat(20)}]\nc: [${"*b,".repeat(20)}]`,
       /^study\.yaml: Excessive alias count/,
     ],
-    ["an empty list", good.replace("[fp16, int4:b64]", "[]"), /^study\.yaml:3:8: expected something, not nothing/],
+    [
+      "an empty list",
+      good.replace("[fp16, int4:b64]", "[]"),
+      /^study\.yaml:3:8: expected at least one, got an empty list\.$/,
+    ],
   ];
   test.each(cases)("%s", (_, text, message) => {
     if (typeof message === "string") expect(refusal(text)).toBe(message);
@@ -203,6 +243,11 @@ describe("createStudy", () => {
     const study = createStudy({ models, specs: ["fp16", "int3-4:b64"], tasks: ["piqa"], data: folder, limit: 5 });
     expect(study.specs.map((spec) => spec.text)).toEqual(["fp16", "int3:b64", "int4:b64"]);
     expect(study.tasks).toEqual([{ task: "piqa", data: join(folder, "piqa.jsonl"), limit: 5 }]);
+    const data = join(folder, "piqa.jsonl"); // of one task also the file itself
+    expect(createStudy({ models, specs: ["fp16"], tasks: ["piqa"], data }).tasks).toEqual([
+      { task: "piqa", data, limit: null },
+    ]);
+    expect(() => createStudy({ models, specs: ["fp16"], tasks: ["piqa", "copa"], data })).toThrow(/^--data: .*2 tasks/);
   });
 
   test("names the flag that is wrong", () => {

@@ -1,7 +1,10 @@
 // Kysely on Node's built-in SQLite: the only file that knows which database serves the queries.
 // A second dialect (PostgreSQL) would stand beside it; the schema and the queries stay as they are.
 
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { pathToFileURL } from "node:url";
 import {
   CompiledQuery,
   type DatabaseConnection,
@@ -12,6 +15,7 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from "kysely";
+import { InputError } from "../../input-error.ts";
 
 /** How long a writer waits for another process that holds the database, in milliseconds. */
 const busyTimeoutMs = 60_000;
@@ -31,6 +35,32 @@ export function openSqlite(path: string): Dialect {
     database.close();
     throw error;
   }
+  return describe(database);
+}
+
+/** Opens an SQLite file for reading; what is written beside it goes on being seen. @throws as `openSqlite` */
+export function openReadOnly(path: string): Dialect {
+  return describe(new DatabaseSync(path, { readOnly: true, timeout: busyTimeoutMs }));
+}
+
+/**
+ * Opens an SQLite file for reading where nothing can be made beside it, as on a medium that takes no writing: the file is
+ * taken as it is now.
+ *
+ * @throws InputError if results are still in a log beside the file; else as `openSqlite`
+ */
+export function openImmutable(path: string): Dialect {
+  if ((statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0) {
+    throw new InputError(
+      `The store ${path} cannot be read here: results are still in ${path}-wal; copy both to where you may write.`,
+    );
+  }
+  const url = pathToFileURL(resolve(path));
+  url.searchParams.set("immutable", "1");
+  return describe(new DatabaseSync(url, { readOnly: true }));
+}
+
+function describe(database: DatabaseSync): Dialect {
   return {
     createAdapter: () => new SqliteAdapter(),
     createDriver: () => new PatientDriver(database),

@@ -2,13 +2,13 @@
 // Rows are added and never changed; a study resumes by what is in it, laws and reports read it.
 
 import { randomUUID } from "node:crypto";
-import { existsSync } from "node:fs";
+import { accessSync, constants, existsSync } from "node:fs";
 import { dirname } from "node:path";
-import { type ExpressionBuilder, Kysely } from "kysely";
+import { type Dialect, type ExpressionBuilder, Kysely } from "kysely";
 import { InputError } from "../../input-error.ts";
 import type { FailureRow, ResultRow } from "../../result.ts";
 import { migrate } from "./migrate.ts";
-import { openSqlite } from "./node-sqlite.ts";
+import { openImmutable, openReadOnly, openSqlite } from "./node-sqlite.ts";
 import { joinRow, splitRow } from "./rows.ts";
 import type { FailureTable, Tables } from "./schema.ts";
 
@@ -43,19 +43,40 @@ export interface Store {
  * Opens a store, and makes it if it is missing.
  *
  * @param path - an SQLite file, or `:memory:`
- * @param options - `create: false` refuses a file that is missing
+ * @param options - `create: false` refuses a file that is missing; one that may not be written can then be read
  * @throws InputError if the file is no store, is damaged, or was written by a newer kbit
  */
 export async function openStore(path: string, options: { create?: boolean } = {}): Promise<Store> {
   checkPath(path, options.create ?? true);
-  let db: Kysely<Tables> | undefined;
+  const openers = options.create === false ? [openSqlite, openReadOnly, openImmutable] : [openSqlite];
+  for (const open of isWritable(path) ? openers : openers.slice(1)) {
+    try {
+      return await openBy(open, path);
+    } catch (error) {
+      if (open === openers.at(-1) || !unwritable.has(codeOf(error) ?? 0)) throw explainError(error, path);
+    }
+  }
+  throw new InputError(`The store ${path} cannot be used: it may only be read; name another, or allow writing.`);
+}
+
+/** Whether a store may be written, as far as its own permissions say; SQLite would find out only with the first result. */
+function isWritable(path: string): boolean {
   try {
-    db = new Kysely<Tables>({ dialect: openSqlite(path) });
+    if (path !== ":memory:" && existsSync(path)) accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function openBy(open: (path: string) => Dialect, path: string): Promise<Store> {
+  const db = new Kysely<Tables>({ dialect: open(path) });
+  try {
     await migrate(db, path);
     return createStore(db, path);
   } catch (error) {
-    await db?.destroy();
-    throw explainError(error, path);
+    await db.destroy();
+    throw error;
   }
 }
 
@@ -83,9 +104,17 @@ const sqliteErrors: Record<number, string> = {
   26: "it is not an SQLite file; name another",
 };
 
-function explainError(error: unknown, path: string): unknown {
+/** Codes of what cannot be written, and perhaps can be read. */
+const unwritable: ReadonlySet<number> = new Set([3, 8, 14]);
+
+/** Primary code of an error of SQLite. */
+function codeOf(error: unknown): number | undefined {
   const code = error instanceof SyntaxError ? 11 : (error as { errcode?: number }).errcode;
-  const reason = code === undefined ? undefined : sqliteErrors[code & 0xff];
+  return code === undefined ? undefined : code & 0xff;
+}
+
+function explainError(error: unknown, path: string): unknown {
+  const reason = sqliteErrors[codeOf(error) ?? 0];
   return reason ? new InputError(`The store ${path} cannot be used: ${reason}.`) : error;
 }
 
