@@ -5,51 +5,7 @@
 import type { KernelBuffer, Kernels, KernelWeight, Path, TargetScores } from "../kernels/kernels.ts";
 import type { DecoderShape, HeadPlace } from "./architecture.ts";
 import type { KeyValueCache } from "./cache.ts";
-
-/** A loaded linear layer. */
-export interface Linear {
-  readonly weight: KernelWeight;
-  readonly bias?: KernelBuffer;
-}
-
-/** A loaded norm. */
-export interface Norm {
-  readonly gain: KernelBuffer;
-  readonly bias?: KernelBuffer;
-}
-
-/** A loaded block. */
-export interface Block {
-  readonly attentionNorm?: Norm;
-  readonly projections: readonly Linear[];
-  readonly query: HeadPlace;
-  readonly key: HeadPlace;
-  readonly value: HeadPlace;
-  readonly queryNorm?: Norm;
-  readonly keyNorm?: Norm;
-  readonly out: Linear;
-  readonly attentionOutNorm?: Norm;
-  readonly ffnNorm?: Norm;
-  readonly gate?: Linear;
-  /** `up` holds the rows of gate, then those of up. */
-  readonly gateInUp?: boolean;
-  readonly up: Linear;
-  readonly down: Linear;
-  readonly ffnOutNorm?: Norm;
-}
-
-/** The loaded weights of a decoder; `head` is the embedding where it is tied. */
-export interface DecoderWeights {
-  readonly embedding: KernelWeight;
-  readonly positions?: KernelWeight;
-  readonly embeddingNorm?: Norm;
-  readonly projectIn?: Linear;
-  readonly blocks: readonly Block[];
-  readonly finalNorm?: Norm;
-  readonly projectOut?: Linear;
-  readonly head: KernelWeight;
-  readonly headBias?: KernelBuffer;
-}
+import type { Block, DecoderWeights, Linear, Norm } from "./weights.ts";
 
 /** The tokens of one forward, of any number of sequences. */
 export interface Feed {

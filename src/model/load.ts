@@ -10,11 +10,12 @@ import type { StorageType } from "../tensor/tensor.ts";
 import type { BlockTensors, LinearLayer, NormLayer } from "./architecture.ts";
 import { describeDecoder } from "./architectures/index.ts";
 import { checkTensors } from "./check-tensors.ts";
-import { type Block, createDecoder, type DecoderWeights, type Linear, type Norm } from "./decoder.ts";
+import { createDecoder } from "./decoder.ts";
 import { createModel, type Model } from "./model.ts";
 import { refuseNonfinite } from "./nonfinite.ts";
 import { orientMatrix } from "./orient.ts";
 import { loadTokenizer } from "./tokenizer.ts";
+import type { Block, DecoderWeights, Linear, Norm } from "./weights.ts";
 
 const floatTypes: ReadonlySet<StorageType> = new Set(["F16", "BF16", "F32", "F64"]);
 

@@ -2,16 +2,8 @@
 // that the original checkpoint had, and what the converter did to the weights, so that it can be undone.
 
 import type { InputError } from "../../input-error.ts";
+import { type Change, orderGroups, orderPairs } from "./changes.ts";
 import type { GgufHeader, GgufValue } from "./header.ts";
-
-/** What was done to a tensor when it was converted. */
-export type Change =
-  /** Row r of the original is row `order[r]` of the file. */
-  | { readonly kind: "rows"; readonly order: Int32Array }
-  /** The original is (in, out). */
-  | { readonly kind: "transposed" }
-  /** 1 was added. */
-  | { readonly kind: "plus1" };
 
 /** A file's architecture, with its keys at hand. */
 export interface GgufModel {
@@ -112,29 +104,6 @@ function readRotary(model: GgufModel, headSize: number): Record<string, unknown>
   if (kind === "linear") return { ...fields, rope_scaling: { rope_type: "linear", factor } };
   if (kind === "yarn") return { ...fields, rope_scaling: { rope_type: "yarn", factor } };
   throw model.fail(`scales its rotary positions by ${JSON.stringify(kind)}; linear and yarn are read`);
-}
-
-/** Rotary pairs lie side by side in the file: row 2 i + p of a head is row p half + i of the original. */
-function orderPairs(heads: number, headSize: number): Change {
-  const half = headSize / 2;
-  const order = Int32Array.from({ length: heads * headSize }, (_, row) => {
-    const place = row % headSize;
-    return row - place + 2 * (place % half) + Math.floor(place / half);
-  });
-  return { kind: "rows", order };
-}
-
-/** All queries, keys and values in the file; for each key head its queries, key and value in the original. */
-function orderGroups(heads: number, keyHeads: number, headSize: number): Change {
-  const group = heads / keyHeads;
-  const order = Int32Array.from({ length: (heads + 2 * keyHeads) * headSize }, (_, row) => {
-    const head = Math.floor(row / headSize);
-    const place = head % (group + 2);
-    const key = Math.floor(head / (group + 2));
-    const from = place < group ? key * group + place : heads + (place - group) * keyHeads + key;
-    return from * headSize + (row % headSize);
-  });
-  return { kind: "rows", order };
 }
 
 function changeFused(part: string, model: GgufModel, keyHeadsOf: (heads: number) => number): Change | undefined {

@@ -2,7 +2,8 @@
 // the file and what to undo.
 
 import { findNearest, InputError } from "../../input-error.ts";
-import { type Change, type GgufArchitecture, type GgufModel, ggufArchitectures } from "./architectures.ts";
+import { type GgufArchitecture, type GgufModel, ggufArchitectures } from "./architectures.ts";
+import type { Change } from "./changes.ts";
 import type { GgufHeader, GgufTensor } from "./header.ts";
 
 /** A tensor of the file under its original name. */
