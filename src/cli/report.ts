@@ -13,7 +13,7 @@ import { formatPlural } from "../report/units.ts";
 import type { FailureRow, ResultRow } from "../result.ts";
 import { type Answer, type AnswerOptions, answerRows } from "../scaling/answer.ts";
 import type { CountName } from "../scaling/curves.ts";
-import { meanAccuracyTask } from "../scaling/mean-accuracy.ts";
+import { meanAccuracyTask } from "../scaling/series.ts";
 import { summarizeAnswer } from "../scaling/summary.ts";
 import { openStore } from "../study/store/store.ts";
 import { formatTable, paint, printJson, printLine, type Style, wrapText } from "./terminal.ts";

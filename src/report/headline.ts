@@ -1,35 +1,113 @@
 // The answer in words: one or two sentences that are true of the numbers beside them.
 
 import type { Answer } from "../scaling/answer.ts";
-import type { Share } from "../scaling/compare.ts";
+import { chooseBudgets } from "../scaling/budgets.ts";
+import { compareAt, compareValues, type Share } from "../scaling/compare.ts";
 import type { Point } from "../scaling/curves.ts";
 import type { Choice } from "../scaling/frontier.ts";
 import type { MetricFacts } from "../scaling/metrics.ts";
+import { modelKey } from "../scaling/series.ts";
 import { cleanText } from "./text.ts";
-import { formatMargin, formatPrecision, formatShare, formatSize, formatValue } from "./units.ts";
+import { formatMargin, formatPlural, formatPrecision, formatShare, formatSize, formatValue } from "./units.ts";
 
 /** The answer of one series in sentences of plain text, the answer itself first. */
 export function writeHeadline(answer: Answer): string[] {
   const { points, range, unstable } = answer;
   if (points.length === 0) return [`Every run was unstable (${unstable.length}): there is nothing to compare.`];
-  if (range.contested === null) return writeThinAnswer(answer);
-  return [writeWinner(answer), writeExample(answer), writeCertainty(answer)].filter((sentence) => sentence !== "");
+  if (range.contested === null) return [...writeThinAnswer(answer), ...explainAnswer(answer)];
+  const sentences = [writeWinner(answer), ...explainAnswer(answer), writeExample(answer), writeCertainty(answer)];
+  return sentences.filter((sentence) => sentence !== "");
 }
 
-function writeWinner({ series, curves, range }: Answer): string {
-  const best = series.metric.better === "lower" ? "lowest" : "highest";
+function writeWinner(answer: Answer): string {
+  const { series, curves, range } = answer;
+  const best = `${series.metric.better === "lower" ? "lowest" : "highest"} ${series.metric.label}${nameSubject(answer)} at equal size`;
   const { winner, share, isCommon } = findWinner(range.shares);
   const [low, high] = range.contested!;
-  const start = `${formatPrecision(winner)} give the ${best} ${series.metric.label} at equal size:`;
   const measured = curves.filter((curve) => curve.points.length > 1).length;
   const ofTwo = range.shares.find((one) => one.bitsPerWeight === winner)!.ofContested;
-  if (!isCommon || measured < 3 || isAlways(ofTwo)) {
-    return `${start} ${formatWins(ofTwo)} where at least two precisions were measured (${formatRange(low, high)}).`;
+  const where =
+    !isCommon || measured < 3 || isAlways(ofTwo)
+      ? `${formatWins(ofTwo)} where at least two precisions were measured (${formatRange(low, high)})`
+      : `${formatWins(share)} where all ${measured} precisions were measured (${formatRange(...range.common!)}), ` +
+        `and ${formatWins(ofTwo)} where any two were (${formatRange(low, high)})`;
+  const name = formatPrecision(winner);
+  const certainty = judgeCertainty(answer);
+  if (certainty.known === 0) return `By numbers without an error estimate, ${name} give the ${best}: ${where}.`;
+  if (certainty.clear > 0) return `${name} give the ${best}: ${where}.`;
+  const other = certainty.isAnyClear ? "the next best" : "another";
+  return `No precision can be told from ${other}${nameSubject(answer)}: ${name} have the ${best} ${where}, but within noise of ${certainty.isAnyClear ? "the second" : "all others"} at every budget shown.`;
+}
+
+function nameSubject({ series: { subject } }: Answer): string {
+  return subject === "" ? "" : ` ${subject.startsWith("the mean") ? "in" : "on"} ${cleanText(subject, 60)}`;
+}
+
+/** What stands together or apart in a series and why, and which precisions are left out, a sentence each. */
+export function explainAnswer(answer: Answer): string[] {
+  const { across, apart, metric } = answer.series;
+  const sentences: string[] = [];
+  if (across !== undefined) {
+    const kinds = across.families > 1 ? formatPlural(across.families, "family", "families") : "one family";
+    const why =
+      across.tokenizers > 1
+        ? `a loss a token cannot be compared across their ${across.tokenizers} tokenizers, ${metric.name === "bitsPerByte" ? "a loss a byte of the same text can" : `${metric.label} can`}`
+        : "they share one tokenizer";
+    sentences.push(
+      `No family has two sizes, so all ${across.models} models of ${kinds} stand together: ${why}; they differ in more than size.`,
+    );
+    if (across.profiles.length > 1) {
+      const windows = across.profiles.map((profile) => cleanText(profile, 40)).join(", ");
+      sentences.push(`They read the text in different windows (${windows}); --window 256, say, gives all the same.`);
+    }
   }
-  return (
-    `${start} ${formatWins(share)} where all ${measured} precisions were measured (${formatRange(...range.common!)}), ` +
-    `and ${formatWins(ofTwo)} where any two were (${formatRange(low, high)}).`
-  );
+  if (apart !== undefined) sentences.push(explainApart(answer));
+  const leftOut = describeLeftOut(answer);
+  if (leftOut !== "") sentences.push(leftOut);
+  return sentences;
+}
+
+function explainApart({ series: { apart, metric } }: Answer): string {
+  const { models, families, tokenizers, profiles } = apart!;
+  const kinds = [
+    families > 1 ? `${families} families` : "",
+    tokenizers > 1 ? `${tokenizers} tokenizers` : "",
+    profiles.length > 1 ? `${profiles.length} ways of measuring` : "",
+  ].filter((kind) => kind !== "");
+  const start = `The store has ${models} models${kinds.length > 0 ? ` of ${kinds.join(" and ")}` : ""} on the same task`;
+  if (tokenizers > 1 && metric.perToken) {
+    return `${start}, but a loss a token cannot be compared across tokenizers; --metric bitsPerByte compares them on a whole text.`;
+  }
+  if (tokenizers > 1 || profiles.length > 1) {
+    return `${start}, but not measured alike: their windows or limits hold different text; measured on the whole text (without --limit) they can be compared by --metric bitsPerByte.`;
+  }
+  return `${start}, but they were not measured alike.`;
+}
+
+/** Precisions that broke, on how many models; empty where none did. */
+function describeLeftOut({ unstable, curves }: Answer): string {
+  const precisions = [...new Set(unstable.map(({ row }) => row.bitsPerWeight))].sort((a, b) => a - b);
+  const all = new Set([
+    ...unstable.map(({ row }) => modelKey(row)),
+    ...curves.flatMap(({ points }) => points.map(({ row }) => modelKey(row))),
+  ]).size;
+  const parts = precisions.flatMap((bits) => {
+    const stable = new Set(
+      curves.find((curve) => curve.bitsPerWeight === bits)?.points.map(({ row }) => modelKey(row)) ?? [],
+    );
+    const broken = new Set(
+      unstable.flatMap(({ row }) => (row.bitsPerWeight === bits && !stable.has(modelKey(row)) ? [modelKey(row)] : [])),
+    );
+    if (broken.size === 0) return [];
+    const on =
+      stable.size > 0
+        ? `on ${broken.size} of ${all} models`
+        : all === 1
+          ? "on the model"
+          : `on all ${formatPlural(broken.size, "model")}`;
+    return [`${formatPrecision(bits)} were unstable ${on}`];
+  });
+  return parts.length === 0 ? "" : `${parts.join(", ")}: left out.`;
 }
 
 function isAlways(share: number): boolean {
@@ -55,10 +133,13 @@ export function findWinner(shares: readonly Share[]): { winner: number; share: n
 }
 
 // A budget in the middle, said as a choice that can be made.
-function writeExample({ budgets, series }: Answer): string {
+function writeExample({ budgets, series, points }: Answer): string {
   const chosen = budgets.filter((one) => one.choice !== null);
   const middle = chosen[chosen.length >> 1];
-  return middle === undefined ? "" : writeChoice(middle.budget, middle.choice, series.metric);
+  if (middle !== undefined) return writeChoice(middle.budget, middle.choice, series.metric);
+  const last = budgets.at(-1);
+  if (last === undefined) return "";
+  return `${writeChoice(last.budget, null, series.metric).slice(0, -1)}; the smallest is ${nameOf(points[0])} (${formatSize(points[0].bits)}).`;
 }
 
 /** What to choose within a budget of bits, and how sure that is, in a sentence. */
@@ -72,19 +153,36 @@ export function writeChoice(budget: number, choice: Choice | null, metric: Metri
   return `${what}, better by ${formatMargin(margin)} than ${nameOf(second)}.`;
 }
 
-/** At how many of the budgets the winning precision is clear of noise; empty where no row has a standard error. */
-export function writeCertainty({ budgets }: Answer): string {
-  const judged = budgets.flatMap(({ curves: { margin } }) => (margin === null || margin.paired === null ? [] : margin));
-  if (judged.length === 0) return "";
-  const clear = judged.filter((margin) => !margin.withinNoise).length;
-  const where =
-    clear === judged.length
-      ? "at every budget"
-      : clear === 0
-        ? "at no budget"
-        : `at ${clear} of the ${judged.length} budgets`;
-  const how = judged.some((margin) => !margin.paired) ? " by unpaired errors, which overstate noise" : "";
-  return `The winning precision is clear of noise ${where} shown${how}.`;
+/** How the winner stands to noise: budgets with an error that is known, those that it wins clearly, and whether it beats any other clearly. */
+function judgeCertainty({ budgets, curves, range, series: { metric } }: Answer) {
+  let comparisons = budgets.map((one) => one.curves).filter(({ margin }) => margin !== null);
+  // Chosen budgets may all lie where nothing is contested.
+  if (comparisons.length === 0 && range.contested) {
+    comparisons = chooseBudgets(...range.contested)
+      .map((bits) => compareAt(curves, metric, bits))
+      .filter(({ margin }) => margin !== null);
+  }
+  const judged = comparisons.filter(({ margin }) => margin!.withinNoise !== null);
+  const clear = judged.filter(({ margin }) => !margin!.withinNoise).length;
+  const isAnyClear =
+    clear > 0 ||
+    judged.some(({ standings: [first, ...others] }) =>
+      others.some((other) => compareValues(metric, first, other).withinNoise === false),
+    );
+  const isUnpaired = judged.some(({ margin }) => !margin!.paired);
+  return { known: judged.length, clear, isAnyClear, isUnpaired };
+}
+
+/** At how many of the budgets the winning precision is clear of noise, where the headline does not say it. */
+export function writeCertainty(answer: Answer): string {
+  if (answer.range.contested === null) return "";
+  const { known, clear, isUnpaired } = judgeCertainty(answer);
+  if (known === 0)
+    return "No result has a standard error (a text needs two windows or more): whether differences are noise is not known.";
+  const how = " by unpaired errors, which overstate noise";
+  if (clear === 0) return isUnpaired ? `That is${how}.` : "";
+  const where = clear === known ? "at every budget" : `at ${clear} of the ${known} budgets`;
+  return `The winning precision is clear of noise ${where} shown${isUnpaired ? how : ""}.`;
 }
 
 function nameOf({ row }: Point): string {
@@ -92,18 +190,18 @@ function nameOf({ row }: Point): string {
 }
 
 // One size or one precision, or curves that do not overlap: what can be said without any of them.
-function writeThinAnswer({ curves, frontier, series }: Answer): string[] {
+function writeThinAnswer(answer: Answer): string[] {
+  const { curves, frontier, series } = answer;
   const models = new Set(curves.flatMap((curve) => curve.points.map((point) => point.row.model.name))).size;
   const why =
     models < 2
-      ? "Only one model size was measured; curves need at least two."
+      ? `only one model size${series.apart === undefined ? "" : ` of ${cleanText(series.family, 40)}`} was measured, and curves need at least two`
       : curves.length < 2
-        ? "Only one precision was measured; there is nothing to compare it with."
-        : "No two precisions were measured around the same budget.";
+        ? "only one precision was measured, and there is nothing to compare it with"
+        : "no two precisions were measured around the same budget";
   const best = frontier[frontier.length - 1];
   return [
-    why,
-    `The best measured ${series.metric.label} is ${formatValue(best.value)}, by ${nameOf(best)} in ${formatSize(best.bits)}.`,
+    `The best measured ${series.metric.label}${nameSubject(answer)} is ${formatValue(best.value)}, by ${nameOf(best)} in ${formatSize(best.bits)}; which precision is best at equal size cannot be said: ${why}.`,
   ];
 }
 

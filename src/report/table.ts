@@ -5,13 +5,23 @@ import type { Comparison, Margin, Pair } from "../scaling/compare.ts";
 import type { Point } from "../scaling/curves.ts";
 import { nameSpecs, type SpecNames } from "./specs.ts";
 import { cleanText } from "./text.ts";
-import { formatMargin, formatMeasured, formatPrecision, formatShare, formatSize, formatValue } from "./units.ts";
+import {
+  formatMargin,
+  formatMeasured,
+  formatMetric,
+  formatPrecision,
+  formatShare,
+  formatSize,
+  formatValue,
+} from "./units.ts";
 
 /** A column; one that `opens` a group stands apart from those before it. */
 export interface TextColumn {
   readonly title: string;
   readonly align: "left" | "right";
   readonly opens?: boolean;
+  /** For want of room. */
+  readonly short?: string;
 }
 
 /** A table of plain text. */
@@ -33,19 +43,20 @@ export function tabulateBudgets(answer: Answer, isFull = false): TextTable {
   const { metric } = answer.series;
   const specs = nameSpecsOf(answer);
   const nameChoice = ({ row }: Point) => `${cleanText(row.model.name, 28)} ${specs.shorten(row.key.spec)}`;
-  const columns = [
+  const columns: TextColumn[] = [
     right("Budget"),
     left("Best that fits"),
     right("Size"),
-    right(capitalize(metric.label)),
+    { ...right(capitalize(formatMetric(metric))), short: capitalize(metric.label) },
     right("Better by"),
     left("than"),
     { ...left("At equal size"), opens: true },
   ];
+  const precisions = answer.curves.filter((curve) => curve.points.length > 1).map((curve) => curve.bitsPerWeight);
   const rows = answer.budgets.map(({ budget, curves, choice }) => [
     formatSize(budget),
     ...(choice === null
-      ? ["nothing fits", "", ""]
+      ? [`nothing fits: the smallest is ${formatSize(answer.points[0].bits)}`, "", ""]
       : [
           nameChoice(choice.best),
           formatSize(choice.best.bits),
@@ -53,18 +64,33 @@ export function tabulateBudgets(answer: Answer, isFull = false): TextTable {
         ]),
     choice?.margin ? formatMargin(choice.margin) : "",
     choice?.second ? nameChoice(choice.second) : "",
-    describeWinner(curves, isFull),
+    describeWinner(curves, precisions, isFull),
   ]);
-  return { columns, rows };
+  return dropColumns(
+    { columns, rows },
+    columns.flatMap(({ title }, j) =>
+      rows.every((row) => row[j] === "") || (title === "At equal size" && answer.range.contested === null)
+        ? [title]
+        : [],
+    ),
+  );
+}
+
+/** The table without the columns of these titles. */
+export function dropColumns({ columns, rows }: TextTable, titles: readonly string[]): TextTable {
+  const isKept = (_: unknown, j: number) => !titles.includes(columns[j].title);
+  return { columns: columns.filter(isKept), rows: rows.map((row) => row.filter(isKept)) };
 }
 
 /**
- * For each precision: over how much of the budgets it wins, and its mean advantage over the unquantized models.
+ * For each precision: over how much of the budgets it wins, and its mean advantage over the unquantized models. No rows
+ * where no two precisions were measured at the same size.
  *
  * @param isFull - with its wins in its own range too
  */
 export function tabulateShares(answer: Answer, isFull = false): TextTable {
   const { range, curves } = answer;
+  if (range.contested === null) return { columns: [], rows: [] };
   const baseline = curves.find((curve) => curve.bitsPerWeight >= 16)?.bitsPerWeight;
   const columns = [
     right("Precision"),
@@ -83,7 +109,7 @@ export function tabulateShares(answer: Answer, isFull = false): TextTable {
       formatPrecision(bitsPerWeight),
       String(points.length),
       percent(share?.ofCommon),
-      percent(range.contested === null ? null : share?.ofContested),
+      percent(share?.ofContested),
       ...(isFull ? [percent(share?.ofOwn)] : []),
       ...(baseline === undefined ? [] : [gain === undefined ? "–" : formatSigned(gain)]),
     ];
@@ -93,7 +119,7 @@ export function tabulateShares(answer: Answer, isFull = false): TextTable {
 
 /** The measured choices that no smaller one equals, smallest first. */
 export function tabulateFrontier({ frontier, series }: Answer): TextTable {
-  const columns = [right("Size"), left("Model"), left("Spec"), right(capitalize(series.metric.label))];
+  const columns = [right("Size"), left("Model"), left("Spec"), right(capitalize(formatMetric(series.metric)))];
   const rows = frontier.map(({ row, bits, value, standardError }) => [
     formatSize(bits),
     row.model.name,
@@ -103,13 +129,22 @@ export function tabulateFrontier({ frontier, series }: Answer): TextTable {
   return { columns, rows };
 }
 
-/** What the columns and marks of the budgets' table mean, a short sentence each, as plain text. */
-export function explainBudgets(answer: Answer): string[] {
+/** What the columns and marks of a budgets' table mean, a short sentence each, as plain text. */
+export function explainBudgets(answer: Answer, { columns } = tabulateBudgets(answer)): string[] {
+  const has = (title: string) => columns.some((column) => column.title === title);
   const notes = [
-    "Best that fits: what was measured within the budget, against the next best that fits.",
-    "At equal size: the best precision by the curves, straight over log bits between measured models.",
+    `Best that fits: what was measured within the budget${has("than") ? ", against the next best that fits" : ""}.`,
   ];
-  const margins = listMargins(answer).filter((margin) => margin.paired !== null);
+  if (has("At equal size")) {
+    notes.push(
+      "At equal size: the best precision by the curves, straight over log bits between measured models; where not all precisions reach that size, of which.",
+    );
+  }
+  const all = listMargins(answer);
+  if (all.some((margin) => margin.standardError === null)) {
+    notes.push("± ? marks a difference whose error is not known: it may be all noise.");
+  }
+  const margins = all.filter((margin) => margin.paired !== null);
   if (margins.length > 0) {
     notes.push(`± is one standard error; of a difference, ${describeErrors(margins)}.`);
     notes.push("~ marks a difference within two standard errors: within noise.");
@@ -134,11 +169,21 @@ function listMargins({ budgets }: Answer): Margin[] {
   return budgets.flatMap(({ curves, choice }) => [curves.margin, choice?.margin ?? null].filter((one) => one !== null));
 }
 
-function describeWinner({ standings, margin }: Comparison, isFull: boolean): string {
+function describeWinner({ standings, margin }: Comparison, precisions: readonly number[], isFull: boolean): string {
   if (standings.length === 0) return "not measured";
   const winner = formatPrecision(standings[0].bitsPerWeight);
   if (margin === null) return `${winner}, alone`;
-  return `${winner}, by ${formatMargin(margin, isFull)} over ${standings[1].bitsPerWeight}`;
+  const there = standings.map(({ bitsPerWeight }) => bitsPerWeight).sort((a, b) => a - b);
+  const isAll = precisions.every((bits) => there.includes(bits));
+  const among = isAll ? "" : `, of ${listPrecisions(there, precisions)} bits`;
+  return `${winner}, by ${formatMargin(margin, isFull)} over ${standings[1].bitsPerWeight}${among}`;
+}
+
+// `6 to 8` where nothing is missing between them, else `3, 5, 16`.
+function listPrecisions(there: readonly number[], all: readonly number[]): string {
+  const between = all.filter((bits) => bits >= there[0] && bits <= there[there.length - 1]);
+  if (there.length > 2 && between.length === there.length) return `${there[0]} to ${there[there.length - 1]}`;
+  return there.length === 2 ? there.join(" and ") : there.join(", ");
 }
 
 function nameSpecsOf(answer: Answer): SpecNames {

@@ -32,8 +32,12 @@ export function formatMeasured(value: number, standardError: number | null): str
   return standardError === null ? formatValue(value) : `${formatValue(value)} ± ${formatValue(standardError)}`;
 }
 
-/** `0.031`, or `0.031 ~` where it cannot be told from noise; with its standard error `0.031 ± 0.004`. */
+/**
+ * `0.031`, or `0.031 ~` where it cannot be told from noise; with its standard error `0.031 ± 0.004`. A margin whose error
+ * is not known is `0.031 ± ?`.
+ */
 export function formatMargin(margin: Margin, withError = true): string {
+  if (margin.standardError === null) return `${formatValue(margin.value)} ± ?`;
   const value = withError ? formatMeasured(margin.value, margin.standardError) : formatValue(margin.value);
   return `${value}${margin.withinNoise ? " ~" : ""}`;
 }
@@ -61,8 +65,8 @@ export function formatCount(count: number): string {
 }
 
 /** `1 model`, `3 models`. */
-export function formatPlural(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+export function formatPlural(count: number, noun: string, plural = `${noun}s`): string {
+  return `${formatCount(count)} ${count === 1 ? noun : plural}`;
 }
 
 function trimDigits(value: number): string {

@@ -2,10 +2,7 @@
 // Derived rows exist only while an answer is made; no store holds them.
 
 import type { ResultRow } from "../result.ts";
-import { groupBy, modelKey } from "./series.ts";
-
-/** Task name of a derived row. */
-export const meanAccuracyTask = "mean of tasks";
+import { groupBy, meanAccuracyTask, modelKey } from "./series.ts";
 
 /** A row derived from those of the tasks, which it keeps for paired comparisons. */
 export interface MeanRow extends ResultRow {

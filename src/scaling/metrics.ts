@@ -26,8 +26,7 @@ export const metrics: readonly MetricFacts[] = [
   { ...higher, name: "acc", label: "accuracy", unit: "" },
   { ...lower, name: "nll", label: "loss", unit: "nats a token", perToken: true },
   { ...lower, name: "perplexity", label: "ln perplexity", unit: "nats a token", logarithm: true, perToken: true },
-  { ...lower, name: "bitsPerByte", label: "bits a byte", unit: "bits a byte" },
-  { ...lower, name: "bits_per_byte", label: "bits a byte", unit: "bits a byte" },
+  { ...lower, name: "bitsPerByte", label: "loss a byte", unit: "bits" },
   { ...lower, name: "word_perplexity", label: "ln word perplexity", unit: "nats a word", logarithm: true },
   { ...lower, name: "byte_perplexity", label: "ln byte perplexity", unit: "nats a byte", logarithm: true },
   { ...higher, name: "acc_norm", label: "accuracy by character", unit: "" },
@@ -63,9 +62,14 @@ export function defaultMetric(rows: readonly ResultRow[]): MetricFacts | undefin
   return metrics.find((metric) => rows.some((row) => readMetric(row, metric) !== undefined));
 }
 
+/** The metrics that curves of these rows can be drawn of. */
+export function listMetrics(rows: readonly ResultRow[]): MetricFacts[] {
+  return metrics.filter((metric) => rows.some((row) => readMetric(row, metric) !== undefined));
+}
+
 /**
  * Reads a metric of a row: `ln v` with standard error `s / v` for perplexities, `v` with `s` for all others.
- * `nll` falls back on the logarithm of `perplexity`. A value that is not finite is returned as it is.
+ * `nll` falls back on the logarithm of `perplexity`, `bitsPerByte` on the harness's `bits_per_byte`. A value that is not finite is returned as it is.
  */
 export function readMetric(row: ResultRow, metric: MetricFacts): MetricReading | undefined {
   let logarithm = metric.logarithm;
@@ -74,6 +78,7 @@ export function readMetric(row: ResultRow, metric: MetricFacts): MetricReading |
     stored = row.metrics["perplexity"];
     logarithm = true;
   }
+  if (metric.name === "bitsPerByte") stored ??= row.metrics["bits_per_byte"];
   if (stored === undefined) return undefined;
   const { value, standardError } = stored;
   const known = standardError !== undefined && Number.isFinite(standardError) && standardError >= 0;

@@ -86,6 +86,8 @@ function findDocuments(row: ResultRow, metric: MetricFacts): { documents: Docume
   if (has(metric.name)) return { documents: documents[metric.name], factor: 1 };
   if (metric.name === "nll" && has("perplexity")) return { documents: documents["perplexity"], factor: 1 };
   if (metric.name === "perplexity" && has("nll")) return { documents: documents["nll"], factor: 1 };
+  if (metric.name === "bitsPerByte" && has("bits_per_byte"))
+    return { documents: documents["bits_per_byte"], factor: 1 };
   const [bits, loss] = [row.metrics["bitsPerByte"], row.metrics["nll"]];
   if (metric.name !== "bitsPerByte" || !has("nll") || !bits || !loss) return null;
   return { documents: documents["nll"], factor: bits.value / loss.value };

@@ -3,9 +3,9 @@
 
 import { InputError } from "../input-error.ts";
 import type { ResultRow } from "../result.ts";
-import { averageAccuracies, meanAccuracyTask } from "./mean-accuracy.ts";
+import { averageAccuracies } from "./mean-accuracy.ts";
 import { defaultMetric, findMetric, type MetricFacts, metrics, readMetric } from "./metrics.ts";
-import { groupBy, modelKey } from "./series.ts";
+import { groupBy, meanAccuracyTask, modelKey } from "./series.ts";
 
 /** Which rows are wanted; what is absent is chosen. */
 export interface PoolFilter {

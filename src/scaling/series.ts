@@ -2,16 +2,33 @@
 // Rows that were measured differently (other data, limit, profile, compute type, code version) are never mixed.
 
 import type { ResultRow } from "../result.ts";
+import { isOnData, nameData } from "./data-name.ts";
 import { defaultMetric, findMetric, type MetricFacts, readMetric } from "./metrics.ts";
 
 /** Rows of one family, measured in one way, by one metric. */
 export interface Series {
+  /** The family, or `all models` of several where `across` is given. */
   readonly family: string;
   readonly task: string;
   readonly metric: MetricFacts;
-  /** Convention, limit and compute type, where another series of the same family and task differs in them. */
+  /** Convention, limit, data and so on, as far as another series of the same family and task differs in them. */
   readonly note: string;
+  /** What tells it from the other series in a sentence: its task, its data; empty where all have the same. */
+  readonly subject: string;
   readonly rows: readonly ResultRow[];
+  /** Given where families or tokenizers stand together, since none has two models of its own. */
+  readonly across?: Variety;
+  /** Given for one model alone: what all models on the same task and data differ in. */
+  readonly apart?: Variety;
+}
+
+/** How many kinds there are among some models. */
+export interface Variety {
+  readonly models: number;
+  readonly families: number;
+  readonly tokenizers: number;
+  /** Conventions, such as `windows-256-stride-256`. */
+  readonly profiles: readonly string[];
 }
 
 /** Which series are wanted; what is absent lets everything through. */
@@ -19,11 +36,20 @@ export interface SeriesFilter {
   readonly metric?: string;
   readonly task?: string;
   readonly family?: string;
+  /** Name of the data file, its path, or the beginning of its SHA-256. */
+  readonly data?: string;
 }
 
+/** Task name of rows that are the mean over tasks. */
+export const meanAccuracyTask = "mean of tasks";
+
+/** Family of a series across all of them. */
+export const allModels = "all models";
+
 /**
- * Splits rows into series, those with most models first, then losses (the least noisy), then those with most rows.
- * Rows without the metric that was asked for are left out.
+ * Splits rows into series, those with most models first, then the mean of tasks, then losses (the least noisy), then
+ * those with most rows. Rows without the metric that was asked for are left out. Where no family has two models on a task,
+ * all its models stand together: by the metric, or where that is by the token and tokenizers differ, by bits a byte.
  *
  * @throws InputError for an unknown metric
  */
@@ -32,23 +58,95 @@ export function groupSeries(rows: readonly ResultRow[], filter: SeriesFilter = {
   const chosen = rows.filter(
     (row) =>
       (filter.task === undefined || row.key.task === filter.task) &&
-      (filter.family === undefined || row.model.family === filter.family),
+      (filter.family === undefined || row.model.family === filter.family) &&
+      (filter.data === undefined || isOnData(row, filter.data)),
   );
   const series: Series[] = [];
-  for (const [, sameTask] of groupBy(chosen, (row) => JSON.stringify([row.model.family, row.key.task]))) {
-    const metric = wanted ?? defaultMetric(sameTask);
-    if (metric === undefined) continue;
-    const measured = sameTask.filter((row) => readMetric(row, metric) !== undefined);
-    const groups = [...groupBy(measured, (row) => conditions(row, metric))];
-    for (const [, members] of groups) {
-      const { family } = members[0].model;
-      const note = groups.length > 1 ? describeConditions(members[0]) : "";
-      series.push({ family, task: members[0].key.task, metric, note, rows: members });
-    }
+  for (const [, sameTask] of groupBy(chosen, (row) => row.key.task)) {
+    const ofFamilies = [...groupBy(sameTask, (row) => row.model.family).values()].flatMap((family) =>
+      splitConditions(family, wanted),
+    );
+    series.push(...(joinFamilies(sameTask, ofFamilies, wanted) ?? ofFamilies));
   }
-  const sizes = new Map(series.map((one) => [one, new Set(one.rows.map(modelKey)).size]));
-  const isLoss = (one: Series) => Number(one.metric.name === "nll");
-  return series.sort((a, b) => sizes.get(b)! - sizes.get(a)! || isLoss(b) - isLoss(a) || b.rows.length - a.rows.length);
+  const tasks = new Set(series.map(({ task }) => task)).size;
+  const named = series.map((one) => describeOthers(one, series, tasks, chosen));
+  const sizes = new Map(named.map((one) => [one, countModels(one.rows)]));
+  const rank = ({ task, metric }: Series) => (task === meanAccuracyTask ? 2 : Number(metric.name === "nll"));
+  return named.sort((a, b) => sizes.get(b)! - sizes.get(a)! || rank(b) - rank(a) || b.rows.length - a.rows.length);
+}
+
+function splitConditions(rows: readonly ResultRow[], wanted: MetricFacts | undefined): Series[] {
+  const metric = wanted ?? defaultMetric(rows);
+  if (metric === undefined) return [];
+  const measured = rows.filter((row) => readMetric(row, metric) !== undefined);
+  const groups = [...groupBy(measured, (row) => conditions(row, metric.perToken)).values()];
+  return groups.map((members) => {
+    const { family } = members[0].model;
+    const note = describeConditions(members[0], groups);
+    return { family, task: members[0].key.task, metric, note, subject: "", rows: members };
+  });
+}
+
+// All models on a task side by side, where no series has two of them; undefined where that cannot be.
+function joinFamilies(
+  rows: readonly ResultRow[],
+  apart: readonly Series[],
+  wanted: MetricFacts | undefined,
+): Series[] | undefined {
+  if (apart.length < 2 || apart.some((one) => countModels(one.rows) > 1)) return undefined;
+  let metric = wanted ?? defaultMetric(rows);
+  if (metric?.perToken && new Set(rows.map((row) => row.key.tokenizerHash)).size > 1) {
+    if (wanted !== undefined) return undefined;
+    metric = findMetric("bitsPerByte");
+  }
+  if (metric === undefined) return undefined;
+  const measured = rows.filter((row) => readMetric(row, metric) !== undefined);
+  // The whole of a text is the same text for all; its first windows are not, if tokenizers or windows differ.
+  const keyOf = (row: ResultRow) => {
+    if (!isOnText(row)) return conditions(row, metric.perToken);
+    if (row.key.limit !== null || metric.perToken) return conditions(row, true);
+    return conditions({ ...row, key: { ...row.key, profile: "" } }, false);
+  };
+  const groups = [...groupBy(measured, keyOf).values()];
+  if (!groups.some((members) => countModels(members) > 1)) return undefined;
+  return groups.map((members) => {
+    const note = describeConditions(members[0], groups);
+    const across = countModels(members) > 1 ? countVariety(members) : undefined;
+    const family = across ? allModels : members[0].model.family;
+    return { family, task: members[0].key.task, metric, note, subject: "", rows: members, across };
+  });
+}
+
+function describeOthers(series: Series, all: readonly Series[], tasks: number, rows: readonly ResultRow[]): Series {
+  const { task } = series;
+  const [{ key }] = series.rows;
+  const others = all.filter((one) => one.task === task && one.rows[0].key.dataHash !== key.dataHash);
+  const data =
+    others.length > 0 && task !== meanAccuracyTask
+      ? nameData(
+          series.rows[0],
+          all.flatMap((one) => one.rows),
+        )
+      : "";
+  const words = task === meanAccuracyTask ? "the mean of tasks" : tasks > 1 ? task : "";
+  const subject = data === "" ? words : words === "" ? data : `${words} of ${data}`;
+  const alike = rows.filter((row) => row.key.task === task && row.key.dataHash === key.dataHash);
+  const isAlone = countModels(series.rows) === 1 && countModels(alike) > 1;
+  return { ...series, subject, ...(isAlone && { apart: countVariety(alike) }) };
+}
+
+function countVariety(rows: readonly ResultRow[]): Variety {
+  const count = (read: (row: ResultRow) => string) => new Set(rows.map(read)).size;
+  return {
+    models: countModels(rows),
+    families: count((row) => row.model.family),
+    tokenizers: count((row) => row.key.tokenizerHash),
+    profiles: [...new Set(rows.map((row) => row.key.profile))],
+  };
+}
+
+function countModels(rows: readonly ResultRow[]): number {
+  return new Set(rows.map(modelKey)).size;
 }
 
 /** What tells one model from another: its name and its weights. */
@@ -56,9 +154,13 @@ export function modelKey(row: ResultRow): string {
   return `${row.key.weightsHash} ${row.model.name}`;
 }
 
-function conditions({ key }: ResultRow, metric: MetricFacts): string {
+function isOnText({ key }: ResultRow): boolean {
+  return key.task === "perplexity";
+}
+
+function conditions({ key }: ResultRow, isPerTokenizer: boolean): string {
   const { quantizer, model, task } = key.versions;
-  const tokenizer = metric.perToken ? key.tokenizerHash : "";
+  const tokenizer = isPerTokenizer ? key.tokenizerHash : "";
   return JSON.stringify([
     key.taskVersion,
     key.dataHash,
@@ -72,12 +174,20 @@ function conditions({ key }: ResultRow, metric: MetricFacts): string {
   ]);
 }
 
-function describeConditions({ key }: ResultRow): string {
-  const { quantizer, model, task } = key.versions;
-  const limit = key.limit === null ? "no limit" : `limit ${key.limit}`;
-  const data = `data ${key.dataHash.slice(0, 8)}`;
-  const tokenizer = `tokenizer ${key.tokenizerHash.slice(0, 8)}`;
-  return [key.profile, limit, key.computeType, data, tokenizer, `code ${quantizer}.${model}.${task}`].join(", ");
+// What the rows of other groups have otherwise.
+function describeConditions(row: ResultRow, groups: readonly (readonly ResultRow[])[]): string {
+  if (groups.length < 2) return "";
+  const all = groups.map(([first]) => first);
+  const readings: ((row: ResultRow) => string)[] = [
+    ({ key }) => key.profile,
+    ({ key }) => (key.limit === null ? "no limit" : `limit ${key.limit}`),
+    ({ key }) => key.computeType,
+    (one) => (one.key.task === meanAccuracyTask ? `data ${one.key.dataHash}` : nameData(one, all)),
+    ({ key }) => `tokenizer ${key.tokenizerHash.slice(0, 8)}`,
+    ({ key: { versions } }) => `code ${versions.quantizer}.${versions.model}.${versions.task}`,
+    ({ key }) => `version ${key.taskVersion}`,
+  ];
+  return readings.flatMap((read) => (all.some((one) => read(one) !== read(row)) ? [read(row)] : [])).join(", ");
 }
 
 /** Groups items by a key, in order of first appearance. */

@@ -34,6 +34,8 @@ export function summarizeAnswer(answer: Answer) {
     better: series.metric.better,
     unit: series.metric.unit,
     note: series.note,
+    across: series.across ?? null,
+    apart: series.apart ?? null,
     count,
     models: new Set(series.rows.map((row) => row.model.name)).size,
     budgets: budgets.map(({ budget, curves: comparison, choice }) => ({

@@ -8,7 +8,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { addReportCommand } from "../../src/cli/report.ts";
 import { drawCurves } from "../../src/report/figure.ts";
-import { writeHeadline } from "../../src/report/headline.ts";
+import { describeSeries, writeHeadline } from "../../src/report/headline.ts";
 import { nameSpecs } from "../../src/report/specs.ts";
 import { explainBudgets, tabulateBudgets, tabulateShares } from "../../src/report/table.ts";
 import { drawTextPlot } from "../../src/report/text-plot.ts";
@@ -44,9 +44,70 @@ describe("the answer in words and tables", () => {
       "Within 20 MB the best measured is s at fp16 (10 MB, loss 2.500), better by 0.500 ± 0.014 than s at int4:b64.",
       "The winning precision is clear of noise at every budget shown by unpaired errors, which overstate noise.",
     ]);
-    const [, example, certainty] = writeHeadline(answerRows(twoPrecisions(0.5), { budgets: [1.6e8] })[0]);
+  });
+
+  test("claims no win that is all noise, and none without a word where errors are not known", () => {
+    const [first, example, how] = writeHeadline(answerRows(twoPrecisions(0.5), { budgets: [1.6e8] })[0]);
+    expect(first).toBe(
+      "No precision can be told from another: 4 bits have the lowest loss at equal size at every budget where at least two precisions were measured (10 MB to 100 MB), but within noise of all others at every budget shown.",
+    );
     expect(example).toContain("; s at int4:b64 is within noise of it.");
-    expect(certainty).toContain("clear of noise at no budget shown");
+    expect(how).toBe("That is by unpaired errors, which overstate noise.");
+    const bare = twoPrecisions().map((row) => ({
+      ...row,
+      metrics: { nll: { value: row.metrics["nll"].value, n: 1 } },
+    }));
+    const [answer] = answerRows(bare, { budgets: [1.6e8] });
+    const sentences = writeHeadline(answer);
+    expect(sentences[0]).toMatch(/^By numbers without an error estimate, 4 bits give the lowest loss at equal size: /);
+    expect(sentences[1]).toContain("better by 0.500 ± ? than s at int4:b64");
+    expect(sentences.at(-1)).toContain("No result has a standard error");
+    expect(tabulateBudgets(answer).rows[0].slice(4)).toEqual([
+      "0.500 ± ?",
+      "s int4:b64",
+      "4 bits, by 0.500 ± ? over 16",
+    ]);
+    expect(explainBudgets(answer).join()).toContain("± ? marks a difference whose error is not known");
+  });
+
+  test("a winner that only the second comes near is told from the others", () => {
+    const near = twoPrecisions().map((row) => ({
+      ...row,
+      bitsPerWeight: row.bitsPerWeight === 4 ? 5 : row.bitsPerWeight,
+      key: { ...row.key, spec: row.bitsPerWeight === 4 ? "int5:b64" : row.key.spec },
+      metrics: { nll: { ...row.metrics["nll"], value: row.metrics["nll"].value + 0.001 } },
+    }));
+    const rows = [...twoPrecisions(), ...near.filter((row) => row.bitsPerWeight === 5)];
+    const [first] = writeHeadline(answerRows(rows, { budgets: [1.6e8] })[0]);
+    expect(first).toMatch(/^No precision can be told from the next best: 4 bits have .* within noise of the second at/);
+  });
+
+  test("names task and text where there are several, the mean of tasks first", () => {
+    const [mean, piqa] = answerRows(simulateStudy({ tasks: ["piqa", "winogrande"] }));
+    expect(mean.series.task).toBe("mean of tasks");
+    expect(writeHeadline(mean)[0]).toContain("accuracy in the mean of tasks");
+    expect(writeHeadline(piqa)[0]).toContain("accuracy on piqa");
+    const text = (data: string, sizes: number[]) =>
+      simulateStudy({ sizes }).map((row) => ({
+        ...row,
+        key: { ...row.key, dataHash: data.padEnd(64, "0") },
+        paths: { model: "m", data: `texts/${data}.txt` },
+      }));
+    const rows = [...text("a", [1e6, 4e6]), ...text("b", [1e6, 4e6, 9e6])];
+    const [b, a] = answerRows(rows);
+    expect(writeHeadline(b)[0]).toContain("lowest loss on b.txt at equal size");
+    expect(describeSeries(a)).toBe("books, perplexity (loss) [a.txt]");
+    for (const data of ["a.txt", "texts/a.txt", "a00000000"])
+      expect(answerRows(rows, { data }).map((one) => one.series.rows.length)).toEqual([16]);
+  });
+
+  test("says which precisions broke, and which reach a budget where not all do", () => {
+    const rows = simulateStudy({ precisions: [2, 4, 8, 16], fragility: 9 });
+    const [answer] = answerRows(rows);
+    expect(writeHeadline(answer)[1]).toBe("2 bits were unstable on all 6 models: left out.");
+    const cells = tabulateBudgets(answer).rows.map((row) => row.at(-1));
+    expect(cells.some((cell) => / over \d+, of \d+ and \d+ bits$/.test(cell!))).toBe(true);
+    expect(cells.some((cell) => / over (8|16)$/.test(cell!))).toBe(true);
   });
 
   test("rows with documents are paired, and that is said", () => {
@@ -84,13 +145,13 @@ describe("the answer in words and tables", () => {
       "Budget",
       "Best that fits",
       "Size",
-      "Loss",
+      "Loss, nats a token",
       "Better by",
       "than",
       "At equal size",
     ]);
     expect(rows).toEqual([
-      ["875 KB", "nothing fits", "", "", "", "", "not measured"],
+      ["875 KB", "nothing fits: the smallest is 1 MB", "", "", "", "", "not measured"],
       ["1 MB", "s int4:b64", "1 MB", "3.000", "", "", "4 bits, alone"],
       ["10 MB", "s fp16", "10 MB", "2.500", "0.500 ± 0.283 ~", "s int4:b64", "4 bits, by 0.500 ~ over 16"],
       ["100 MB", "l int4:b64", "100 MB", "1.000", "1.500 ± 0.283", "s fp16", "4 bits, by 0.500 ~ over 16"],

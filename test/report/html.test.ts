@@ -160,9 +160,9 @@ describe("thin and thick stores", () => {
   });
 
   test("one row, one size and one precision each say what is missing", () => {
-    expect(answerOf([makeRow({ total: 8e6, metrics: { nll: 3 } })])).toContain("Only one model size was measured");
-    expect(answerOf(simulateStudy({ sizes: [1e6] }))).toContain("Only one model size was measured");
-    expect(answerOf(simulateStudy({ precisions: [4] }))).toContain("Only one precision was measured");
+    expect(answerOf([makeRow({ total: 8e6, metrics: { nll: 3 } })])).toContain("only one model size was measured");
+    expect(answerOf(simulateStudy({ sizes: [1e6] }))).toContain("only one model size was measured");
+    expect(answerOf(simulateStudy({ precisions: [4] }))).toContain("only one precision was measured");
   });
 
   test("a metric that no row has, and runs that are all unstable", () => {
