@@ -1,6 +1,6 @@
 // npm run bench: how fast kbit is against its peers and against the machine, on a Llama-shaped model of 1.1 B random weights.
 //
-//   npm run bench -- [--json] [--folder FOLDER] [--threads N] [--rounds N] [--only decode,bits,prefill,wasm,start]
+//   npm run bench -- [--json] [--folder FOLDER] [--threads N] [--rounds N] [--only decode,bits,prefill,batch,wasm,start]
 //
 // FOLDER (default: kbit-bench in the system's folder for temporary files) takes llama.cpp as node-llama-cpp ships it and
 // the models: about 4 GB, kept for the next run. What is compared is measured in turns, and each figure is the fastest
@@ -12,6 +12,7 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { checkKernelSets } from "../src/kernels/select-node.ts";
+import { measureBatches } from "./batch.ts";
 import { measureBits } from "./decode-bits.ts";
 import { ggufBytesPerToken, writeGguf } from "./gguf.ts";
 import { benchFolder, bytesPerToken, weightsPerToken } from "./llama-shape.ts";
@@ -25,7 +26,7 @@ const { values: flags } = parseArgs({
     folder: { type: "string", default: join(tmpdir(), "kbit-bench") },
     threads: { type: "string", default: "2" },
     rounds: { type: "string", default: "3" },
-    only: { type: "string", default: "decode,bits,prefill,wasm,start" },
+    only: { type: "string", default: "decode,bits,prefill,batch,wasm,start" },
   },
 });
 const threads = Number(flags.threads);
@@ -63,22 +64,25 @@ async function startLlamaCpp(type: "F16" | "Q4_0"): Promise<Peer> {
 
 async function measureDecoding(): Promise<void> {
   const machine = createMachine(threads);
-  const ours4 = await openModel(fourBits, { threads });
+  const ours4 = await openModel(fourBits, { threads, computeType: "bfloat16" });
+  const ours32 = await openModel(fourBits, { threads });
   const ours16 = await openModel("fp16", { threads });
   const theirs4 = await startLlamaCpp("Q4_0");
   const theirs16 = await startLlamaCpp("F16");
-  const best = { ours4: Infinity, ours16: Infinity, theirs4: Infinity, theirs16: Infinity, read: 0 };
+  const best = { ours4: Infinity, ours32: Infinity, ours16: Infinity, theirs4: Infinity, theirs16: Infinity, read: 0 };
   for (let round = 0; round < rounds; round++) {
     best.ours4 = Math.min(best.ours4, await ours4.decodeSeconds(24));
     best.theirs4 = Math.min(best.theirs4, fastest(await theirs4.ask("decode 24")));
     best.read = Math.max(best.read, machine.bytesPerSecond());
+    best.ours32 = Math.min(best.ours32, await ours32.decodeSeconds(24));
     best.ours16 = Math.min(best.ours16, await ours16.decodeSeconds(12));
     best.theirs16 = Math.min(best.theirs16, fastest(await theirs16.ask("decode 12")));
   }
   const [bytes4, bytes16] = [bytesPerToken(fourBits), bytesPerToken("fp16")];
   const side = (seconds: number, bytes: number) =>
     `${(1 / seconds).toFixed(1)} tokens/s, ${(bytes / 1e6).toFixed(0)} MB read a token`;
-  report("decode4_vs_llamacpp_q4_0", best.theirs4 / best.ours4, `${side(best.ours4, bytes4)} (${fourBits}, float32)`);
+  report("decode4_vs_llamacpp_q4_0", best.theirs4 / best.ours4, `${side(best.ours4, bytes4)} (bfloat16)`);
+  report("decode4_float32_vs_llamacpp_q4_0", best.theirs4 / best.ours32, `${side(best.ours32, bytes4)} (float32)`);
   say(`    llama.cpp Q4_0: ${side(best.theirs4, ggufBytesPerToken("Q4_0"))}`);
   report("decode16_vs_llamacpp_f16", best.theirs16 / best.ours16, side(best.ours16, bytes16));
   say(`    llama.cpp F16: ${side(best.theirs16, ggufBytesPerToken("F16"))}`);
@@ -86,7 +90,7 @@ async function measureDecoding(): Promise<void> {
   report("decode4_bandwidth_share", share, `of ${(best.read / 1e9).toFixed(1)} GB/s by a plain read loop`);
   figures.decode16_bandwidth_share = bytes16 / best.ours16 / best.read;
   for (const end of [theirs4, theirs16]) end.close();
-  for (const model of [ours4, ours16]) await model.close();
+  for (const model of [ours4, ours32, ours16]) await model.close();
   await machine.close();
 }
 
@@ -158,6 +162,7 @@ if (wanted.has("decode")) await measureDecoding();
 if (wanted.has("bits"))
   report("decode_bits_efficiency", await measureBits(threads, rounds, say), "of 16 / stored bits");
 if (wanted.has("prefill")) await measurePrefill();
+if (wanted.has("batch")) report("throughput_by_batch", await measureBatches(threads, say), "tokens/s of all products");
 if (wanted.has("wasm")) await measureWasm();
 if (wanted.has("start")) {
   const { first_token_ms, resident_extra_mb, page } = await measureStart(flags.folder, threads, rounds);
