@@ -49,12 +49,26 @@ function allCommands(command: Command): Command[] {
 /** The sentence for an error of commander, which words its own well enough but for unknown commands. */
 function explainUsage(error: CommanderError, program: Command): string {
   const [message, suggestion] = error.message.replace(/^error: /, "").split("\n");
+  const named = findNamed(program);
+  const help = `see ${nameOf(named)} --help.`;
+  if (error.code === "commander.missingMandatoryOptionValue") {
+    const unknown = findUnknownOption(named);
+    if (unknown !== undefined) {
+      const nearest = findNearest(unknown, listLongOptions(named));
+      return `unknown option '${unknown}'; ${nearest ? `did you mean ${nearest}?` : help}`;
+    }
+    const missing = named.options.filter(
+      (option) => option.mandatory && named.getOptionValue(option.attributeName()) === undefined,
+    );
+    const are = missing.length === 1 ? "is" : "are";
+    return `${missing.map(({ flags }) => flags).join(" and ")} ${are} missing; ${help}`;
+  }
   if (error.code !== "commander.unknownCommand") {
     const meant = /^\(Did you mean (.*)\?\)$/.exec(suggestion ?? "")?.[1];
-    return meant ? `${message}; did you mean ${meant}?` : `${message}; see kbit --help.`;
+    return meant ? `${message}; did you mean ${meant}?` : `${message}; ${help}`;
   }
   const word = /'(.*)'/.exec(error.message)?.[1] ?? "";
-  const names = findNamed(program).commands.map((command) => command.name());
+  const names = named.commands.map((command) => command.name());
   const nearest = findNearest(word, names);
   const hint = nearest ? `did you mean ${nearest}?` : `expected one of ${names.join(", ")}.`;
   return `There is no command '${word}'; ${hint}`;
@@ -69,6 +83,24 @@ function findNamed(program: Command): Command {
     named = next;
   }
   return named;
+}
+
+/** A command in words: `kbit study run`. */
+function nameOf(command: Command): string {
+  return command.parent ? `${nameOf(command.parent)} ${command.name()}` : command.name();
+}
+
+function listLongOptions(command: Command): string[] {
+  return command.options.flatMap(({ long }) => long ?? []);
+}
+
+/** The first option among the arguments that a command does not have; a value of another option is none. */
+function findUnknownOption(command: Command): string | undefined {
+  const takesValue = new Set(command.options.filter((option) => option.required).map(({ long }) => long));
+  return process.argv
+    .filter((word, i, words) => word.startsWith("--") && !takesValue.has(words[i - 1]))
+    .map((word) => word.split("=")[0])
+    .find((word) => word !== "--" && word !== "--help" && !listLongOptions(command).includes(word));
 }
 
 const fileErrors: Record<string, string> = {
@@ -96,18 +128,27 @@ function explain(error: unknown, program: Command): { sentence: string; exitCode
   return { sentence: String(error), exitCode: 70 };
 }
 
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
-  throw error;
-});
-
 const program = createProgram();
+
+// A reader that has seen enough, such as head, ends what is printed and not what is done: a study goes on.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") fail(error);
+    if (stream === process.stdout && findNamed(program).name() === "generate") process.exit(0); // it does nothing else
+  });
+}
+
+/** Says what went wrong, and ends. */
+function fail(error: unknown): never {
+  const { sentence, exitCode } = explain(error, program);
+  process.stderr.write(`kbit: ${sentence}\n`);
+  process.exit(exitCode);
+}
+
 try {
   if (process.argv.length <= 2) program.outputHelp();
   else await program.parseAsync(process.argv);
 } catch (error) {
   if (error instanceof CommanderError && error.exitCode === 0) process.exit(0);
-  const { sentence, exitCode } = explain(error, program);
-  process.stderr.write(`kbit: ${sentence}\n`);
-  process.exit(exitCode);
+  fail(error);
 }

@@ -1,8 +1,9 @@
 // kbit study: measures models x specs x tasks into a store, says beforehand what that comes to, and shows what is there.
 
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import type { Command } from "commander";
-import { InputError } from "../input-error.ts";
+import { findNearest, InputError } from "../input-error.ts";
 import type { ResultRow } from "../result.ts";
 import { createCostModel } from "../study/progress.ts";
 import { countWorkers, planOnKernels } from "../study/run.ts";
@@ -21,7 +22,7 @@ export function addStudyCommand(program: Command): void {
     .addHelpText("after", examples("run", "--db results.db"));
   addStudyInput(study.command("run"))
     .description("Run what is missing of a study; it may be stopped at any moment and goes on where it was.")
-    .requiredOption("--db <file>", "store of the results, made if it is missing")
+    .option("--db <file>", "store of the results, made if it is missing")
     .option("--workers <n>", "experiments at the same time (default: one a core)", parseCount)
     .option("--threads <n>", "threads of each worker's kernels (default: 1)", parseCount)
     .option("--allow-nonfinite", "measure models with weights that are NaN or infinite too, quantized as 0")
@@ -59,7 +60,7 @@ interface StudyOptions {
 }
 
 interface RunCommandOptions extends StudyOptions {
-  readonly db: string;
+  readonly db?: string;
   readonly allowNonfinite?: boolean;
 }
 
@@ -95,11 +96,27 @@ export function parseCount(text: string): number {
   throw new InputError(`${text} is not a whole number from 1.`);
 }
 
+/** @throws InputError that names all that `study run` needs and was not given */
+function checkComplete([first]: readonly string[], options: RunCommandOptions): string {
+  const { db, specs, text, tasks } = options;
+  const isFlags = !studyFile.test(first);
+  const missing = [
+    isFlags && !specs && "--specs LIST, such as fp16,int3-8:b64",
+    isFlags && text === undefined && tasks === undefined && "--text FILE, or --tasks LIST --data FOLDER",
+    db === undefined && "--db FILE for the results",
+  ].filter((words) => words !== false);
+  if (db === undefined || missing.length > 0) throw new InputError(`kbit study run also needs ${missing.join("; ")}.`);
+  return db;
+}
+
+/** Names of study files; a safetensors index is a model. */
+const studyFile = /(?<!\.index)\.(ya?ml|json)$/i;
+
 /** The study that the arguments name: a file, or models with flags. */
 function readStudy(inputs: readonly string[], options: StudyOptions): Study {
   const { specs, text, tasks, data, window, stride, limit } = options;
   const [first] = inputs;
-  if (!/(?<!\.index)\.(ya?ml|json)$/i.test(first)) {
+  if (!studyFile.test(first)) {
     if (!specs) throw new InputError("--specs is missing; say which, such as --specs fp16,int3-8:b64.");
     return createStudy({ models: inputs, specs, text, tasks, data, window, stride, limit });
   }
@@ -107,22 +124,33 @@ function readStudy(inputs: readonly string[], options: StudyOptions): Study {
   const flags = { specs, text, tasks, data, window, stride, limit };
   const flag = Object.entries(flags).find(([, value]) => value !== undefined)?.[0];
   if (flag) throw new InputError(`--${flag} does not go with a study file; change it in ${first}.`);
-  if (!statSync(first, { throwIfNoEntry: false })?.isFile()) throw new InputError(`There is no study file ${first}.`);
+  if (!statSync(first, { throwIfNoEntry: false })?.isFile()) {
+    throw new InputError(`There is no study file ${first}${hintNeighbour(first)}`);
+  }
   return parseStudy(readFileSync(first, "utf8"), first);
 }
 
+/** "did you mean .." if a study file of a similar name lies beside one that is not there. */
+function hintNeighbour(path: string): string {
+  const folder = dirname(path);
+  const names = existsSync(folder) ? readdirSync(folder).filter((name) => studyFile.test(name)) : [];
+  const nearest = findNearest(basename(path), names);
+  return nearest === undefined ? "." : `; did you mean ${join(folder, nearest)}?`;
+}
+
 async function runCommand(inputs: string[], options: RunCommandOptions): Promise<void> {
+  const db = checkComplete(inputs, options);
   const read = readStudy(inputs, options);
   const study = options.allowNonfinite ? { ...read, allowNonfinite: true } : read;
-  const store = await openStore(options.db);
+  const store = await openStore(db);
   const { workers, threads, json } = options;
   const summary = await runInTerminal(study, store, { workers, threads, isQuiet: json });
   if (json) {
     const ids = new Set(summary.ids);
     const rows = (await store.rows()).filter(({ id }) => ids.has(id));
-    printJson({ study: study.name, db: options.db, ...summary, ids: undefined, rows });
+    printJson({ study: study.name, db, ...summary, ids: undefined, rows });
   } else if (!summary.interrupted && summary.computed + summary.stored > 0) {
-    printLine(`The report: kbit report --db ${options.db} --out report.html`);
+    printLine(`The report: kbit report --db ${db} --out report.html`);
   }
   await store.close();
   // A stopped run may still be reading a large model; nothing waits for that.

@@ -144,6 +144,21 @@ describe("bad input", () => {
     ["a command like no other", ["zzzzzzzz"], /no command 'zzzzzzzz'; expected one of .*quantize/],
     ["an unknown command of study", ["study", "rum"], /no command 'rum'; did you mean run\?/],
     ["an unknown option", ["eval", small, "--txt", text], /--txt.*--text/],
+    [
+      "an unknown option beside one that is missing",
+      ["quantize", small, "--specs", "nf4"],
+      /'--specs'; did you mean --spec\?/,
+    ],
+    [
+      "all options that are missing",
+      ["quantize", small],
+      /--spec <spec> and --out <folder> are missing; see kbit quantize --help/,
+    ],
+    [
+      "all that a study misses",
+      ["study", "run", small],
+      /kbit study run also needs --specs LIST.*--text FILE.*--db FILE/,
+    ],
     ["a missing argument", ["generate"], /missing .*model/],
     ["an unknown spec", ["eval", small, "--text", text, "--spec", "flaot4:b64"], /flaot4.*did you mean "?float/],
     ["an unknown option of a spec", ["inspect", "int4:c64"], /int4:c64/],

@@ -163,6 +163,23 @@ describe("kbit study run", () => {
     expect(rows[0]).toMatchObject({ key: { task: "piqa" }, metrics: { acc: { n: 3 }, acc_norm: { n: 3 } } });
   });
 
+  test("goes on and keeps its exit code when nobody reads any more what it prints", async () => {
+    const runAndLookAway = (...args: string[]) =>
+      new Promise((resolve) => {
+        const child = spawn(process.execPath, [kbit, "study", "run", ...args], { cwd: folder });
+        child.stdout.once("data", () => child.stdout.destroy());
+        child.stderr.destroy();
+        child.on("close", resolve);
+      });
+    const db = newStore();
+    expect(await runAndLookAway(small, "--specs", "fp16,int3-8:b64", ...text, "--db", db)).toBe(0);
+    expect(await readRows(db)).toHaveLength(7);
+    const broken = join(folder, "cut");
+    cpSync(small, broken, { recursive: true });
+    truncateSync(join(broken, "model.safetensors"), 400_000);
+    expect(await runAndLookAway(broken, small, "--specs", "fp16", ...text, "--db", newStore())).toBe(1);
+  });
+
   test("refuses bad input in one sentence with exit code 2, and makes no store", async () => {
     const db = newStore();
     const ended = await run("run", small, "--specs", "imt4", ...text, "--db", db);
@@ -176,8 +193,9 @@ describe("kbit study run", () => {
       expect(error).toBeInstanceOf(InputError);
       expect(error.message).toMatch(message);
     };
-    await refuse(/^--specs is missing/, small, ...text);
+    await refuse(/^kbit study run also needs --specs LIST, such as fp16,int3-8:b64\.$/, small, ...text);
     await refuse(/^There is no study file nowhere\.yaml/, "nowhere.yaml");
+    await refuse(/no study file .*books\.yml; did you mean .*books\.yaml\?$/, join(root, "experiments/books.yml"));
     await refuse(/^0 is not a whole number from 1/, small, "--specs", "int4", "--limit", "0");
     const bad = join(folder, "bad.yaml");
     writeFileSync(bad, `models: ${small}\nspecs: int4\ntasks: { task: perplexity, txt: x }\n`);
