@@ -111,7 +111,7 @@ function parseQuantized(text: string, readText?: (path: string) => string): Quan
   let spec: QuantizedSpec = { kind: "quantized", ...plain, ...head.fields };
   for (const word of head.words) {
     if (word === "") throw new InputError("an option is empty; options are separated by single colons");
-    const fields = parseOption(word, spec.type);
+    const fields = parseOption(word, spec);
     for (const [field] of entriesOf(fields)) {
       const earlier = setBy.get(field);
       if (earlier === word) throw new InputError(`"${word}" stands twice; once is enough`);
@@ -136,8 +136,21 @@ function parseTypeHead(text: string): Head {
   const [, name, digits] = /^(.*?)(\d*)$/s.exec(head)!;
   if (baselines.some((baseline) => baseline === head)) throw new InputError(`the baseline ${head} takes no options`);
   if (!Object.hasOwn(dataTypes, name)) {
+    const [, ranged, first, last] = /^([a-z]+)(\d+)-(\d+)$/.exec(head) ?? [];
+    if (ranged !== undefined && Object.hasOwn(dataTypes, ranged)) {
+      const { bits } = dataTypes[ranged as DataTypeName];
+      const beyond = [first, last].find((end) => !bits.includes(Number(end)));
+      if (beyond) throw new InputError(`${ranged} has ${bits[0]} to ${bits.at(-1)} bits, not ${beyond}`);
+      throw new InputError(`a range of bits is for studies; give one, such as ${ranged}${last}`);
+    }
+    const glued = splitGlued(head);
+    if (glued !== undefined)
+      throw new InputError(`options stand behind colons; did you mean "${[glued, ...words].join(":")}"?`);
     const names = Object.keys(dataTypes);
-    const nearest = findNearest(head, [...names.map((known) => known + digits), ...baselines]);
+    const nearest = findNearest(head, [
+      ...names.map((known) => known + (/^[2-8]$/.test(digits) ? digits : 4)),
+      ...baselines,
+    ]);
     throw new InputError(
       `unknown data type "${name}"${hint(nearest)}; there are ${[...names, ...baselines].join(", ")}`,
     );
@@ -158,6 +171,19 @@ function parseTypeHead(text: string): Head {
   return { fields: { type, bits, file: { path: "", codebook: [], hash } }, words: words.slice(1) };
 }
 
+/** `nf4:b64` of `nf4b64`: a type with bits, and behind it what could be options; undefined if it is not that. */
+function splitGlued(head: string): string | undefined {
+  const [, name, bits, rest] = /^([a-z]+)([2-8])[-_. ]?([a-z].*)$/s.exec(head) ?? [];
+  if (name === undefined || !Object.hasOwn(dataTypes, name)) return undefined;
+  const known = [
+    ...Object.keys(dataTypes[name as DataTypeName].options),
+    ...commonOptions.flatMap(({ words }) => words),
+  ];
+  const fits = (word: string) => known.includes(word) || commonOptions.some(({ pattern }) => pattern.test(word));
+  const nearest = fits(rest) ? rest : findNearest(rest, known);
+  return nearest && `${name}${bits}:${nearest}`;
+}
+
 function parseFileHead(text: string, readText?: (path: string) => string): Head {
   const [, path, options] = /^file:(.*\.json)(?::(.*))?$/s.exec(text) ?? [];
   if (path === undefined) throw new InputError("the path of a codebook ends in .json, as in file:values.json:b64");
@@ -166,12 +192,16 @@ function parseFileHead(text: string, readText?: (path: string) => string): Head 
   return { fields: { type: "file", bits: bitsOfCodebook(file.codebook), file }, words: options?.split(":") ?? [] };
 }
 
-function parseOption(word: string, type: DataTypeName): Partial<QuantizedSpec> {
+function parseOption(word: string, { type, bits }: Pick<QuantizedSpec, "type" | "bits">): Partial<QuantizedSpec> {
   const { options } = dataTypes[type];
   if (Object.hasOwn(options, word)) return options[word];
   for (const { pattern, parse } of commonOptions) {
     const match = pattern.exec(word);
     if (match) return parse(match);
+  }
+  if (type === "float" && /^e\d+$/.test(word)) {
+    const most = Math.min(bits - 1, 7);
+    throw new InputError(`"${word}" is out of range; float${bits} has 1 to ${most} exponent bits`);
   }
   const owner = Object.entries(dataTypes).find(([, row]) => Object.hasOwn(row.options, word))?.[0];
   if (owner) throw new InputError(`"${word}" is an option of ${owner}, not of ${type}`);

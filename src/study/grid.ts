@@ -35,7 +35,7 @@ export function expandSpecs(
   const notes: string[] = [];
   entries.forEach((entry, index) => {
     const isSingle = typeof entry === "string" && !bitsRange.test(entry);
-    const excluded = typeof entry === "string" ? () => false : createExclusion(entry.exclude);
+    const exclusion = createExclusion(typeof entry === "string" ? undefined : entry.exclude);
     let kept = 0;
     const add = (combination: Combination, mustBeLegal: boolean) => {
       let choice: SpecChoice;
@@ -45,15 +45,18 @@ export function expandSpecs(
       } catch (error) {
         if (!(error instanceof InputError)) throw error;
         if (mustBeLegal) throw fail(index, error.message);
-        notes.push(`Left out ${combination.text}: ${error.message}`);
+        if (exclusion.excludes(combination, combination.text)) return;
+        const note = `Left out ${combination.text}: ${error.message}`;
+        if (!notes.includes(note)) notes.push(note);
         return;
       }
-      if (excluded(combination, choice.text)) return;
+      if (exclusion.excludes(combination, choice.text)) return;
       kept++;
       if (!specs.has(choice.text)) specs.set(choice.text, choice);
     };
     for (const combination of combine(entry)) add(combination, isSingle);
     if (typeof entry !== "string") for (const text of list(entry.baselines)) add({ values: {}, text }, true);
+    for (const rule of exclusion.listUnused()) notes.push(`exclude ${rule} leaves nothing out.`);
     if (kept === 0)
       throw fail(index, `nothing is left of these specs; ${notes.at(-1) ?? "exclude leaves everything out."}`);
   });
@@ -121,22 +124,43 @@ function formatCombination(values: Record<string, unknown>): string {
   return [`${type}${values.bits}`, ...parts.filter(Boolean)].join(":");
 }
 
-/** Whether a combination is left out: by a pattern over its text, or by values of dimensions that all fit. */
-function createExclusion(exclude: Grid["exclude"]): (combination: Combination, text: string) => boolean {
-  const tests = list(exclude).map((rule) => {
-    if (typeof rule === "string") {
-      const pattern = new RegExp(`^${rule.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*")}$`);
-      return (combination: Combination, text: string) => pattern.test(text) || pattern.test(combination.text);
-    }
-    const dimensions = Object.entries(rule).map(
-      ([name, value]) =>
-        [name, name === "bits" ? listBits(value as Grid["bits"]) : list<unknown>(value)] as [
-          string,
-          readonly unknown[],
-        ],
-    );
-    return (combination: Combination) =>
-      dimensions.every(([name, values]) => values.includes(combination.values[name]));
-  });
-  return (combination, text) => tests.some((test) => test(combination, text));
+/** What `exclude` of a grid leaves out, and which of its rules leave out nothing. */
+interface Exclusion {
+  excludes(combination: Combination, text: string): boolean;
+  /** The rules that fitted no combination so far, as they are written. */
+  listUnused(): string[];
+}
+
+/** Leaves out by a pattern over the text, or by values of dimensions that all fit. */
+function createExclusion(exclude: Grid["exclude"]): Exclusion {
+  const rules = list(exclude).map((rule) => ({ fits: createRule(rule), text: JSON.stringify(rule), isUsed: false }));
+  return {
+    excludes(combination, text) {
+      let isExcluded = false;
+      for (const rule of rules) {
+        if (!rule.fits(combination, text)) continue;
+        rule.isUsed = true;
+        isExcluded = true;
+      }
+      return isExcluded;
+    },
+    listUnused: () => rules.filter(({ isUsed }) => !isUsed).map(({ text }) => text),
+  };
+}
+
+function createRule(rule: string | object): (combination: Combination, text: string) => boolean {
+  if (typeof rule === "string") {
+    const words = rule
+      .trim()
+      .replace(/[.+?^${}()|[\]\\]/g, "\\$&")
+      .replaceAll("*", ".*");
+    // Where options are named, others may follow: nf*:b64 is nf4:b64:embed too, but int4 is not int4:b64.
+    const pattern = new RegExp(`^${words}${rule.includes(":") ? "(:.*)?" : ""}$`);
+    return (combination, text) => pattern.test(text) || pattern.test(combination.text);
+  }
+  const dimensions = Object.entries(rule).map(([name, value]): [string, readonly unknown[]] => [
+    name,
+    name === "bits" ? listBits(value as Grid["bits"]) : list<unknown>(value),
+  ]);
+  return ({ values }) => dimensions.every(([name, allowed]) => allowed.includes(values[name]));
 }

@@ -13,9 +13,17 @@ const model = z.union([
   z.strictObject({ path: oneOrMany(text), name: text.optional(), family: text.optional() }),
 ]);
 
+/** `3-8`. */
+const bitsRange = z.string().superRefine((range, { addIssue }) => {
+  const [, ...ends] = /^(\d+)-(\d+)$/.exec(range) ?? [];
+  const beyond = ends.some((end) => Number(end) > 8) ? "at most 8" : "at least 2";
+  if (ends.length === 0) addIssue("expected a range such as 3-8");
+  else if (ends.some((end) => Number(end) < 2 || Number(end) > 8)) addIssue(`expected ${beyond}`);
+});
+
 /** The dimensions of a grid; a spec is made for every combination. */
 export const gridShape = {
-  bits: oneOrMany(z.union([bits, z.string().regex(/^[2-8]-[2-8]$/, "expected a range such as 3-8")])),
+  bits: oneOrMany(z.union([bits, bitsRange])),
   /** The type of spec text, with options of its own if any: `int`, `float:e2`, `quantile:sram`. */
   types: oneOrMany(text),
   blocks: oneOrMany(z.union([z.int(), z.enum(["row", "none"])])).optional(),

@@ -185,6 +185,12 @@ test("any text is either a spec or an InputError", () => {
 test.each([
   ["flaot4:b64", 'spec "flaot4:b64": unknown data type "flaot"; did you mean "float4"?'],
   ["fp17", 'did you mean "fp16"?'],
+  ["nf4b64:dq", 'options stand behind colons; did you mean "nf4:b64:dq"?'],
+  ["float4e2", 'did you mean "float4:e2"?'],
+  ["nf4_64", 'did you mean "nf4"?'],
+  ["nf3-4:b64", "a range of bits is for studies; give one, such as nf4"],
+  ["nf3-9", "nf has 2 to 8 bits, not 9"],
+  ["float4:e9", '"e9" is out of range; float4 has 1 to 3 exponent bits'],
   ["", "a spec is empty; write one such as int4:b64, or stored"],
   ["constructor4", 'unknown data type "constructor"'],
   ["int", 'spec "int": int needs its bits, such as int4'],

@@ -82,6 +82,13 @@ describe("expandSpecs", () => {
     expect(notes[0]).toMatch(/^Left out bnbfp3:b64: /);
   });
 
+  test("excludes what has more options than the pattern, and tells of a rule that leaves nothing out", () => {
+    const grid: Grid = { bits: "3-4", types: ["nf", "int"], blocks: 64, embed: true };
+    const { specs, notes } = expand({ ...grid, exclude: ["nf*:b64", "int3", { types: "float" }] });
+    expect(specs.map(({ text }) => text)).toEqual(["int3:b64:embed", "int4:b64:embed"]);
+    expect(notes).toEqual(['exclude "int3" leaves nothing out.', 'exclude {"types":"float"} leaves nothing out.']);
+  });
+
   test("excludes by pattern and by values that all fit", () => {
     const grid: Grid = { bits: "3-5", types: ["int", "float"], blocks: [64, 128] };
     expect(texts({ ...grid, exclude: ["int*", "*:b128"] })).toEqual([

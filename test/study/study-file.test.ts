@@ -146,6 +146,21 @@ describe("a wrong study file is refused at its line and column:", () => {
       "study.yaml:4:17: expected at most 8, got 9.",
     ],
     [
+      "a range of bits that do not exist",
+      good.replace("[fp16, int4:b64]", "{ bits: 3-9, types: int }"),
+      'study.yaml:3:16: expected at most 8, got "3-9".',
+    ],
+    [
+      "a range that is none",
+      good.replace("[fp16, int4:b64]", "{ bits: 3..8, types: int }"),
+      'study.yaml:3:16: expected a range such as 3-8, got "3..8".',
+    ],
+    [
+      "a range in a spec that goes too far",
+      good.replace("int4", "int3-9"),
+      /^study\.yaml:3:15: .*int has 2 to 8 bits, not 9/,
+    ],
+    [
       "a misspelt word",
       good.replace("[fp16, int4:b64]", "{ bits: 3, types: int, centering: meen }"),
       'study.yaml:3:42: "meen" is not known; did you mean mean?',
