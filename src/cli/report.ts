@@ -3,8 +3,8 @@
 import { existsSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Command, Option } from "commander";
-import { findNearest, InputError } from "../input-error.ts";
-import { describeCount, describeSeries, writeCertainty, writeHeadline } from "../report/headline.ts";
+import { InputError } from "../input-error.ts";
+import { describeCount, describeSeries, explainAnswer, writeCertainty, writeHeadline } from "../report/headline.ts";
 import { renderReport } from "../report/html.ts";
 import { renderMarkdown } from "../report/markdown.ts";
 import { explainBudgets, explainShares, type TextTable, tabulateBudgets, tabulateShares } from "../report/table.ts";
@@ -12,27 +12,11 @@ import { drawTextPlot } from "../report/text-plot.ts";
 import { formatPlural } from "../report/units.ts";
 import type { FailureRow, ResultRow } from "../result.ts";
 import { type Answer, type AnswerOptions, answerRows } from "../scaling/answer.ts";
-import type { CountName } from "../scaling/curves.ts";
-import { meanAccuracyTask } from "../scaling/series.ts";
 import { summarizeAnswer } from "../scaling/summary.ts";
 import { openStore } from "../study/store/store.ts";
+import { fitTable } from "./fit-table.ts";
+import { checkOptions, counts, parseBudgets, type ReportOptions, splitList } from "./report-options.ts";
 import { formatTable, paint, printJson, printLine, type Style, wrapText } from "./terminal.ts";
-
-interface ReportOptions {
-  readonly db: string;
-  readonly out?: string;
-  readonly title?: string;
-  readonly metric?: string;
-  readonly task?: string;
-  readonly family?: string;
-  readonly count: string;
-  readonly type?: string[];
-  readonly block?: string[];
-  readonly budget?: number[];
-  readonly json?: boolean;
-}
-
-const counts: Record<string, CountName> = { all: "all", "non-embedding": "nonEmbedding", quantized: "quantized" };
 
 /** Adds `kbit report`. */
 export function addReportCommand(program: Command): void {
@@ -45,6 +29,7 @@ export function addReportCommand(program: Command): void {
     .option("--metric <name>", "compare by this metric (default: acc of tasks, nll of texts)")
     .option("--task <name>", "only this task")
     .option("--family <name>", "only this family")
+    .option("--data <name>", "only this text or file of documents, by its name or SHA-256")
     .addOption(
       new Option("--count <bits>", "bits that a model is charged for").choices(Object.keys(counts)).default("all"),
     )
@@ -80,22 +65,13 @@ async function runReport(options: ReportOptions): Promise<void> {
     metric: options.metric,
     task: options.task,
     family: options.family,
+    data: options.data,
     count: counts[options.count],
     types: options.type,
     blocks: options.block,
     budgets: options.budget,
   };
-  checkName(
-    "family",
-    options.family,
-    rows.map((row) => row.model.family),
-  );
-  if (options.task !== meanAccuracyTask)
-    checkName(
-      "task",
-      options.task,
-      rows.map((row) => row.key.task),
-    );
+  checkOptions(options, rows);
   const answers = answerRows(rows, chosen);
   if (options.out !== undefined) {
     const { title } = options;
@@ -139,48 +115,30 @@ export function printAnswers(
 // The answer in a sentence, the table that it is the sum of, then the figure and who wins how often.
 function printAnswer(answer: Answer): void {
   const width = process.stdout.columns ?? 100;
-  const isComplete = answer.range.contested !== null;
-  const [first, ...more] = writeHeadline(answer);
+  const [first] = writeHeadline(answer);
   printLine(
     wrapText(first, width)
       .map((line) => paint("bold", line))
       .join("\n"),
   );
-  const rest = isComplete ? [writeCertainty(answer)].filter((sentence) => sentence !== "") : more;
-  for (const sentence of rest) printLine(wrapText(sentence, width).join("\n"));
   if (answer.points.length === 0) return;
-  printTable(tabulateBudgets(answer), explainBudgets(answer), width);
+  for (const sentence of [...explainAnswer(answer), writeCertainty(answer)]) {
+    if (sentence !== "") printLine(wrapText(sentence, width).join("\n"));
+  }
+  const budgets = fitTable(tabulateBudgets(answer), width, ["Size", "than", "Better by"]);
+  printTable("What to choose for a budget", budgets, explainBudgets(answer, budgets), width);
   const columns = Math.min(100, Math.max(48, width));
   const plot = drawTextPlot(answer, { columns, rows: 19 }, (bits, mark) => paint(styleOf(bits), mark));
-  if (plot.length > 0) printLine(`\n${describeSeries(answer)}, by ${describeCount(answer.count)}\n${plot.join("\n")}`);
-  printTable(tabulateShares(answer), [explainShares(answer)], width);
+  if (plot.length > 0)
+    printLine(`\n${paint("bold", `${describeSeries(answer)}, by ${describeCount(answer.count)}`)}\n${plot.join("\n")}`);
+  const shares = fitTable(tabulateShares(answer), width, ["Models", "Wins, any two measured"]);
+  printTable("How often each precision wins", shares, [explainShares(answer)], width);
 }
 
-function printTable(table: TextTable, notes: readonly string[], width: number): void {
+function printTable(title: string, table: TextTable, notes: readonly string[], width: number): void {
   if (table.rows.length === 0) return;
-  printLine(`\n${fitTable(table, width)}`);
+  printLine(`\n${paint("bold", title)}\n${formatTable(table.columns, table.rows)}`);
   for (const note of notes) for (const line of wrapText(note, width)) printLine(paint("dim", line));
-}
-
-function checkName(option: string, name: string | undefined, present: readonly string[]): void {
-  if (name === undefined || present.length === 0 || present.includes(name)) return;
-  const names = [...new Set(present)];
-  const nearest = findNearest(name, names);
-  const hint = nearest ? `did you mean ${nearest}?` : `it has ${names.slice(0, 8).join(", ")}.`;
-  throw new InputError(`The store has no results of --${option} ${name}; ${hint}`);
-}
-
-// In a narrow terminal a table goes without the columns that say least.
-function fitTable(table: TextTable, width: number): string {
-  let { columns, rows } = table;
-  for (const title of ["At equal size", "Size", "Models", "Wins, any two measured"]) {
-    const text = formatTable(columns, rows);
-    if (text.split("\n").every((line) => line.length <= width)) return text;
-    const left = columns.map((column) => column.title !== title);
-    columns = columns.filter((_, j) => left[j]);
-    rows = rows.map((row) => row.filter((_, j) => left[j]));
-  }
-  return formatTable(columns, rows);
 }
 
 // Few bits warm, many cool, 16 as the text.
@@ -195,35 +153,6 @@ function styleOf(bitsPerWeight: number): Style {
     8: "blue",
   };
   return styles[bitsPerWeight] ?? "bold";
-}
-
-function splitList(text: string): string[] {
-  const items = text.split(",").map((item) => item.trim());
-  return items.filter((item) => item !== "");
-}
-
-const units: Record<string, number> = {
-  b: 1,
-  kb: 1e3,
-  mb: 1e6,
-  gb: 1e9,
-  tb: 1e12,
-  kib: 2 ** 10,
-  mib: 2 ** 20,
-  gib: 2 ** 30,
-  tib: 2 ** 40,
-};
-
-/** Sizes such as `500KB,2MB` (decimal) or `1MiB`, in bits. @throws InputError for what is no size */
-function parseBudgets(text: string): number[] {
-  return splitList(text).map((item) => {
-    const [, number, unit] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(item) ?? [];
-    const bytes = Number(number) * (units[unit?.toLowerCase() || "b"] ?? Number.NaN);
-    if (bytes > 0) return Math.round(bytes * 8);
-    throw new InputError(
-      `--budget ${item} is not a size; write a number and B, KB, MB, GB, KiB, MiB or GiB, such as 2MB.`,
-    );
-  });
 }
 
 // Under a temporary name first, so that a killed run leaves no half page; into a device or a pipe as it is.

@@ -1,9 +1,16 @@
 // The tables of kbit study: what a study comes to, and what a store holds.
 
+import { quoteShell } from "../report/command.ts";
+import { explainAnswer } from "../report/headline.ts";
+import type { TextColumn } from "../report/table.ts";
+import { cleanText } from "../report/text.ts";
 import { formatCount, formatPlural, formatSize, formatValue } from "../report/units.ts";
 import type { FailureRow, ResultRow } from "../result.ts";
+import { answerRows } from "../scaling/answer.ts";
+import { nameData } from "../scaling/data-name.ts";
+import { fitTable } from "./fit-table.ts";
 import { pickMetric } from "./study-run.ts";
-import { type Column, formatSeconds, formatTable, paint, printLine, printNote } from "./terminal.ts";
+import { type Column, formatSeconds, formatTable, paint, printLine, printNote, wrapText } from "./terminal.ts";
 
 /** An experiment as `study plan` shows it. */
 export interface PlannedLine {
@@ -61,28 +68,45 @@ export function printPlan({ experiments, failures, notes, workers, seconds }: Pl
 
 /** Prints what a store holds. */
 export function printStore(rows: readonly ResultRow[], failures: readonly FailureRow[]): void {
-  const columns: Column[] = [
-    { title: "model" },
-    { title: "spec" },
-    { title: "bits a parameter", align: "right" },
+  const columns: TextColumn[] = [
+    { title: "model", align: "left" },
+    { title: "spec", align: "left" },
+    { title: "bits each", align: "right" },
     { title: "size", align: "right" },
-    { title: "task" },
-    { title: "metric" },
+    { title: "data", align: "left" },
+    { title: "metric", align: "left" },
     { title: "value", align: "right" },
     { title: "error", align: "right" },
     { title: "time", align: "right" },
   ];
-  printLine(formatTable(columns, rows.map(formatResult)));
+  const files = [...new Map(rows.map((row) => [row.key.dataHash, row])).values()];
+  const hasSeveral = files.length > new Set(rows.map((row) => row.key.task)).size;
+  const spared = ["time", "bits each", hasSeveral ? "error" : "data", "size", "error"];
+  const width = process.stdout.columns ?? 110;
+  const table = fitTable({ columns, rows: rows.map((row) => formatResult(row, files)) }, width, spared);
+  printLine(formatTable(table.columns, table.rows));
+  if (rows.length > 0 && table.columns.some(({ title }) => title === "bits each"))
+    printLine(paint("dim", "bits each: all bits of the model over its parameters."));
   printLine(`\n${formatPlural(rows.length, "result")}, ${formatPlural(failures.length, "failure")}.`);
   for (const { model, spec, task, reason } of failures)
     printLine(`${paint("red", "failed")} ${model} ${spec} ${task}: ${reason}`);
 }
 
-function formatResult(row: ResultRow): string[] {
+/** Says which command makes the report, and what it can compare where families have one size each. */
+export function printReportHint(db: string, rows: readonly ResultRow[]): void {
+  printLine(`The report: kbit report --db ${quoteShell(db)} --out report.html`);
+  const answer = answerRows(rows)[0];
+  if (answer?.series.across === undefined && answer?.series.apart === undefined) return;
+  for (const line of explainAnswer(answer)) printLine(wrapText(line, process.stdout.columns ?? 100).join("\n"));
+}
+
+function formatResult(row: ResultRow, files: readonly ResultRow[]): string[] {
   const { key, model, bits, seconds } = row;
   const [name, { value, standardError }] = pickMetric(row);
   const error = standardError === undefined ? "" : formatValue(standardError);
   const density = formatValue(bits.total / model.parameters);
+  const metric = key.task === name ? name : `${key.task} ${name}`;
+  const data = cleanText(nameData(row, files), 28);
   const size = formatSize(bits.total);
-  return [model.name, key.spec, density, size, key.task, name, formatValue(value), error, `${seconds.toFixed(1)} s`];
+  return [model.name, key.spec, density, size, data, metric, formatValue(value), error, `${seconds.toFixed(1)} s`];
 }

@@ -11,8 +11,8 @@ import { openStore } from "../study/store/store.ts";
 import type { Study } from "../study/study.ts";
 import { createStudy, parseStudy } from "../study/study-file.ts";
 import { runInTerminal } from "./study-run.ts";
-import { printPlan, printStore } from "./study-tables.ts";
-import { printJson, printLine } from "./terminal.ts";
+import { printPlan, printReportHint, printStore } from "./study-tables.ts";
+import { printJson } from "./terminal.ts";
 
 /** Adds `kbit study run`, `plan` and `show`. */
 export function addStudyCommand(program: Command): void {
@@ -150,7 +150,7 @@ async function runCommand(inputs: string[], options: RunCommandOptions): Promise
     const rows = (await store.rows()).filter(({ id }) => ids.has(id));
     printJson({ study: study.name, db, ...summary, ids: undefined, rows });
   } else if (!summary.interrupted && summary.computed + summary.stored > 0) {
-    printLine(`The report: kbit report --db ${db} --out report.html`);
+    printReportHint(db, await store.rows());
   }
   await store.close();
   // A stopped run may still be reading a large model; nothing waits for that.

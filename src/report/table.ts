@@ -130,25 +130,24 @@ export function tabulateFrontier({ frontier, series }: Answer): TextTable {
 }
 
 /** What the columns and marks of a budgets' table mean, a short sentence each, as plain text. */
-export function explainBudgets(answer: Answer, { columns } = tabulateBudgets(answer)): string[] {
+export function explainBudgets(answer: Answer, { columns, rows } = tabulateBudgets(answer)): string[] {
+  const { metric } = answer.series;
   const has = (title: string) => columns.some((column) => column.title === title);
-  const notes = [
-    `Best that fits: what was measured within the budget${has("than") ? ", against the next best that fits" : ""}.`,
-  ];
+  const shows = (mark: RegExp) => rows.some((row) => row.some((cell) => mark.test(cell)));
+  const rival = has("than") ? ", against the next best that fits" : "";
+  const unit =
+    metric.unit === "" || has(capitalize(formatMetric(metric)))
+      ? ""
+      : ` ${capitalize(metric.label)} in ${metric.unit}.`;
+  const notes = [`Best that fits: what was measured within the budget${rival}.${unit}`];
   if (has("At equal size")) {
-    notes.push(
-      "At equal size: the best precision by the curves, straight over log bits between measured models; where not all precisions reach that size, of which.",
-    );
+    notes.push("At equal size: the best precision by the curves, straight over log bits between measured models.");
+    if (shows(/, of \d.* bits$/)) notes.push("of 3 to 8 bits: only these reach that size.");
   }
-  const all = listMargins(answer);
-  if (all.some((margin) => margin.standardError === null)) {
-    notes.push("± ? marks a difference whose error is not known: it may be all noise.");
-  }
-  const margins = all.filter((margin) => margin.paired !== null);
-  if (margins.length > 0) {
-    notes.push(`± is one standard error; of a difference, ${describeErrors(margins)}.`);
-    notes.push("~ marks a difference within two standard errors: within noise.");
-  }
+  if (shows(/± \?/)) notes.push("± ? marks a difference whose error is not known: it may be all noise.");
+  const margins = listMargins(answer).filter((margin) => margin.paired !== null);
+  if (shows(/± \d/)) notes.push(`± is one standard error; of a difference, ${describeErrors(margins)}.`);
+  if (shows(/~/)) notes.push("~ marks a difference within two standard errors: within noise.");
   const { note } = nameSpecsOf(answer);
   return note === "" ? notes : [...notes, note];
 }

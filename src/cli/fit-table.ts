@@ -1,0 +1,20 @@
+// Makes a table fit a narrow terminal: short titles first, then without the columns that say least.
+
+import { dropColumns, type TextTable } from "../report/table.ts";
+import { formatTable } from "./terminal.ts";
+
+/** The table in at most `width` characters a line, as far as leaving out columns of these titles, in turn, can do. */
+export function fitTable(table: TextTable, width: number, spared: readonly string[]): TextTable {
+  const fits = ({ columns, rows }: TextTable) =>
+    formatTable(columns, rows)
+      .split("\n")
+      .every((line) => [...line].length <= width);
+  if (fits(table)) return table;
+  let { columns, rows } = table;
+  columns = columns.map((column) => ({ ...column, title: column.short ?? column.title }));
+  for (const title of spared) {
+    if (fits({ columns, rows })) break;
+    ({ columns, rows } = dropColumns({ columns, rows }, [title]));
+  }
+  return { columns, rows };
+}

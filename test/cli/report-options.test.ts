@@ -1,0 +1,63 @@
+// What kbit report refuses, with what the store has, and tables that fit a narrow terminal.
+
+import { describe, expect, test } from "vitest";
+import { fitTable } from "../../src/cli/fit-table.ts";
+import { checkOptions } from "../../src/cli/report-options.ts";
+import { printStore } from "../../src/cli/study-tables.ts";
+import { explainBudgets, tabulateBudgets } from "../../src/report/table.ts";
+import { answerRows } from "../../src/scaling/answer.ts";
+import { simulateStudy } from "../scaling/simulate.ts";
+
+const rows = simulateStudy();
+const options = { db: "x.db", count: "all" };
+
+describe("options that match nothing are refused with what the store has", () => {
+  test.each([
+    [{ metric: "bits_per_byte" }, "--metric bits_per_byte; it has nll, perplexity."],
+    [{ metric: "acc" }, "--metric acc; it has nll, perplexity."],
+    [{ type: ["flot"] }, "--type flot; did you mean float? It has float."],
+    [{ block: ["99"] }, "--block 99; it has 64."],
+    [{ data: "a.txt" }, "--data a.txt; it has data "],
+  ])("%j", (wrong, message) => {
+    expect(() => checkOptions({ ...options, ...wrong }, rows)).toThrow(message);
+  });
+
+  test("what is there passes, and so does anything in an empty store", () => {
+    checkOptions({ ...options, metric: "nll", type: ["float"], block: ["64"], task: "mean of tasks" }, rows);
+    checkOptions({ ...options, type: ["flot"] }, []);
+  });
+});
+
+test("a narrow table keeps the precision that wins at equal size, and its notes speak of columns that are there", () => {
+  const [answer] = answerRows(rows);
+  const table = fitTable(tabulateBudgets(answer), 80, ["Size", "than", "Better by"]);
+  const titles = table.columns.map(({ title }) => title);
+  expect(titles).toContain("At equal size");
+  expect(titles).not.toContain("Size");
+  expect(titles).toContain("Loss");
+  const notes = explainBudgets(answer, table).join(" ");
+  expect(notes).toContain("Loss in nats a token.");
+  expect(notes.includes("next best")).toBe(titles.includes("than"));
+});
+
+test("study show fits 80 columns and tells texts apart", () => {
+  const lines: string[] = [];
+  const { write } = process.stdout;
+  const { columns } = process.stdout;
+  process.stdout.columns = 80;
+  process.stdout.write = ((text: string) => lines.push(...text.split("\n"))) as unknown as typeof write;
+  try {
+    const other = rows.map((row) => ({
+      ...row,
+      key: { ...row.key, dataHash: "b".repeat(64) },
+      paths: { model: "m", data: "b.txt" },
+    }));
+    printStore([...rows, ...other], []);
+  } finally {
+    process.stdout.write = write;
+    process.stdout.columns = columns;
+  }
+  expect(Math.max(...lines.map((line) => [...line].length))).toBeLessThanOrEqual(80);
+  expect(lines[0]).toContain("data");
+  expect(lines.filter((line) => line.includes("b.txt"))).toHaveLength(rows.length);
+});
