@@ -1,5 +1,6 @@
 // What commands say of the model that they measured.
 
+import { formatCount, formatSize } from "../report/units.ts";
 import type { OpenModel } from "./open-model.ts";
 
 /** What stands in every JSON document: the model, at which spec, how large, computed on what. */
@@ -19,5 +20,5 @@ export function describe({ model, checkpoint, spec, bits, parameters }: OpenMode
 /** The same in a line. */
 export function summarizeModel({ checkpoint, spec, bits, parameters }: OpenModel): string {
   const each = (bits.total / parameters.parameters).toFixed(3);
-  return `${checkpoint.source} at ${spec}: ${bits.total} bits in all, ${each} a parameter`;
+  return `${checkpoint.source} at ${spec}: ${formatCount(bits.total)} bits (${formatSize(bits.total)}) in all, ${each} a parameter`;
 }

@@ -125,6 +125,6 @@ function printSummary(summary: Summary): void {
 
 /** Bytes as people say them. */
 export function formatSize(bytes: number): string {
-  if (bytes < 1e6) return `${(bytes / 1e3).toFixed(1)} kB`;
+  if (bytes < 1e6) return `${(bytes / 1e3).toFixed(1)} KB`;
   return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
 }
