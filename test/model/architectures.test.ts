@@ -57,13 +57,14 @@ describe.each(["reference", "wasm"])("on the %s kernels", (set) => {
       expect(largestDifference(await together.logits(ids, "generation"), logits)).toBeLessThan(1e-4);
     });
 
-    test.skipIf(!reordered.has(name))("gives them from a view that has put its rows in order", async () => {
-      const { ids, logits } = await readExpected(name);
-      const view = quantizeCheckpoint(await openFixture(`${folder}/${name}`), parseSpec("fp32"));
-      const model = await loadModel(view, kernels);
-      expect(largestDifference(await model.logits(ids), logits)).toBeLessThan(1e-4);
-      await model.close();
-    });
+    if (reordered.has(name))
+      test("gives them from a view that has put its rows in order", async () => {
+        const { ids, logits } = await readExpected(name);
+        const view = quantizeCheckpoint(await openFixture(`${folder}/${name}`), parseSpec("fp32"));
+        const model = await loadModel(view, kernels);
+        expect(largestDifference(await model.logits(ids), logits)).toBeLessThan(1e-4);
+        await model.close();
+      });
 
     test("scores each token as the log softmax of those logits", async () => {
       if (changesWhileWriting.has(name)) return; // its logits are of more tokens than the model's length
