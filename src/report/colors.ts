@@ -3,9 +3,9 @@
 
 /** Precision to colour on paper and on a dark screen. */
 export const precisionColors: Readonly<Record<number, { readonly light: string; readonly dark: string }>> = {
-  2: { light: "#c58506", dark: "#feca80" },
-  3: { light: "#d15e00", dark: "#feae84" },
-  4: { light: "#cb3742", dark: "#fe8e8c" },
+  2: { light: "#c58506", dark: "#ffe08a" },
+  3: { light: "#d15e00", dark: "#ffb347" },
+  4: { light: "#cb3742", dark: "#ff7f7a" },
   5: { light: "#af276c", dark: "#f66ba9" },
   6: { light: "#892489", dark: "#cb65c9" },
   7: { light: "#5e2597", dark: "#9864d9" },

@@ -4,7 +4,7 @@
 import type { ResultRow } from "../result.ts";
 import { defaultMetric, readMetric } from "../scaling/metrics.ts";
 import { escapeHtml } from "./text.ts";
-import { formatCount, formatValue } from "./units.ts";
+import { formatCount, formatTime, formatValue } from "./units.ts";
 
 /** Name of the column in the records, heading, class of its cells. */
 const columns = [
@@ -17,7 +17,7 @@ const columns = [
   ["standardError", "± se", "right"],
   ["totalBits", "MB", "right"],
   ["seconds", "Seconds", "right"],
-  ["date", "Date", ""],
+  ["date", "Date, UTC", ""],
 ] as const;
 
 const staticRows = 200;
@@ -62,6 +62,6 @@ function readCells(row: ResultRow, isUnstable: boolean): string[] {
     reading?.standardError === undefined || reading.standardError === null ? "" : formatValue(reading.standardError),
     (row.bits.total / 8e6).toFixed(3),
     row.seconds.toFixed(1),
-    row.date.slice(0, 16).replace("T", " "),
+    formatTime(row.date),
   ];
 }

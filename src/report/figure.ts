@@ -123,7 +123,8 @@ function drawLines(
       y1: ({ point }: Mark) => frame.clampY(point.value - point.standardError!),
       y2: ({ point }: Mark) => frame.clampY(point.value + point.standardError!),
       stroke: colorOfMark,
-      strokeOpacity: 0.45,
+      strokeOpacity: 0.75,
+      strokeWidth: 1.75,
     }),
     ...lines.map(({ path, color, width }) =>
       Plot.line(path, { x: "bits", y: "value", stroke: color, strokeWidth: width }),
@@ -202,7 +203,8 @@ export function drawFrontier(answer: Answer, rows: RowIndex, size: FigureSize): 
   );
 }
 
-// Points that were measured but lie behind the frontier, as one path a precision: thousands of them cost little.
+// Points that were measured but lie behind the frontier, as one path a precision: thousands of them cost little. Those
+// beyond the view are triangles at its edge.
 function addCloud(figure: Element, frame: Frame, points: readonly Point[]): void {
   const document = figure.ownerDocument;
   const cloud = document.createElementNS("http://www.w3.org/2000/svg", "g");
@@ -215,6 +217,19 @@ function addCloud(figure: Element, frame: Frame, points: readonly Point[]): void
     const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
     path.setAttribute("d", [...places].join(""));
     path.setAttribute("stroke", colorOf(Number(bits)));
+    cloud.append(path);
+  }
+  const outside = points.filter((point) => !isInView(frame, point.value));
+  for (const [bits, same] of groupBy(outside, (point) => String(point.row.bitsPerWeight))) {
+    const tip = frame.worseIsUp ? -5 : 5;
+    const edge = frame.y(frame.edge);
+    const places = new Set(
+      same.map((point) => `M${frame.x(point.bits).toFixed(1)},${(edge + tip).toFixed(1)}l4.5,${-1.6 * tip}h-9z`),
+    );
+    const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+    path.setAttribute("class", "beyond");
+    path.setAttribute("d", [...places].join(""));
+    path.setAttribute("fill", colorOf(Number(bits)));
     cloud.append(path);
   }
   figure.insertBefore(cloud, figure.querySelector(".points") ?? null);

@@ -14,7 +14,7 @@ import {
   tabulateShares,
 } from "./table.ts";
 import { cleanText } from "./text.ts";
-import { formatPlural } from "./units.ts";
+import { formatPlural, formatTime } from "./units.ts";
 
 /** Failures and unstable runs that are listed. */
 const troubleLimit = 100;
@@ -44,7 +44,8 @@ export function renderMarkdown(input: ReportInput): string {
     if (troubles.length > troubleLimit) parts.push(`The first ${troubleLimit} of ${troubles.length}.`);
   }
   const dates = rows.map((row) => row.date).sort();
-  const measured = rows.length === 0 ? [] : [["Measured", `${dates[0]} to ${dates[dates.length - 1]}`]];
+  const measured =
+    rows.length === 0 ? [] : [["Measured", `${formatTime(dates[0])} to ${formatTime(dates[dates.length - 1])} UTC`]];
   const machines = [...new Set(rows.map((row) => `${row.machine}, kbit ${row.kbit}`))].slice(0, 12);
   const list = [...facts, ...measured, ...machines.map((machine) => ["Machine", machine])];
   if (list.length > 0) {
@@ -63,10 +64,13 @@ function writeAnswer(answer: Answer): string[] {
     ),
   );
   if (answer.points.length === 0) return parts;
-  parts.push("## What to choose for a budget", writeTable(tabulateBudgets(answer, true)));
-  parts.push(escapeMarkdown(explainBudgets(answer).join(" ")));
-  parts.push("## How often each precision wins", writeTable(tabulateShares(answer, true)));
-  parts.push(escapeMarkdown(explainShares(answer)));
+  const budgets = tabulateBudgets(answer, true);
+  parts.push("## What to choose for a budget", writeTable(budgets));
+  parts.push(escapeMarkdown(explainBudgets(answer, budgets).join(" ")));
+  const shares = tabulateShares(answer, true);
+  if (shares.rows.length > 0) {
+    parts.push("## How often each precision wins", writeTable(shares), escapeMarkdown(explainShares(answer)));
+  }
   parts.push("## The frontier of measured choices", writeTable(tabulateFrontier(answer)));
   return parts;
 }

@@ -2,8 +2,8 @@
 
 import { declareColors } from "./colors.ts";
 
-const light = `--paper:#fff;--ink:#1b1b1f;--muted:#65656d;--rule:#e6e6ea;--tint:#f6f6f8;--link:#1f4fa3;--warn:#9a3412;${declareColors("light")}`;
-const dark = `--paper:#141518;--ink:#ececf0;--muted:#9d9da8;--rule:#2c2d33;--tint:#1d1e23;--link:#8ab4ff;--warn:#fdba74;${declareColors("dark")}`;
+const light = `--paper:#fff;--ink:#1b1b1f;--muted:#65656d;--rule:#e6e6ea;--tint:#f6f6f8;--link:#1f4fa3;--warn:#9a3412;--shade:#0000003d;${declareColors("light")}`;
+const dark = `--paper:#141518;--ink:#ececf0;--muted:#9d9da8;--rule:#2c2d33;--tint:#1d1e23;--link:#8ab4ff;--warn:#fdba74;--shade:#ffffff4d;${declareColors("dark")}`;
 
 /** The text of the page's style element. */
 export const pageStyle = `
@@ -13,7 +13,7 @@ export const pageStyle = `
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 Charter,"Bitstream Charter","Iowan Old Style","Source Serif 4",Cambria,Georgia,serif}
-main,header,footer{max-width:58rem;margin:0 auto;padding:0 1.25rem}
+main,header,footer{max-width:68rem;margin:0 auto;padding:0 1.25rem}
 header{padding-top:3rem}
 h1{font-size:1.05rem;font-weight:600;margin:0 0 1.2rem;color:var(--muted);overflow-wrap:anywhere}
 h2{font-size:1.2rem;font-weight:600;margin:3rem 0 .6rem;line-height:1.3;overflow-wrap:anywhere}
@@ -25,7 +25,7 @@ p{margin:.5rem 0 1rem;max-width:44rem}
 .facts{margin:0 0 2rem;overflow-wrap:anywhere}
 .note{margin:.4rem 0}
 a{color:var(--link)}
-figure{margin:1.5rem 0 2rem}
+figure{margin:1.5rem 0 2rem;max-width:56rem}
 figcaption{margin-top:.5rem;max-width:44rem;overflow-wrap:anywhere}
 figcaption b{color:var(--ink);font-weight:600}
 svg.figure{display:block;width:100%;height:auto;overflow:visible;font:12px ui-sans-serif,system-ui,"Segoe UI",Helvetica,Arial,sans-serif;font-variant-numeric:tabular-nums}
@@ -34,16 +34,17 @@ svg .axis-title{font-size:12px}
 svg .label{font-size:12px;font-weight:600;paint-order:stroke;stroke:var(--paper);stroke-width:3px;stroke-linejoin:round}
 svg .point{stroke:transparent;stroke-width:13px;cursor:pointer;pointer-events:all;outline:none}
 svg .point:hover,svg .point:focus-visible{stroke:var(--ink);stroke-width:1.75px}
-svg .cloud path{fill:none;stroke-width:4;stroke-linecap:round;opacity:.4}
+svg .cloud path.beyond{stroke:none;opacity:.7}
+svg .cloud path:not(.beyond){fill:none;stroke-width:4;stroke-linecap:round;opacity:.4}
 .keys{display:flex;flex-wrap:wrap;gap:.2rem 1rem;margin:.4rem 0 0;padding:0;list-style:none;font:12px ui-sans-serif,system-ui,sans-serif;color:var(--muted)}
 .keys svg{width:9px;height:9px;margin-right:.35rem}
-.scroll{position:relative;overflow-x:auto;margin:1rem 0}
+.scroll{position:relative;overflow-x:auto;margin:1rem 0;background:linear-gradient(to right,var(--paper) 40%,transparent) left/2.5rem 100% no-repeat local,linear-gradient(to left,var(--paper) 40%,transparent) right/2.5rem 100% no-repeat local,linear-gradient(to right,var(--shade),transparent) left/.9rem 100% no-repeat scroll,linear-gradient(to left,var(--shade),transparent) right/.9rem 100% no-repeat scroll}
 table{border-collapse:collapse;font:13px/1.45 ui-sans-serif,system-ui,"Segoe UI",Helvetica,Arial,sans-serif;font-variant-numeric:tabular-nums;width:100%}
 caption{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 th,td{padding:.32rem .75rem .32rem 0;text-align:left;white-space:nowrap;vertical-align:baseline}
 th:last-child,td:last-child{padding-right:0}
 td.wrap{white-space:normal;overflow-wrap:anywhere;min-width:14rem}
-td.long{max-width:16rem;overflow:hidden;text-overflow:ellipsis}
+td.long{max-width:14rem;overflow:hidden;text-overflow:ellipsis}
 .right{text-align:right}
 .opens{padding-left:1.4rem}
 thead th{font-weight:600;border-bottom:1px solid var(--ink);border-top:1px solid var(--ink)}
@@ -98,7 +99,7 @@ header{padding-top:0}
 .script-only,.has-script .script-only,.has-script .tools.script-only,#tip,#said,.keys~.script-only,.saves,.has-script .saves.script-only{display:none}
 figure,tr{break-inside:avoid}
 h2,h3{break-after:avoid}
-.scroll{overflow:visible}
+.scroll{overflow:visible;background:none}
 table{font-size:8.5pt}
 th,td{padding-right:.5rem}
 }

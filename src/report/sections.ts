@@ -18,7 +18,7 @@ import {
   tabulateShares,
 } from "./table.ts";
 import { cleanText, escapeHtml } from "./text.ts";
-import { formatCount, formatPrecision } from "./units.ts";
+import { formatCount, formatPrecision, formatTime } from "./units.ts";
 
 /** Figures and tables of one answer. */
 export function renderAnswer(answer: Answer, rows: RowIndex): string {
@@ -27,6 +27,7 @@ export function renderAnswer(answer: Answer, rows: RowIndex): string {
   const frame = createFrame(answer, wide);
   const drawn = answer.curves.flatMap((curve) => curve.points);
   const bars = drawn.some((point) => point.standardError !== null) ? " Bars are one standard error." : "";
+  const budgets = tabulateBudgets(answer, true);
   const off = drawn.some((point) => !isInView(frame, point.value))
     ? " A triangle at the edge is a point beyond it."
     : "";
@@ -39,23 +40,29 @@ ${renderFigure({
   lines: answer.curves.map(({ bitsPerWeight, points }) => ({ label: formatPrecision(bitsPerWeight), points })),
 })}
 <h3>What to choose for a budget</h3>
-${renderTable(tabulateBudgets(answer, true), "Best measured choice and winning precision at each budget")}
-${explainBudgets(answer)
+${renderTable(budgets, "Best measured choice and winning precision at each budget")}
+${explainBudgets(answer, budgets)
   .map((note) => `<p class="note">${escapeHtml(note)}</p>`)
   .join("\n")}
-<h3>How often each precision wins</h3>
-${renderTable(tabulateShares(answer, true), "Share of budgets at which each precision is best")}
-<p class="note">${escapeHtml(explainShares(answer))} The budgets are those that every curve was measured around, those that any two were, and those of the precision itself.</p>
+${renderShares(answer)}
 <h3>The frontier of measured choices</h3>
 ${renderFigure({
   name: "frontier",
   series: answer.series,
   draw: (size) => drawFrontier(answer, rows, size),
-  caption: `<b>Every measured model and spec</b>; the steps join those that no smaller one equals: the best ${escapeHtml(label)} that can be had within a size. A name stands where the best model changes.`,
+  caption: `<b>Every measured model and spec</b>; the steps join those that no smaller one equals: the best ${escapeHtml(label)} that can be had within a size. A name stands where the best model changes.${answer.points.some((point) => !isInView(frame, point.value)) ? " A triangle at the edge is a point beyond it." : ""}`,
   keys: renderKeys(answer),
   lines: [{ label: "frontier", points: answer.frontier }],
 })}
 ${renderFrontierTable(answer)}`;
+}
+
+function renderShares(answer: Answer): string {
+  const shares = tabulateShares(answer, true);
+  if (shares.rows.length === 0) return "";
+  return `<h3>How often each precision wins</h3>
+${renderTable(shares, "Share of budgets at which each precision is best")}
+<p class="note">${escapeHtml(explainShares(answer))} The budgets are those that every curve was measured around, those that any two were, and those of the precision itself.</p>`;
 }
 
 /** Answers after the first, folded. */
@@ -113,7 +120,10 @@ export function renderProvenance(rows: readonly ResultRow[], facts: readonly (re
     ["kbit", distinct((row) => row.kbit)],
     ["Machine", distinct((row) => row.machine)],
     ["Kernels, compute type", distinct((row) => `${row.kernels}, ${row.key.computeType}`)],
-    ["Measured", rows.length === 0 ? "" : escapeHtml(`${dates[0]} to ${dates[dates.length - 1]}`)],
+    [
+      "Measured",
+      rows.length === 0 ? "" : escapeHtml(`${formatTime(dates[0])} to ${formatTime(dates[dates.length - 1])} UTC`),
+    ],
     [
       "Task, version, profile, limit",
       distinct(({ key }) => `${key.task} ${key.taskVersion}, ${key.profile}, ${key.limit ?? "all"}`),

@@ -142,7 +142,7 @@ export function explainBudgets(answer: Answer, { columns, rows } = tabulateBudge
   const notes = [`Best that fits: what was measured within the budget${rival}.${unit}`];
   if (has("At equal size")) {
     notes.push("At equal size: the best precision by the curves, straight over log bits between measured models.");
-    if (shows(/, of \d.* bits$/)) notes.push("of 3 to 8 bits: only these reach that size.");
+    if (shows(/, of \d.* bits$/)) notes.push("A closing “of 3 to 8 bits”: only these reach that size.");
   }
   if (shows(/± \?/)) notes.push("± ? marks a difference whose error is not known: it may be all noise.");
   const margins = listMargins(answer).filter((margin) => margin.paired !== null);

@@ -69,6 +69,11 @@ export function formatPlural(count: number, noun: string, plural = `${noun}s`): 
   return `${formatCount(count)} ${count === 1 ? noun : plural}`;
 }
 
+/** A date in ISO 8601, to the minute: `2026-11-24 08:00`. */
+export function formatTime(date: string): string {
+  return date.slice(0, 16).replace("T", " ");
+}
+
 function trimDigits(value: number): string {
   const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
   return String(Number(value.toFixed(digits)));
