@@ -5,7 +5,8 @@ import { basename, dirname, join } from "node:path";
 import type { Command } from "commander";
 import { findNearest, InputError } from "../input-error.ts";
 import type { ResultRow } from "../result.ts";
-import { createCostModel } from "../study/progress.ts";
+import { createCostModel, learnFromRows } from "../study/progress.ts";
+import { describeMachine } from "../study/resources.ts";
 import { countWorkers, planOnKernels } from "../study/run.ts";
 import { openStore } from "../study/store/store.ts";
 import type { Study } from "../study/study.ts";
@@ -164,7 +165,7 @@ async function planCommand(inputs: string[], options: StudyOptions & { readonly 
   const stored = options.db === undefined ? [] : await readRows(options.db);
   const times = new Map(stored.map((row) => [row.id, row.seconds]));
   const model = createCostModel();
-  for (const { id, cost } of plan.experiments) if (times.has(id)) model.observe(cost, times.get(id)!);
+  learnFromRows(stored, plan.experiments, describeMachine(), model.observe);
   const experiments = plan.experiments.map(({ id, model: choice, spec, task, tokens, cost }) => ({
     model: choice.name,
     spec: spec.text,

@@ -110,8 +110,9 @@ export function createProgress(label: string, stream: NodeJS.WriteStream = proce
   };
 }
 
-/** A duration as people say it: `8 s`, `2 min 5 s`, `3 h 10 min`. */
+/** A duration as people say it: `< 1 s`, `8 s`, `2 min 5 s`, `3 h 10 min`. */
 export function formatSeconds(seconds: number): string {
+  if (seconds > 0 && seconds < 0.95) return "< 1 s";
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;

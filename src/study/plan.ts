@@ -10,6 +10,7 @@ import { tasks } from "../evaluate/tasks/index.ts";
 import { InputError } from "../input-error.ts";
 import { describeDecoder } from "../model/architectures/index.ts";
 import { countParameters } from "../model/count.ts";
+import { loadTokenizer, type TextTokenizer } from "../model/tokenizer.ts";
 import { codeVersions, type FailureRow, formatKey, type ResultKey } from "../result.ts";
 import type { Experiment, ModelChoice, PerplexityChoice, Study, TaskChoice } from "./study.ts";
 
@@ -36,8 +37,15 @@ export interface Plan {
 
 /** Quantizing and loading a weight takes about as long as scoring this many tokens with it. */
 const overheadTokens = 200;
-/** Of English under the tokenizers of today; only estimates depend on it. */
-const bytesPerToken = 4;
+/** What the time of an experiment goes with. */
+export function costOf(parameters: number, tokens: number): number {
+  return parameters * (tokens + overheadTokens);
+}
+
+/** Of English under the tokenizers of today, for models without a tokenizer; only estimates depend on it. */
+const usualBytesPerToken = 4;
+/** Bytes of a text that are encoded to see how many tokens it has. */
+const sampleBytes = 1 << 15;
 
 /** What a plan needs of a model. */
 interface ModelFacts {
@@ -45,6 +53,7 @@ interface ModelFacts {
   readonly parameters: number;
   readonly maxLength: number;
   readonly fileBytes: number;
+  readonly tokenizer: TextTokenizer;
 }
 
 /** What a plan needs of a data file. */
@@ -52,6 +61,8 @@ interface DataFacts {
   readonly hash: string;
   readonly bytes: number;
   readonly lines: number;
+  /** Its beginning, for an estimate of its tokens. */
+  readonly sample: string;
 }
 
 /** How a plan is made. */
@@ -70,6 +81,7 @@ export async function planStudy(study: Study, options: PlanOptions): Promise<Pla
 
   const experiments = new Map<string, PlannedExperiment>();
   const failures: FailureRow[] = [];
+  const measureTokenBytes = createTokenMeasure();
   let largestModel = 0;
   for (const [index, model] of study.models.entries()) {
     options.onModel?.(model, index);
@@ -88,8 +100,8 @@ export async function planStudy(study: Study, options: PlanOptions): Promise<Pla
         const dataFacts = data.get(task.data)!;
         const key = createKey(facts, spec.text, task, dataFacts, options.computeType);
         const id = createHash("sha256").update(formatKey(key)).digest("hex");
-        const tokens = estimateTokens(task, dataFacts, facts.maxLength);
-        const cost = facts.parameters * (tokens + overheadTokens);
+        const tokens = estimateTokens(task, dataFacts, facts.maxLength, measureTokenBytes(facts, dataFacts));
+        const cost = costOf(facts.parameters, tokens);
         if (!experiments.has(id)) experiments.set(id, { id, key, model, spec, task, tokens, cost });
       }
     }
@@ -113,6 +125,7 @@ async function readModelFacts(model: ModelChoice, openCheckpoint: PlanOptions["o
       parameters: countParameters(checkpoint).parameters,
       hashes: await hashCheckpoint(checkpoint),
       fileBytes,
+      tokenizer: await loadTokenizer(checkpoint),
     };
   } finally {
     await checkpoint.close();
@@ -123,12 +136,14 @@ async function readDataFacts(path: string): Promise<DataFacts> {
   const hash = createHash("sha256");
   let bytes = 0;
   let lines = 0;
+  let sample = "";
   for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
     hash.update(chunk);
+    if (bytes === 0) sample = chunk.toString("utf8", 0, sampleBytes);
     bytes += chunk.length;
     for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) lines++;
   }
-  return { hash: hash.digest("hex"), bytes, lines: Math.max(1, lines) };
+  return { hash: hash.digest("hex"), bytes, lines: Math.max(1, lines), sample };
 }
 
 function createKey(
@@ -161,7 +176,33 @@ function nameConvention({ window, stride }: PerplexityChoice, maxLength: number)
   return `windows-${size}-stride-${stride ?? size}`;
 }
 
-function estimateTokens(choice: TaskChoice, { bytes, lines }: DataFacts, maxLength: number): number {
+/** Bytes a token of a text under a model's tokenizer, by its beginning; each pair is measured once. */
+function createTokenMeasure(): (model: ModelFacts, data: DataFacts) => number {
+  const known = new Map<string, number>();
+  return ({ tokenizer, hashes }, { hash, sample }) => {
+    const key = `${hashes.tokenizerHash} ${hash}`;
+    let size = known.get(key);
+    if (size === undefined) known.set(key, (size = measure(tokenizer, sample)));
+    return size;
+  };
+}
+
+function measure(tokenizer: TextTokenizer, sample: string): number {
+  try {
+    const tokens = tokenizer.encode(sample, "none").length;
+    return tokens === 0 ? usualBytesPerToken : Buffer.byteLength(sample) / tokens;
+  } catch (error) {
+    if (error instanceof InputError) return usualBytesPerToken; // there is no tokenizer; the experiment itself says so
+    throw error;
+  }
+}
+
+function estimateTokens(
+  choice: TaskChoice,
+  { bytes, lines }: DataFacts,
+  maxLength: number,
+  bytesPerToken: number,
+): number {
   const all = bytes / bytesPerToken;
   if (choice.task !== "perplexity") return all * Math.min(1, (choice.limit ?? lines) / lines);
   const { window = Math.min(maxLength, 2048), stride = window, limit } = choice as PerplexityChoice;

@@ -1,6 +1,7 @@
-// How far a run is and how long it will take: a line through what was measured, `seconds = fixed + rate * cost`.
+// How far a run is and how long it will take: `seconds = fixed + rate * cost`, from what is usual and what was measured.
 
-import type { PlannedExperiment } from "./plan.ts";
+import type { ResultRow } from "../result.ts";
+import { costOf, type PlannedExperiment } from "./plan.ts";
 
 /** Where a run stands. */
 export interface StudyProgress {
@@ -49,6 +50,28 @@ export function createTracker(experiments: readonly PlannedExperiment[], failed:
   };
 }
 
+/**
+ * Takes in what a store has measured on this machine: of the plan by its costs, of other texts by the tokens they scored.
+ *
+ * @param learn - takes cost and seconds
+ */
+export function learnFromRows(
+  rows: readonly ResultRow[],
+  experiments: readonly PlannedExperiment[],
+  machine: string,
+  learn: (cost: number, seconds: number) => void,
+): void {
+  const planned = new Map(experiments.map(({ id, cost }) => [id, cost]));
+  for (const { id, key, model, metrics, machine: where, seconds } of rows) {
+    const [, window, stride] = /^windows-(\d+)-stride-(\d+)$/.exec(key.profile) ?? [];
+    const scored = metrics["perplexity"]?.n ?? 0;
+    const other =
+      window && scored > 0 ? costOf(model.parameters, (scored * Number(window)) / Number(stride)) : undefined;
+    const cost = planned.get(id) ?? other;
+    if (where === machine && cost !== undefined) learn(cost, seconds);
+  }
+}
+
 /** Learns from experiments that are done and guesses those that are not. */
 export interface CostModel {
   observe(cost: number, seconds: number): void;
@@ -56,27 +79,36 @@ export interface CostModel {
   estimate(cost: number, experiments?: number): number;
 }
 
-/** Weights times tokens a second of one core with WASM kernels, before anything was measured. */
-const firstGuess = 2e10;
+/** Seconds of an experiment of no size, and weights times tokens a second, before anything was measured. */
+const prior = { fixed: 0.3, speed: 2e10 };
+/** How far a time may be from what is expected, as a share of it; how far the prior may be is 1. */
+const noise = 0.5;
 
-/** A cost model that knows nothing yet. */
+/**
+ * A cost model that knows the prior alone: `seconds = fixed * u + cost / speed * v`, u and v near 1 as long as nothing else
+ * is known. By least squares of relative errors, so that the first, small experiments do not decide about large ones.
+ */
 export function createCostModel(): CostModel {
-  let [n, sumX, sumY, sumXX, sumXY] = [0, 0, 0, 0, 0];
+  let [pp, pq, qq, pt, qt] = [1, 0, 1, 1, 1]; // normal equations of u and v
   return {
     observe(cost, seconds) {
-      n++;
-      sumX += cost;
-      sumY += seconds;
-      sumXX += cost * cost;
-      sumXY += cost * seconds;
+      const variable = cost / prior.speed;
+      const scale = noise * (prior.fixed + variable);
+      const [p, q, t] = [prior.fixed / scale, variable / scale, seconds / scale];
+      pp += p * p;
+      pq += p * q;
+      qq += q * q;
+      pt += p * t;
+      qt += q * t;
     },
     estimate(cost, experiments = 1) {
-      if (n === 0) return cost / firstGuess;
-      const spread = n * sumXX - sumX * sumX;
-      const rate = spread > 1e-9 * n * sumXX ? (n * sumXY - sumX * sumY) / spread : 0;
-      const fixed = (sumY - rate * sumX) / n;
-      // A line that falls, or starts below zero, is noise: then all time goes with the cost.
-      return rate > 0 && fixed >= 0 ? fixed * experiments + rate * cost : (sumY / sumX) * cost;
+      const determinant = pp * qq - pq * pq; // at least 1: the prior alone gives that
+      let u = (qq * pt - pq * qt) / determinant;
+      let v = (pp * qt - pq * pt) / determinant;
+      // Neither part takes less than no time: the other then explains all of it.
+      if (u < 0) [u, v] = [0, qt / qq];
+      else if (v < 0) [u, v] = [pt / pp, 0];
+      return experiments * prior.fixed * u + (cost / prior.speed) * v;
     },
   };
 }

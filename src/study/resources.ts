@@ -94,7 +94,7 @@ function rememberEncodings<M extends LanguageModel>(model: M, cache: EncodingCac
 }
 
 /** Processor and number of cores, for result rows: times compare only on one machine. */
-function describeMachine(): string {
+export function describeMachine(): string {
   return `${cpus()[0]?.model.trim() || process.arch} x ${availableParallelism()}`;
 }
 

@@ -7,7 +7,8 @@ import { selectKernels } from "../kernels/select-node.ts";
 import type { FailureRow, ResultRow } from "../result.ts";
 import { createLane, type Lane, type Outcome, type WorkerOptions } from "./lane.ts";
 import { type Plan, type PlannedExperiment, planStudy } from "./plan.ts";
-import { createTracker, type StudyProgress } from "./progress.ts";
+import { createTracker, learnFromRows, type StudyProgress } from "./progress.ts";
+import { describeMachine } from "./resources.ts";
 import type { Store } from "./store/store.ts";
 import type { ModelChoice, Study } from "./study.ts";
 
@@ -80,15 +81,16 @@ export async function runStudy(study: Study, store: Store, options: RunOptions =
   const plan = await Promise.race([planOnKernels(study, options), untilAborted(signal)]);
   if (plan === undefined)
     return { ids: [], stored: 0, computed: 0, failures: [], interrupted: true, seconds: secondsSince(started) };
-  const times = new Map((await store.rows()).map((row) => [row.id, row.seconds]));
-  const missing = plan.experiments.filter(({ id }) => !times.has(id));
+  const rows = await store.rows();
+  const known = new Set(rows.map(({ id }) => id));
+  const missing = plan.experiments.filter(({ id }) => !known.has(id));
 
   const workers = Math.min(missing.length, countWorkers(plan, options));
   const stored = plan.experiments.length - missing.length;
   const total = missing.length + plan.failures.length;
   onEvent({ kind: "planned", planned: total + stored, stored, workers });
   const tracker = createTracker(missing, plan.failures.length, Math.max(1, workers));
-  for (const { id, cost } of plan.experiments) if (times.has(id)) tracker.learn(cost, times.get(id)!);
+  learnFromRows(rows, plan.experiments, describeMachine(), tracker.learn);
   const failures: FailureRow[] = [];
   let computed = 0;
 

@@ -3,23 +3,53 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { PlannedExperiment } from "../../src/study/plan.ts";
-import { createCostModel, createTracker } from "../../src/study/progress.ts";
+import { createCostModel, createTracker, learnFromRows } from "../../src/study/progress.ts";
+import { makeRow } from "./rows.ts";
 
-test("a cost model finds the line that the times lie on", () => {
-  const positive = fc.double({ min: 0.01, max: 100, noNaN: true });
+test("a cost model comes near the line that the times lie on", () => {
   fc.assert(
-    fc.property(
-      positive,
-      positive,
-      fc.uniqueArray(fc.integer({ min: 1, max: 1000 }), { minLength: 2 }),
-      (a, b, costs) => {
-        const model = createCostModel();
-        for (const cost of costs) model.observe(cost * 1e6, a + b * cost);
-        expect(model.estimate(5e8)).toBeCloseTo(a + b * 500, 3);
-        expect(model.estimate(5e8, 10)).toBeCloseTo(10 * a + b * 500, 3);
-      },
-    ),
+    fc.property(fc.double({ min: 0.1, max: 3, noNaN: true }), fc.double({ min: 0.1, max: 10, noNaN: true }), (a, b) => {
+      const model = createCostModel();
+      for (let i = 0; i < 60; i++) model.observe(i * 2e9, a + b * i * 0.1);
+      expect(Math.abs(Math.log(model.estimate(1e11) / (a + b * 5)))).toBeLessThan(0.15);
+      expect(Math.abs(Math.log(model.estimate(1e11, 10) / (10 * a + b * 5)))).toBeLessThan(0.3);
+    }),
   );
+});
+
+test("a cost model does not swing while small experiments come first", () => {
+  const noise = [1.6, 0.7, 1, 1.4, 0.8, 1.2, 0.6, 1.5];
+  const costs = Array.from({ length: 24 }, (_, i) => 1e9 * 1.4 ** i);
+  for (const [fixed, speed] of [
+    [0.3, 2e10],
+    [2, 2e10],
+    [0.1, 6e9],
+    [0.3, 6e10],
+  ]) {
+    const model = createCostModel();
+    costs.forEach((cost, i) => {
+      model.observe(cost, (fixed + cost / speed) * noise[i % noise.length]);
+      const left = costs.slice(i + 1);
+      if (left.length === 0) return;
+      const sum = left.reduce((total, one) => total + one, 0);
+      const ratio = model.estimate(sum, left.length) / (fixed * left.length + sum / speed);
+      expect(ratio).toBeGreaterThan(1 / 4);
+      expect(ratio).toBeLessThan(4);
+    });
+  }
+});
+
+test("a cost model learns from earlier rows of this machine only", () => {
+  const learnt: [number, number][] = [];
+  const row = makeRow(1, { machine: "here", metrics: { perplexity: { value: 9, n: 100 } } });
+  const key = { ...row.key, profile: "windows-64-stride-32" };
+  const rows = [
+    { ...row, key },
+    { ...row, key, machine: "there" },
+    { ...row, key: { ...key, profile: "new" } },
+  ];
+  learnFromRows(rows, [], "here", (...pair) => learnt.push(pair));
+  expect(learnt).toEqual([[row.model.parameters * (200 + 200), row.seconds]]);
 });
 
 test("a cost model never guesses below nothing", () => {
@@ -36,23 +66,21 @@ test("a cost model never guesses below nothing", () => {
   );
 });
 
-test("a cost model with one measurement takes time to go with cost", () => {
-  const model = createCostModel();
-  model.observe(1e6, 2);
-  expect(model.estimate(3e6)).toBeCloseTo(6, 9);
-});
-
 test("a tracker counts what is left in time, the parts of what is running too", () => {
   const experiments = [1, 2, 3, 4].map((cost) => ({ cost: cost * 1e9 }) as PlannedExperiment);
   const tracker = createTracker(experiments, 1, 2);
   expect(tracker.progress()).toMatchObject({ done: 1, total: 5, share: 0 });
   tracker.finish(experiments[0], 10);
   tracker.finish(experiments[1], 20);
-  expect(tracker.progress()).toMatchObject({ done: 3, secondsLeft: 35 });
+  const model = createCostModel();
+  model.observe(1e9, 10);
+  model.observe(2e9, 20);
+  expect(tracker.progress().done).toBe(3);
+  expect(tracker.progress().secondsLeft).toBeCloseTo(model.estimate(7e9, 2) / 2, 9);
   tracker.advance(experiments[2], 0.5);
   tracker.advance(experiments[3], 0.25);
-  expect(tracker.progress().secondsLeft).toBeCloseTo((15 + 30) / 2, 9);
-  expect(tracker.progress().share).toBeCloseTo(1 - 45 / 100, 9);
+  expect(tracker.progress().secondsLeft).toBeCloseTo(model.estimate(4.5e9, 1.25) / 2, 9);
+  expect(tracker.progress().share).toBeCloseTo(1 - model.estimate(4.5e9, 1.25) / model.estimate(10e9, 4), 9);
   tracker.finish(experiments[2]);
   tracker.advance(experiments[2], 0.9); // too late: it does not count twice
   tracker.finish(experiments[3], 40);
