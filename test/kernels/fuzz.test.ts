@@ -14,6 +14,7 @@ type Method = (...values: unknown[]) => unknown;
 interface RawAddon {
   Kernels: new (...values: unknown[]) => Record<string, Method>;
   createMatrix: Method;
+  releaseMatrix: Method;
   listInstructionSets(): { name: string; missing: string }[];
   mapFile: Method;
 }
@@ -158,6 +159,10 @@ describe.skipIf(!hasAddon)("the native addon", () => {
     structuredClone(values.buffer, { transfer: [values.buffer] });
     expect(call(matrix)).toThrow(/taken away/);
     expect(call({})).toThrow(/not a weight/);
+    const released = rightMatrix(1, 64, 4);
+    addon!.releaseMatrix(released);
+    expect(call(released)).toThrow(/not a weight/);
+    expect(() => addon!.releaseMatrix(released)).toThrow(/not a weight/);
     expect(() => (set.matmul as Method).call({}, 1)).toThrow();
     expect(() => addon!.createMatrix(1, 2 ** 31 - 1, 2 ** 31 - 1, new Uint8Array(8))).toThrow(/needed/);
     expect(addon!.mapFile("/no such file")).toBeUndefined();

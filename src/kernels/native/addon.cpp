@@ -264,6 +264,7 @@ static Napi::Value listInstructionSets(const Napi::CallbackInfo& info) {
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Kernels", Kernels::define(env));
   exports.Set("createMatrix", Napi::Function::New(env, Weight::create));
+  exports.Set("releaseMatrix", Napi::Function::New(env, Weight::release));
   exports.Set("mapFile", Napi::Function::New(env, mapFile));
   exports.Set("listInstructionSets", Napi::Function::New(env, listInstructionSets));
   return exports;

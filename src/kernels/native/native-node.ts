@@ -24,6 +24,7 @@ interface InstructionSet {
 interface Addon {
   readonly Kernels: new (instructionSet: string, threads: number, bfloat16: boolean) => AddonKernels;
   createMatrix(...parts: unknown[]): object;
+  releaseMatrix(matrix: object): void;
   mapFile(path: string): ArrayBuffer | undefined;
   listInstructionSets(): InstructionSet[];
 }
@@ -136,8 +137,10 @@ export function createNativeKernels(options: NativeOptions): Kernels {
     loadWeight: (weight) => keep(createWeight(addon, weight, computeType)),
     release(handle) {
       if (!live.delete(handle)) throw new Error("release: a handle of another kernel set, or one that was released");
+      if ("matrix" in handle) addon.releaseMatrix(handle.matrix as object);
     },
     async close() {
+      for (const handle of live) if ("matrix" in handle) addon.releaseMatrix(handle.matrix as object);
       live.clear();
       kernels.close();
     },

@@ -26,13 +26,17 @@ class Weight {
     });
   }
 
+  // (weight): lets go of its arrays at once; from then on it is no weight.
+  static void release(const Napi::CallbackInfo& info) {
+    Weight* weight = find(info[0]);
+    std::lock_guard lock(mutex());
+    live().erase(weight);
+    weight->parts_.clear();
+  }
+
   // The matrix of an argument, if its memory is still there.
   static const Matrix& of(const Napi::Value& value) {
-    const Weight* weight = value.IsExternal() ? value.As<Napi::External<Weight>>().Data() : nullptr;
-    {
-      std::lock_guard lock(mutex());
-      require(value.Env(), live().count(weight) == 1, "not a weight");
-    }
+    const Weight* weight = find(value);
     for (const Part& part : weight->parts_) {
       napi_typedarray_type type;
       size_t length = 0;
@@ -63,6 +67,13 @@ class Weight {
     const void* data;
     size_t length;
   };
+
+  static Weight* find(const Napi::Value& value) {
+    Weight* weight = value.IsExternal() ? value.As<Napi::External<Weight>>().Data() : nullptr;
+    std::lock_guard lock(mutex());
+    require(value.Env(), live().count(weight) == 1, "not a weight");
+    return weight;
+  }
 
   void readCodes(const Napi::CallbackInfo& info) {
     Matrix& w = matrix_;
