@@ -17,6 +17,7 @@ import { readTasks } from "./read-tasks.ts";
 import { useScoreCache } from "./score-store.ts";
 import { createProgress, printJson, printLine, printNote } from "./terminal.ts";
 import { version } from "./version.ts";
+import { describeWideRest } from "./wide-note.ts";
 
 /** Reads the documents; what is returned scores a model on them. @throws InputError if something cannot be used */
 export async function prepareTasks(options: EvalOptions): Promise<(opened: OpenModel) => Promise<void>> {
@@ -31,6 +32,8 @@ export async function prepareTasks(options: EvalOptions): Promise<(opened: OpenM
     const date = new Date();
     const texts = chosen.flatMap(({ documents }) => documents.slice(0, 20)).flatMap(listTexts);
     const warnings = listTokenizerWarnings(opened.model, texts, profile.special);
+    const wide = describeWideRest(opened.checkpoint, opened.bits, opened.parameters);
+    if (wide) warnings.push(wide);
     const { model, countFound, close } = await useScoreCache(opened, options.cache);
     try {
       for (const { task, documents } of chosen) {

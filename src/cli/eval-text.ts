@@ -1,7 +1,7 @@
 // kbit eval --text: perplexity of a text.
 
 import { basename } from "node:path";
-import { type Convention, measurePerplexity } from "../evaluate/perplexity.ts";
+import { type Convention, measurePerplexity, type PerplexityResult } from "../evaluate/perplexity.ts";
 import { findProfile } from "../evaluate/profiles.ts";
 import { listTokenizerWarnings } from "../evaluate/warnings.ts";
 import { InputError } from "../input-error.ts";
@@ -11,6 +11,22 @@ import type { OpenModel } from "./open-model.ts";
 import { readTextFile } from "./read-text.ts";
 import { useScoreCache } from "./score-store.ts";
 import { createProgress, formatTable, printJson, printLine, printNote } from "./terminal.ts";
+import { describeWideRest } from "./wide-note.ts";
+
+/** Fewer scored tokens than this say little of a model. */
+const fewTokens = 512;
+
+/** What limits a perplexity, and what is odd about the model's size. */
+function listEvalWarnings(
+  { checkpoint, bits, parameters }: OpenModel,
+  { tokens, windows }: PerplexityResult,
+): string[] {
+  const wide = describeWideRest(checkpoint, bits, parameters);
+  const advice = "use a longer text";
+  const few = `Only ${tokens} tokens were scored, which says little of the model; ${advice}.`;
+  const single = `A single window was scored, so that there is no standard error; ${advice}, or a smaller --window.`;
+  return [...(tokens < fewTokens ? [few] : windows.length < 2 ? [single] : []), ...(wide === undefined ? [] : [wide])];
+}
 
 /** Reads the text; what is returned measures a model on it. @throws InputError if options or text cannot be used */
 export async function prepareText(file: string, options: EvalOptions): Promise<(opened: OpenModel) => Promise<void>> {
@@ -39,6 +55,7 @@ export async function prepareText(file: string, options: EvalOptions): Promise<(
       progress.finish();
       close();
     });
+    warnings.push(...listEvalWarnings(opened, result));
     const seconds = (performance.now() - started) / 1000;
     if (options.json) {
       printJson({

@@ -14,6 +14,7 @@ import type { Spec } from "../quantize/spec.ts";
 import { formatSpec, parseSpec } from "../quantize/spec-text.ts";
 import type { BitsCount } from "../result.ts";
 import type { TensorHeader } from "../tensor/tensor.ts";
+import { describeWideRest } from "./wide-note.ts";
 
 /** A tensor of a model, and what a spec does to it. */
 export interface TensorFacts {
@@ -48,6 +49,8 @@ export interface ModelPage extends ParameterCount {
   readonly bits: BitsCount;
   readonly totalModelBits: number;
   readonly bitsPerParameter: number;
+  /** What is odd about its size. */
+  readonly warning: string | null;
   /** Of all quantized weights together; null where the original weights are not known. */
   readonly normalizedMse?: number | null;
   /** How often each code occurs; `codebook` is that of the first tensor where each has its own. */
@@ -112,6 +115,7 @@ export async function describeModel(
     bits,
     totalModelBits: bits.total,
     bitsPerParameter: bits.total / parameters.parameters,
+    warning: describeWideRest(view, bits, parameters) ?? null,
     ...(measured.size > 0 && { normalizedMse: averageMse(measured), histogram }),
     tensors: await listTensors(view, plan, unused, measured),
   };

@@ -3,7 +3,7 @@
 import type { ModelPage, TensorFacts } from "./inspect-model.ts";
 import { drawBar } from "./number-line.ts";
 import { formatSize } from "./quantize.ts";
-import { type Column, formatTable } from "./terminal.ts";
+import { type Column, formatTable, wrapText } from "./terminal.ts";
 
 /** @param all - every tensor in a row of its own, vectors too */
 export function formatModel(page: ModelPage, all: boolean): string {
@@ -20,6 +20,7 @@ export function formatModel(page: ModelPage, all: boolean): string {
     lines.push("", `error ${page.normalizedMse.toPrecision(4)} normalized MSE over all quantized weights`);
   }
   if (histogram) lines.push("", formatHistogram(histogram.codebook, histogram.counts));
+  if (page.warning !== null) lines.push("", ...wrapText(`Note: ${page.warning}`, 100));
   if (page.normalizedMse === undefined && bits.quantized === 0)
     lines.push("", "Add --spec to see what quantizing does to each tensor.");
   return lines.join("\n");

@@ -3,15 +3,19 @@
 import { availableParallelism } from "node:os";
 import { basename } from "node:path";
 import type { Command } from "commander";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { openCheckpoint } from "../checkpoint/open-node.ts";
 import { writePackedCheckpoint } from "../checkpoint/write-packed-node.ts";
+import { InputError } from "../input-error.ts";
 import { countBits, countParameters } from "../model/count.ts";
 import { quantizeCheckpoint } from "../model/quantized-view.ts";
+import { readTokenizerFiles } from "../model/tokenizer-files.ts";
 import { formatSpec } from "../quantize/spec-text.ts";
 import { createThreadedQuantizer } from "../quantize/threads-node.ts";
 import { parseWhole } from "./open-model.ts";
 import { readSpec } from "./read-spec.ts";
-import { createProgress, formatSeconds, printJson, printLine } from "./terminal.ts";
+import { createProgress, formatSeconds, printJson, printLine, printNote } from "./terminal.ts";
+import { describeWideRest } from "./wide-note.ts";
 
 interface QuantizeCommandOptions {
   readonly spec: string;
@@ -79,6 +83,9 @@ async function runQuantize(model: string, options: QuantizeCommandOptions): Prom
       totalModelBits: bits.total,
       bitsPerParameter: bits.total / parameters.parameters,
       ...written,
+      warnings: [describeWideRest(view, bits, parameters), await describeTokenizer(checkpoint)].filter(
+        (warning) => warning !== undefined,
+      ),
       seconds,
       weightsPerSecond: parameters.quantizedParameters / seconds,
     };
@@ -95,7 +102,19 @@ async function runQuantize(model: string, options: QuantizeCommandOptions): Prom
   }
 }
 
+/** A sentence if a checkpoint has no tokenizer that could be read later. */
+async function describeTokenizer(checkpoint: Checkpoint): Promise<string | undefined> {
+  try {
+    if ((await readTokenizerFiles(checkpoint)).definition !== undefined) return undefined;
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return error.message;
+  }
+  return "The model has no tokenizer that can be read; eval, generate and studies need its tokenizer.json in the folder.";
+}
+
 interface Summary {
+  readonly warnings: readonly string[];
   readonly out: string;
   readonly spec: string;
   readonly parameters: number;
@@ -121,6 +140,7 @@ function printSummary(summary: Summary): void {
           `quantized (nominal ${bits.nominalPerParameter.toFixed(3)})`),
   );
   printLine(`written in ${summary.seconds < 10 ? `${summary.seconds.toFixed(1)} s` : formatSeconds(summary.seconds)}`);
+  for (const warning of summary.warnings) printNote(`Note: ${warning}`);
 }
 
 /** Bytes as people say them. */

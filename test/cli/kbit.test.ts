@@ -241,6 +241,22 @@ describe("--json", () => {
     expect(JSON.parse(allowed.out)).toMatchObject({ computed: 1, failures: [] });
   });
 
+  test("a float32 model is told that what is not quantized stays wide, and short texts that they say little", async () => {
+    const stories = join(root, "test/fixtures/models/stories260k");
+    const wide = /takes 7\.8 bits a parameter.*embedding, norms .*53 % .*add :embed:head to the spec/;
+    const written = await kbit("quantize", stories, "--spec", "nf4:b64", "--out", at("wide"), "--json");
+    expect(JSON.parse(written.out).warnings).toEqual([expect.stringMatching(wide)]);
+    const bare = join(root, "test/fixtures/architectures/gpt2");
+    const silent = await kbit("quantize", bare, "--spec", "int4:b64:embed:head", "--out", at("bare"));
+    expect(silent.err).toMatch(/^Note: The model has no tokenizer that can be read; [^\n]+\n$/);
+    writeFileSync(at("few.txt"), "Once upon a time there was a girl.");
+    const { out, err } = await kbit("eval", at("wide"), "--text", at("few.txt"));
+    expect(out).toMatch(/7\.822 a parameter/);
+    expect(err).toMatch(wide);
+    expect(err).toMatch(/Note: Only \d\d tokens were scored, which says little of the model; use a longer text\./);
+    expect((await kbit("inspect", small, "--spec", "int4:b64")).out).not.toMatch(/Note:/);
+  });
+
   test("a packed model gives the scores of the model quantized on the way", async () => {
     const words = ["--text", at("words.txt"), "--json"];
     await kbit("quantize", small, "--spec", "int3:b64:dq", "--out", at("packed"));
