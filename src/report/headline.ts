@@ -21,7 +21,8 @@ export function writeHeadline(answer: Answer): string[] {
 
 function writeWinner(answer: Answer): string {
   const { series, curves, range } = answer;
-  const best = `${series.metric.better === "lower" ? "lowest" : "highest"} ${series.metric.label}${nameSubject(answer)} at equal size`;
+  const best = `${series.metric.better === "lower" ? "lowest" : "highest"} ${series.metric.label}`;
+  const on = nameSubject(answer);
   const { winner, share, isCommon } = findWinner(range.shares);
   const [low, high] = range.contested!;
   const measured = curves.filter((curve) => curve.points.length > 1).length;
@@ -33,10 +34,11 @@ function writeWinner(answer: Answer): string {
         `and ${formatWins(ofTwo)} where any two were (${formatRange(low, high)})`;
   const name = formatPrecision(winner);
   const certainty = judgeCertainty(answer);
-  if (certainty.known === 0) return `By numbers without an error estimate, ${name} give the ${best}: ${where}.`;
-  if (certainty.clear > 0) return `${name} give the ${best}: ${where}.`;
+  if (certainty.known === 0)
+    return `By numbers without an error estimate, ${name} give the ${best}${on} at equal size: ${where}.`;
+  if (certainty.clear > 0) return `${name} give the ${best}${on} at equal size: ${where}.`;
   const other = certainty.isAnyClear ? "the next best" : "another";
-  return `No precision can be told from ${other}${nameSubject(answer)}: ${name} have the ${best} ${where}, but within noise of ${certainty.isAnyClear ? "the second" : "all others"} at every budget shown.`;
+  return `No precision can be told from ${other}${on}: ${name} have the ${best} at equal size ${where}, but within noise of ${certainty.isAnyClear ? "the second" : "all others"} at every budget shown.`;
 }
 
 function nameSubject({ series: { subject } }: Answer): string {
@@ -105,9 +107,9 @@ function describeLeftOut({ unstable, curves }: Answer): string {
         : all === 1
           ? "on the model"
           : `on all ${formatPlural(broken.size, "model")}`;
-    return [`${formatPrecision(bits)} were unstable ${on}`];
+    return [`${formatPrecision(bits)} ${on}`];
   });
-  return parts.length === 0 ? "" : `${parts.join(", ")}: left out.`;
+  return parts.length === 0 ? "" : `Unstable and left out: ${parts.join(", ")}.`;
 }
 
 function isAlways(share: number): boolean {

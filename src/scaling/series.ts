@@ -128,8 +128,9 @@ function describeOthers(series: Series, all: readonly Series[], tasks: number, r
           all.flatMap((one) => one.rows),
         )
       : "";
-  const words = task === meanAccuracyTask ? "the mean of tasks" : tasks > 1 ? task : "";
-  const subject = data === "" ? words : words === "" ? data : `${words} of ${data}`;
+  const isText = isOnText(series.rows[0]);
+  const words = task === meanAccuracyTask ? "the mean of tasks" : tasks < 2 ? "" : isText ? "the text" : task;
+  const subject = data === "" ? words : isText || words === "" ? data : `${words} of ${data}`;
   const alike = rows.filter((row) => row.key.task === task && row.key.dataHash === key.dataHash);
   const isAlone = countModels(series.rows) === 1 && countModels(alike) > 1;
   return { ...series, subject, ...(isAlone && { apart: countVariety(alike) }) };

@@ -112,7 +112,7 @@ describe("kbit study run", () => {
     expect(shown.rows.map((row: ResultRow) => row.model.name)).toEqual(["books-0.2m", "books-0.2m"]);
     expect(shown.failures).toHaveLength(2);
     const table = (await run("show", "--db", db)).stdout;
-    expect(table).toMatch(/books-0\.2m +fp16 +16\.000 +506 KB +perplexity +perplexity +\d/);
+    expect(table).toMatch(/books-0\.2m +fp16 +16\.000 +506 KB +heldout\.txt +perplexity +\d/);
     expect(table).toMatch(/2 results, 2 failures\.\nfailed truncated fp16 perplexity: /);
     expect(shown.failures[0]).toMatchObject({
       model: "truncated",

@@ -85,8 +85,8 @@ describe("the answer in words and tables", () => {
   test("names task and text where there are several, the mean of tasks first", () => {
     const [mean, piqa] = answerRows(simulateStudy({ tasks: ["piqa", "winogrande"] }));
     expect(mean.series.task).toBe("mean of tasks");
-    expect(writeHeadline(mean)[0]).toContain("accuracy in the mean of tasks");
-    expect(writeHeadline(piqa)[0]).toContain("accuracy on piqa");
+    expect(writeHeadline(mean)[0]).toContain("in the mean of tasks");
+    expect(writeHeadline(piqa)[0]).toContain(" on piqa");
     const text = (data: string, sizes: number[]) =>
       simulateStudy({ sizes }).map((row) => ({
         ...row,
@@ -104,7 +104,7 @@ describe("the answer in words and tables", () => {
   test("says which precisions broke, and which reach a budget where not all do", () => {
     const rows = simulateStudy({ precisions: [2, 4, 8, 16], fragility: 9 });
     const [answer] = answerRows(rows);
-    expect(writeHeadline(answer)[1]).toBe("2 bits were unstable on all 6 models: left out.");
+    expect(writeHeadline(answer)[1]).toBe("Unstable and left out: 2 bits on all 6 models.");
     const cells = tabulateBudgets(answer).rows.map((row) => row.at(-1));
     expect(cells.some((cell) => / over \d+, of \d+ and \d+ bits$/.test(cell!))).toBe(true);
     expect(cells.some((cell) => / over (8|16)$/.test(cell!))).toBe(true);

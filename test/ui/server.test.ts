@@ -189,7 +189,7 @@ describe("what is shown", () => {
     const { url } = await serve();
     const view = await readJson<LiveView>(`${url}/view`);
     expect(view.series).toEqual(["books, perplexity (loss)", "books, piqa (accuracy)"]);
-    expect(view.head).toMatch(/bits give the lowest loss at equal size/);
+    expect(view.head).toMatch(/bits give the lowest loss on the text at equal size/);
     expect([view.types, view.blocks]).toEqual([
       ["float", "int"],
       ["64", "256"],
