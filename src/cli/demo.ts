@@ -12,18 +12,18 @@ import { openStore } from "../study/store/store.ts";
 import { parseStudy } from "../study/study-file.ts";
 import { printAnswers } from "./report.ts";
 import { runInTerminal } from "./study-run.ts";
-import { paint, printJson, printLine } from "./terminal.ts";
+import { commandName, paint, printJson, printLine } from "./terminal.ts";
 
 const studyFile = fileURLToPath(new URL("../../experiments/books.yaml", import.meta.url));
 
 const nextSteps = `
 The same on your own models:
-  npx kbit study run MODEL_FOLDER.. --specs fp16,nf3-8:b64 --text TEXT_FILE --db results.db
-  npx kbit report --db results.db --out report.html
+  ${commandName} study run MODEL_FOLDER.. --specs fp16,nf3-8:b64 --text TEXT_FILE --db results.db
+  ${commandName} report --db results.db --out report.html
 and one model at one precision:
-  npx kbit eval MODEL_FOLDER --spec nf4:b64 --text TEXT_FILE
-  npx kbit quantize MODEL_FOLDER --spec nf4:b64 --out MODEL_FOLDER-nf4
-  npx kbit generate MODEL_FOLDER-nf4 --prompt "Once upon a time"`;
+  ${commandName} eval MODEL_FOLDER --spec nf4:b64 --text TEXT_FILE
+  ${commandName} quantize MODEL_FOLDER --spec nf4:b64 --out MODEL_FOLDER-nf4
+  ${commandName} generate MODEL_FOLDER-nf4 --prompt "Once upon a time"`;
 
 /** Adds `kbit demo`. */
 export function addDemoCommand(program: Command): void {

@@ -20,5 +20,5 @@ export function describe({ model, checkpoint, spec, bits, parameters }: OpenMode
 /** The same in a line. */
 export function summarizeModel({ checkpoint, spec, bits, parameters }: OpenModel): string {
   const each = (bits.total / parameters.parameters).toFixed(3);
-  return `${checkpoint.source} at ${spec}: ${formatCount(bits.total)} bits (${formatSize(bits.total)}) in all, ${each} a parameter`;
+  return `${checkpoint.source} ${spec === "stored" ? "as stored" : `at ${spec}`}: ${formatCount(bits.total)} bits (${formatSize(bits.total)}) in all, ${each} a parameter`;
 }

@@ -14,7 +14,7 @@ export interface TerminalRunOptions extends Pick<RunOptions, "workers" | "thread
   readonly isQuiet?: boolean;
 }
 
-/** Failures of a summary that are printed; the store has all. */
+/** Reasons of failures that a summary prints; the store has all. */
 const shownFailures = 10;
 
 /**
@@ -75,6 +75,10 @@ function createDisplay(study: Study, print: (line: string) => void) {
           break;
         case "planned": {
           bar?.finish();
+          if (event.planned === event.stored) {
+            print(`Everything is measured already: ${formatPlural(event.stored, "result")}.`);
+            break;
+          }
           const rest = event.stored > 0 ? `, ${event.stored} of them stored already` : "";
           print(`${formatPlural(event.planned, "experiment")}${rest}; ${formatPlural(event.workers, "worker")}.`);
           bar = createProgress("running ");
@@ -99,10 +103,7 @@ function createDisplay(study: Study, print: (line: string) => void) {
         }
         case "failure": {
           const { failure, progress } = event;
-          printAbove(
-            `${count(progress)} ${label(failure.model, failure.spec)}  ${paint("red", "failed")} ${failure.reason}`,
-            progress,
-          );
+          printAbove(`${count(progress)} ${label(failure.model, failure.spec)}  ${paint("red", "failed")}`, progress);
         }
       }
     },
@@ -111,13 +112,18 @@ function createDisplay(study: Study, print: (line: string) => void) {
 }
 
 function printSummary({ stored, computed, failures, interrupted, seconds }: StudySummary): void {
+  if (computed === 0 && failures.length === 0 && !interrupted) return;
   const parts = [`${formatPlural(computed, "result")} in ${formatSeconds(seconds)}`];
   if (stored > 0) parts.push(`${stored} stored before`);
   if (failures.length > 0) parts.push(paint("red", `${failures.length} failed`));
   printLine(`\n${interrupted ? "Stopped: " : ""}${parts.join(", ")}.`);
   if (interrupted) printLine("What is done is stored; the same command goes on with the rest.");
-  for (const { model, spec, task, reason } of failures.slice(0, shownFailures))
-    printLine(`  ${model} ${spec} ${task}: ${reason}`);
-  if (failures.length > shownFailures)
-    printLine(`  .. and ${failures.length - shownFailures} more; kbit study show lists them.`);
+  const groups = [...Map.groupBy(failures, ({ model, reason }) => `${model}: ${reason}`).values()];
+  for (const group of groups.slice(0, shownFailures)) {
+    const [{ model, spec, task, reason }] = group;
+    const more = group.length === 1 ? "" : ` and ${group.length - 1} more`;
+    printLine(`  ${model} ${spec} ${task}${more}: ${reason}`);
+  }
+  if (groups.length > shownFailures)
+    printLine(`  .. and ${groups.length - shownFailures} other reasons; kbit study show lists them.`);
 }

@@ -11,6 +11,7 @@ import { countWorkers, planOnKernels } from "../study/run.ts";
 import { openStore } from "../study/store/store.ts";
 import type { Study } from "../study/study.ts";
 import { createStudy, parseStudy } from "../study/study-file.ts";
+import { parseWhole } from "./open-model.ts";
 import { runInTerminal } from "./study-run.ts";
 import { printPlan, printReportHint, printStore } from "./study-tables.ts";
 import { printJson } from "./terminal.ts";
@@ -24,8 +25,8 @@ export function addStudyCommand(program: Command): void {
   addStudyInput(study.command("run"))
     .description("Run what is missing of a study; it may be stopped at any moment and goes on where it was.")
     .option("--db <file>", "store of the results, made if it is missing")
-    .option("--workers <n>", "experiments at the same time (default: one a core)", parseCount)
-    .option("--threads <n>", "threads of each worker's kernels (default: 1)", parseCount)
+    .option("--workers <n>", "experiments at the same time (default: one a core)", parseWhole("--workers"))
+    .option("--threads <n>", "threads of each worker's kernels (default: 1)", parseWhole("--threads"))
     .option("--allow-nonfinite", "measure models with weights that are NaN or infinite too, quantized as 0")
     .option("--json", "print one JSON document")
     .addHelpText("after", examples("run", "--db results.db"))
@@ -33,7 +34,7 @@ export function addStudyCommand(program: Command): void {
   addStudyInput(study.command("plan"))
     .description("Print the experiments of a study and about how long they take, without running them.")
     .option("--db <file>", "leave out what this store has")
-    .option("--workers <n>", "experiments at the same time (default: one a core)", parseCount)
+    .option("--workers <n>", "experiments at the same time (default: one a core)", parseWhole("--workers"))
     .option("--json", "print one JSON document")
     .addHelpText("after", examples("plan", ""))
     .action(planCommand);
@@ -72,9 +73,9 @@ function addStudyInput(command: Command): Command {
     .option("--text <file>", "measure perplexity on this text")
     .option("--tasks <list>", "zero-shot tasks, such as piqa,winogrande", parseList)
     .option("--data <folder>", "folder of the tasks' files")
-    .option("--window <n>", "tokens a window of perplexity (default: the model's maximum)", parseCount)
-    .option("--stride <n>", "tokens from one window to the next (default: the window)", parseCount)
-    .option("--limit <n>", "first n windows or documents (default: all)", parseCount);
+    .option("--window <n>", "tokens a window of perplexity (default: the model's maximum)", parseWhole("--window"))
+    .option("--stride <n>", "tokens from one window to the next (default: the window)", parseWhole("--stride"))
+    .option("--limit <n>", "first n windows or documents (default: all)", parseWhole("--limit"));
 }
 
 const examples = (command: string, store: string) => `
@@ -88,13 +89,6 @@ export function parseList(text: string): string[] {
     .split(",")
     .map((item) => item.trim())
     .filter((item) => item !== "");
-}
-
-/** A whole number from 1. @throws InputError if it is none */
-export function parseCount(text: string): number {
-  const count = Number(text);
-  if (Number.isSafeInteger(count) && count >= 1) return count;
-  throw new InputError(`${text} is not a whole number from 1.`);
 }
 
 /** @throws InputError that names all that `study run` needs and was not given */

@@ -30,6 +30,9 @@ export function printNote(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
+/** How the user calls kbit: through npm, as `npx kbit` and `npm start` do, or directly. */
+export const commandName = process.env["npm_execpath"] === undefined ? "kbit" : "npx kbit";
+
 /** A column of a table. */
 export interface Column {
   readonly title: string;

@@ -29,7 +29,7 @@ export function describeWideRest(
     if (matrix?.role.part === "embedding" || matrix?.role.part === "head") parts.add(matrix.role.part);
   }
   if (wide < smallShare * bits.total) return undefined;
-  const what = parts.size === 0 ? "what is not quantized" : `${[...parts].sort().join(", ")}, norms and biases`;
+  const what = [...[...parts].sort(), "norms and biases"].join(", ");
   const options = [!spec.embed && "embed", !spec.head && "head"].filter((option) => option !== false);
   const advice =
     parts.size === 0 || options.length === 0 ? "" : `; add :${options.join(":")} to the spec to quantize more of it`;

@@ -94,12 +94,13 @@ export async function runStudy(study: Study, store: Store, options: RunOptions =
   const failures: FailureRow[] = [];
   let computed = 0;
 
-  const fail = async (failure: FailureRow) => {
+  const fail = async (failure: FailureRow, done?: number) => {
     failures.push(failure);
     await store.addFailure(failure);
-    onEvent({ kind: "failure", failure, progress: tracker.progress() });
+    const progress = tracker.progress();
+    onEvent({ kind: "failure", failure, progress: { ...progress, done: done ?? progress.done } });
   };
-  for (const failure of plan.failures) await fail(failure);
+  for (const [i, failure] of plan.failures.entries()) await fail(failure, i + 1);
 
   const finish = async (experiment: PlannedExperiment, outcome: Exclude<Outcome, { kind: "stopped" }>) => {
     tracker.finish(experiment, outcome.kind === "row" ? outcome.row.seconds : undefined);

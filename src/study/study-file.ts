@@ -89,7 +89,7 @@ export function createStudy(flags: StudyFlags): Study {
     );
   if (tasks.length === 0)
     throw new InputError("The study has no task; say --text FILE, or --tasks T,.. --data FOLDER.");
-  const flagNames: Record<string, string> = { models: "MODEL", specs: "--specs", tasks: "--tasks" };
+  const flagNames: Record<string, string> = { models: "", specs: "--specs", tasks: "--tasks" };
   const locate: Locate = (path) => {
     const [key, last] = [String(path[0]), String(path.at(-1))];
     return ["text", "data", "window", "stride", "limit"].includes(last) ? `--${last}` : (flagNames[key] ?? "the flags");
@@ -185,12 +185,12 @@ function explainData(path: string): string | undefined {
   return undefined;
 }
 
-/** Puts the place before the message of an InputError. */
+/** Puts the place, if there is one, before the message of an InputError. */
 function explainAt<T>(at: () => string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (error instanceof InputError) throw new InputError(`${at()}: ${error.message}`);
+    if (error instanceof InputError && at() !== "") throw new InputError(`${at()}: ${error.message}`);
     throw error;
   }
 }

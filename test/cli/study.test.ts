@@ -70,6 +70,8 @@ describe("kbit study run", () => {
     expect(Math.abs(perplexity["int8:b64"] / perplexity["fp16"] - 1)).toBeLessThan(0.02);
     expect(perplexity["int2:b64"]).toBeGreaterThan(2 * perplexity["fp16"]);
     expect(JSON.parse((await run(...args)).stdout)).toMatchObject({ computed: 0, stored: 3, rows });
+    const { stdout } = await run(...args.slice(0, -1));
+    expect(stdout).toMatch(/^Everything is measured already: 3 results\.\nThe report: .*\n$/);
   });
 
   test("goes on after kill -9 at any moment with the rows that it has, and ends as if nothing had happened", async () => {
@@ -107,7 +109,9 @@ describe("kbit study run", () => {
     const ended = await run("run", broken, small, "--specs", "fp16,int4:b64", ...text, "--db", db);
     expect(ended.code).toBe(1);
     expect(ended.stdout).toMatch(/2 results in .*2 failed/);
-    expect(ended.stdout).toMatch(/truncated fp16 perplexity: .*model\.safetensors/);
+    expect(ended.stdout).toMatch(/^\[1\/4\] truncated .* failed\n\[2\/4\] truncated .* failed\n\[3\/4\] /m);
+    expect(ended.stdout.match(/truncated fp16 perplexity and 1 more: .*model\.safetensors/g)).toHaveLength(1);
+    expect(ended.stdout.match(/model\.safetensors/g)).toHaveLength(1);
     const shown = JSON.parse((await run("show", "--db", db, "--json")).stdout);
     expect(shown.rows.map((row: ResultRow) => row.model.name)).toEqual(["books-0.2m", "books-0.2m"]);
     expect(shown.failures).toHaveLength(2);
@@ -196,7 +200,7 @@ describe("kbit study run", () => {
     await refuse(/^kbit study run also needs --specs LIST, such as fp16,int3-8:b64\.$/, small, ...text);
     await refuse(/^There is no study file nowhere\.yaml/, "nowhere.yaml");
     await refuse(/no study file .*books\.yml; did you mean .*books\.yaml\?$/, join(root, "experiments/books.yml"));
-    await refuse(/^0 is not a whole number from 1/, small, "--specs", "int4", "--limit", "0");
+    await refuse(/^--limit takes a whole number of at least 1, not "0"/, small, "--specs", "int4", "--limit", "0");
     const bad = join(folder, "bad.yaml");
     writeFileSync(bad, `models: ${small}\nspecs: int4\ntasks: { task: perplexity, txt: x }\n`);
     await refuse(/bad\.yaml:3:28: there is no key "txt" here; did you mean text\?/, bad);

@@ -268,7 +268,7 @@ describe("createStudy", () => {
   test("names the flag that is wrong", () => {
     const text = join(folder, "text.txt");
     expect(() => createStudy({ models, specs: ["imt4"], text })).toThrow(/^--specs: /);
-    expect(() => createStudy({ models: ["nowhere"], specs: ["int4"], text })).toThrow(/^MODEL: There is no model/);
+    expect(() => createStudy({ models: ["nowhere"], specs: ["int4"], text })).toThrow(/^There is no model/);
     expect(() => createStudy({ models, specs: ["int4"], tasks: ["pica"], data: folder })).toThrow(
       /^--tasks: .*did you mean piqa\?/,
     );
