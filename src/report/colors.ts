@@ -3,12 +3,12 @@
 
 /** Precision to colour on paper and on a dark screen. */
 export const precisionColors: Readonly<Record<number, { readonly light: string; readonly dark: string }>> = {
-  2: { light: "#c58506", dark: "#ffe08a" },
-  3: { light: "#d15e00", dark: "#ffb347" },
-  4: { light: "#cb3742", dark: "#ff7f7a" },
-  5: { light: "#af276c", dark: "#f66ba9" },
-  6: { light: "#892489", dark: "#cb65c9" },
-  7: { light: "#5e2597", dark: "#9864d9" },
+  2: { light: "#c58506", dark: "#ffe29a" },
+  3: { light: "#d15e00", dark: "#ffb661" },
+  4: { light: "#cb3742", dark: "#ff8468" },
+  5: { light: "#af276c", dark: "#ef6296" },
+  6: { light: "#892489", dark: "#cb5fc6" },
+  7: { light: "#5e2597", dark: "#9561da" },
   8: { light: "#2a2794", dark: "#5a66d6" },
 };
 

@@ -38,7 +38,7 @@ function writeWinner(answer: Answer): string {
     return `By numbers without an error estimate, ${name} give the ${best}${on} at equal size: ${where}.`;
   if (certainty.clear > 0) return `${name} give the ${best}${on} at equal size: ${where}.`;
   const other = certainty.isAnyClear ? "the next best" : "another";
-  return `No precision can be told from ${other}${on}: ${name} have the ${best} at equal size ${where}, but within noise of ${certainty.isAnyClear ? "the second" : "all others"} at every budget shown.`;
+  return `No precision can be told from ${other}${on}: ${name} have the ${best} at equal size ${where}, but within noise of ${certainty.isAnyClear ? "the second" : "all others"} at every budget${certainty.isShown ? " shown" : ""}.`;
 }
 
 function nameSubject({ series: { subject } }: Answer): string {
@@ -159,8 +159,10 @@ export function writeChoice(budget: number, choice: Choice | null, metric: Metri
 function judgeCertainty({ budgets, curves, range, series: { metric } }: Answer) {
   let comparisons = budgets.map((one) => one.curves).filter(({ margin }) => margin !== null);
   // Chosen budgets may all lie where nothing is contested.
-  if (comparisons.length === 0 && range.contested) {
-    comparisons = chooseBudgets(...range.contested)
+  const isShown = comparisons.length > 0;
+  if (!isShown && range.contested) {
+    const [low, high] = range.contested;
+    comparisons = [...chooseBudgets(low, high), Math.sqrt(low * high)]
       .map((bits) => compareAt(curves, metric, bits))
       .filter(({ margin }) => margin !== null);
   }
@@ -172,19 +174,19 @@ function judgeCertainty({ budgets, curves, range, series: { metric } }: Answer) 
       others.some((other) => compareValues(metric, first, other).withinNoise === false),
     );
   const isUnpaired = judged.some(({ margin }) => !margin!.paired);
-  return { known: judged.length, clear, isAnyClear, isUnpaired };
+  return { known: judged.length, clear, isAnyClear, isUnpaired, isShown };
 }
 
 /** At how many of the budgets the winning precision is clear of noise, where the headline does not say it. */
 export function writeCertainty(answer: Answer): string {
   if (answer.range.contested === null) return "";
-  const { known, clear, isUnpaired } = judgeCertainty(answer);
+  const { known, clear, isUnpaired, isShown } = judgeCertainty(answer);
   if (known === 0)
-    return "No result has a standard error (a text needs two windows or more): whether differences are noise is not known.";
+    return "The results have no standard errors (a text needs two windows or more): whether differences are noise is not known.";
   const how = " by unpaired errors, which overstate noise";
   if (clear === 0) return isUnpaired ? `That is${how}.` : "";
   const where = clear === known ? "at every budget" : `at ${clear} of the ${known} budgets`;
-  return `The winning precision is clear of noise ${where} shown${isUnpaired ? how : ""}.`;
+  return `The winning precision is clear of noise ${where}${isShown ? " shown" : ""}${isUnpaired ? how : ""}.`;
 }
 
 function nameOf({ row }: Point): string {

@@ -136,7 +136,7 @@ export function explainBudgets(answer: Answer, { columns, rows } = tabulateBudge
   const shows = (mark: RegExp) => rows.some((row) => row.some((cell) => mark.test(cell)));
   const rival = has("than") ? ", against the next best that fits" : "";
   const unit =
-    metric.unit === "" || has(capitalize(formatMetric(metric)))
+    metric.unit === "" || !has(capitalize(metric.label)) || has(capitalize(formatMetric(metric)))
       ? ""
       : ` ${capitalize(metric.label)} in ${metric.unit}.`;
   const notes = [`Best that fits: what was measured within the budget${rival}.${unit}`];

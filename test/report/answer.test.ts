@@ -61,11 +61,18 @@ describe("the answer in words and tables", () => {
     const sentences = writeHeadline(answer);
     expect(sentences[0]).toMatch(/^By numbers without an error estimate, 4 bits give the lowest loss at equal size: /);
     expect(sentences[1]).toContain("better by 0.500 ± ? than s at int4:b64");
-    expect(sentences.at(-1)).toContain("No result has a standard error");
+    expect(sentences.at(-1)).toContain("The results have no standard errors");
     expect(tabulateBudgets(answer).rows[0].slice(4)).toEqual([
       "0.500 ± ?",
       "s int4:b64",
       "4 bits, by 0.500 ± ? over 16",
+    ]);
+    // Budgets at which nothing is contested leave the verdict to those at which something is.
+    const [elsewhere] = answerRows(twoPrecisions(), { budgets: [8] });
+    expect(writeHeadline(elsewhere)[0]).toMatch(/^4 bits give the lowest loss/);
+    expect(writeHeadline(elsewhere).slice(1)).toEqual([
+      "Nothing that was measured fits into 1 B; the smallest is s at int4:b64 (1 MB).",
+      "The winning precision is clear of noise at every budget by unpaired errors, which overstate noise.",
     ]);
     expect(explainBudgets(answer).join()).toContain("± ? marks a difference whose error is not known");
   });
