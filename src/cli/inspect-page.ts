@@ -5,8 +5,11 @@ import { drawBar } from "./number-line.ts";
 import { formatSize } from "./quantize.ts";
 import { type Column, formatTable, wrapText } from "./terminal.ts";
 
-/** @param all - every tensor in a row of its own, vectors too */
-export function formatModel(page: ModelPage, all: boolean): string {
+/**
+ * @param all - every tensor in a row of its own, vectors too
+ * @param width - characters of a line, at least 80
+ */
+export function formatModel(page: ModelPage, all: boolean, width = 100): string {
   const { bits, parameters, histogram } = page;
   const rows = all ? page.tensors.map((tensor) => [tensor]) : groupTensors(page.tensors);
   const lines = [
@@ -14,7 +17,7 @@ export function formatModel(page: ModelPage, all: boolean): string {
     "",
     formatSizes(page),
     "",
-    formatTensors(rows, page.normalizedMse !== undefined, page.spec === "stored"),
+    formatTensors(rows, page.spec === "stored", Math.max(80, width)),
   ];
   if (page.normalizedMse != null) {
     lines.push("", `error ${page.normalizedMse.toPrecision(4)} normalized MSE over all quantized weights`);
@@ -44,32 +47,77 @@ function formatSizes({ bits, parameters, nonEmbeddingParameters, quantizedParame
   return formatTable(numbers("counted", ["parameters", "bits", "bits a parameter"]), rows);
 }
 
-function formatTensors(groups: readonly (readonly TensorFacts[])[], isMeasured: boolean, isStored: boolean): string {
-  const measures = ["error", "codes used", "entropy", "outliers"];
-  const columns: Column[] = [
-    ...numbers("tensor", ["number", "shape"]),
-    { title: "type" },
-    { title: "role" },
-    { title: "bits a weight", align: "right" },
-    ...(isMeasured ? measures.map((title) => ({ title, align: "right" as const })) : []),
-    { title: isStored ? "quantized by default" : "quantized" },
-  ];
-  const rows = groups.map((group) => {
-    const [first] = group;
-    const weights = group.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
-    const bits = group.reduce((sum, tensor) => sum + tensor.bits, 0);
-    return [
-      nameGroup(group),
-      String(group.length),
-      group.every(({ shape }) => String(shape) === String(first.shape)) ? first.shape.join(" x ") : "",
-      first.type,
-      [first.part, first.operation].filter(Boolean).join(" "),
-      weights === 0 ? "" : (bits / weights).toFixed(3),
-      ...(isMeasured ? formatMeasures(group) : []),
-      `${first.quantized ? "yes" : "no"}: ${first.reason}`,
-    ];
+/** A column of the table of tensors with its cells. */
+interface TensorColumn extends Column {
+  readonly cells: readonly string[];
+}
+
+/** What a narrow table leaves out, the first first. */
+const dispensable = ["role", "entropy", "codes used", "type"];
+/** A name that is cut to less is no name. */
+const nameWidth = 36;
+
+function formatTensors(groups: readonly (readonly TensorFacts[])[], isStored: boolean, width: number): string {
+  const cells = (title: string, format: (group: readonly TensorFacts[]) => string, align?: "right"): TensorColumn => ({
+    title,
+    align,
+    cells: groups.map(format),
   });
-  return formatTable(columns, rows);
+  const measures = groups.map(formatMeasures);
+  const measure = (title: string, index: number) =>
+    cells(title, (group) => measures[groups.indexOf(group)][index], "right");
+  let columns = [
+    cells("n", (group) => (group.length === 1 ? "" : String(group.length)), "right"),
+    cells("shape", formatShape, "right"),
+    cells("type", ([first]) => first.type),
+    cells("role", ([first]) => [first.part, first.operation].filter(Boolean).join(" ")),
+    cells("bits", formatDensity, "right"),
+    measure("error", 0),
+    measure("codes used", 1),
+    measure("entropy", 2),
+    measure("outliers", 3),
+    cells(isStored ? "by default" : "quantized", ([first]) => (first.quantized ? "yes" : "no")),
+  ].filter((column) => column.cells.some((cell) => cell !== ""));
+  const names = groups.map(nameGroup);
+  const longest = Math.max(...names.map((name) => name.length));
+  const room = () => columns.reduce((left, { title, cells }) => left - 2 - widthOf([title, ...cells]), width);
+  for (const title of dispensable) {
+    if (room() >= Math.min(longest, nameWidth)) break;
+    columns = columns.filter((column) => column.title !== title);
+  }
+  const rows = names.map((name, i) => [
+    shortenMiddle(name, Math.max(room(), 16)),
+    ...columns.map(({ cells }) => cells[i]),
+  ]);
+  const reasons = [...new Set(groups.filter(([first]) => !first.quantized).map(([first]) => first.reason))];
+  return [
+    formatTable([{ title: "tensor" }, ...columns], rows),
+    "",
+    ...reasons.map((reason) => `not quantized: ${reason}`),
+  ].join("\n");
+}
+
+function widthOf(cells: readonly string[]): number {
+  return Math.max(...cells.map((cell) => cell.length));
+}
+
+/** A name of at most so many characters: its middle gives way to two points. */
+function shortenMiddle(name: string, width: number): string {
+  if (name.length <= width) return name;
+  const head = Math.ceil((width - 2) / 2);
+  return `${name.slice(0, head)}..${name.slice(head + 2 - width)}`;
+}
+
+function formatShape(group: readonly TensorFacts[]): string {
+  const [{ shape }] = group;
+  return group.every((tensor) => String(tensor.shape) === String(shape)) ? shape.join(" x ") : "";
+}
+
+/** Bits a weight. */
+function formatDensity(group: readonly TensorFacts[]): string {
+  const weights = group.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+  const bits = group.reduce((sum, tensor) => sum + tensor.bits, 0);
+  return weights === 0 ? "" : (bits / weights).toFixed(3);
 }
 
 /** Means over a group; of the codes used the least. */
@@ -89,7 +137,7 @@ function formatMeasures(group: readonly TensorFacts[]): string[] {
 /** The columns themselves where they are few and of one tensor, else how many. */
 function formatColumns(group: readonly TensorFacts[]): string {
   const columns = group[0].outlierColumns!;
-  return group.length === 1 && columns.length <= 8 ? columns.join(" ") : `${columns.length} columns`;
+  return group.length === 1 && columns.length <= 8 ? columns.join(" ") : String(columns.length);
 }
 
 /** Matrices that differ only in their layer; all vectors; all that the architecture does not need. */

@@ -90,7 +90,7 @@ async function inspectModel(model: string, options: InspectOptions): Promise<voi
     });
     progress.finish();
     if (options.json) printJson(page);
-    else printLine(formatModel(page, options.all ?? false));
+    else printLine(formatModel(page, options.all ?? false, Math.min(process.stdout.columns ?? 100, 100)));
   } finally {
     progress.finish();
     await threads.close();

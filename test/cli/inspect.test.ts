@@ -81,10 +81,24 @@ describe("inspecting a model", () => {
   it("summarises its layers, with what is quantized and why", async () => {
     const text = await inspect(llama);
     expect(text).toMatch(/llama, [\d,]+ parameters/);
-    expect(text).toMatch(/model\.layers\.\*\.mlp\.down_proj\.weight +2 .*ffn down .*yes: linear layer of a block/);
-    expect(text).toMatch(/lm_head\.weight +1 .*head .*no: head; add :head to quantize it/);
+    expect(text).toMatch(/model\.layers\.\*\.mlp\.down_proj\.weight +2 .*ffn down .* yes$/m);
+    expect(text).toMatch(/lm_head\.weight .*head .* no$/m);
+    expect(text).toMatch(/^not quantized: head; add :head to quantize it$/m);
     expect(text).not.toContain("layers.0.mlp");
     const all = await inspect(llama, "--all");
+    const { columns } = process.stdout;
+    process.stdout.columns = 80;
+    const narrow = await inspect(llama, "--spec", "int4:b64:proxy2", "--all").finally(() => {
+      process.stdout.columns = columns;
+    });
+    for (const [width, wide] of [
+      [100, await inspect(llama, "--spec", "int4:b64:proxy2", "--all")],
+      [80, narrow],
+    ] as const) {
+      const [table] = wide.slice(wide.indexOf("tensor ")).split("\n\n");
+      expect(Math.max(...table.split("\n").map((line) => line.length))).toBeLessThanOrEqual(width);
+      expect(table).toMatch(/^model\.layers\.0\..*own_proj\.weight .* \d\.\d{3} .* 0\.0\d+ .* yes$/m);
+    }
     expect(all).toContain("model.layers.0.mlp.down_proj.weight");
     expect(all).toContain("model.layers.1.input_layernorm.weight");
   });
@@ -126,12 +140,14 @@ describe("inspecting a model", () => {
     expect(page.normalizedMse).toBeNull();
     expect(page.histogram).toEqual(original.histogram);
     expect(page.bits).toEqual(original.bits);
-    expect(await inspect(join(folder, "out"))).toMatch(/ffn down .*unknown/);
+    expect(await inspect(join(folder, "out"))).toMatch(/mlp\.down_proj\.weight .*unknown/);
   });
 
   it("marks the copy of a tied head as not needed", async () => {
     const text = await inspect(`${fixtures}architectures/gpt2-torch-legacy`);
-    expect(text).toMatch(/lm_head\.weight .*no: not needed: a mask, or the copy of a tied head/);
+    expect(text).toMatch(
+      /lm_head\.weight .* no$[\s\S]*^not quantized: not needed: a mask, or the copy of a tied head$/m,
+    );
   });
 });
 
