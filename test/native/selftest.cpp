@@ -136,7 +136,7 @@ static void checkAttention(int headSize) {
   std::vector<int32_t> spans;
   for (int t = 0; t < tokens; t++) spans.insert(spans.end(), {0, 17, 20, t + 1});
   std::vector<float> out(tokens * heads * headSize);
-  const Spans s{tokens, heads, keyHeads, headSize, 0.2f, spans.data(), slopes.data()};
+  const Spans s{tokens, heads, keyHeads, headSize, 0.2f, 0.0f, spans.data(), slopes.data()};
   f.attend(out.data(), query.data(), keys.data(), values.data(), s, 0, heads, 0, tokens);
   double worst = 0;
   for (int t = 0; t < tokens; t++)

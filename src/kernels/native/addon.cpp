@@ -111,7 +111,7 @@ class Kernels : public Napi::ObjectWrap<Kernels> {
     }
   }
 
-  // logProbs, best, x, matrix, targets, bias
+  // logProbs, best, x, matrix, targets, bias, cap
   void scoreTargets(const Napi::CallbackInfo& info) {
     const Matrix& head = Weight::of(info[3]);
     const auto wanted = array<int32_t>(info[4], "targets");
@@ -120,13 +120,14 @@ class Kernels : public Napi::ObjectWrap<Kernels> {
     int32_t* best = array<int32_t>(info[1], "best", tokens).data;
     const float* x = prepare(array<float>(info[2], "x", tokens * head.columns).data, tokens, head, false);
     const float* bias = optionalArray<float>(info[5], "bias", head.rows).data;
+    const float cap = real(info[6], "cap");
     const int64_t grain = std::max<int64_t>(12, (tokens / pool_->threads() + 11) / 12 * 12);
     split(tokens, grain, [&](int64_t from, int64_t to) {
-      functions_->targets(logProbs, best, x, head, bias, wanted.data, from, to);
+      functions_->targets(logProbs, best, x, head, bias, cap, wanted.data, from, to);
     });
   }
 
-  // out, query, keys, values, spans, slopes, tokens, heads, keyHeads, headSize, scale
+  // out, query, keys, values, spans, slopes, tokens, heads, keyHeads, headSize, scale, cap
   void attend(const Napi::CallbackInfo& info) {
     const int64_t tokens = whole(info[6], "tokens"), heads = whole(info[7], "heads", 1, 65536);
     const int64_t keyHeads = whole(info[8], "key heads", 1, heads), headSize = whole(info[9], "head size", 1, 65536);
@@ -142,7 +143,7 @@ class Kernels : public Napi::ObjectWrap<Kernels> {
       require(info.Env(), start >= 0 && length >= 0 && start + length <= slots, "a span leaves the cache");
     }
     const Spans spans{static_cast<int32_t>(tokens), static_cast<int32_t>(heads), static_cast<int32_t>(keyHeads),
-                      static_cast<int32_t>(headSize), real(info[10], "scale"), rows.data(),
+                      static_cast<int32_t>(headSize), real(info[10], "scale"), real(info[11], "cap"), rows.data(),
                       optionalArray<float>(info[5], "slopes", heads).data};
     constexpr int64_t chunk = 256;
     const int64_t chunks = (tokens + chunk - 1) / chunk;

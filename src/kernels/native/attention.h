@@ -87,6 +87,8 @@ inline void attendRun(float* out, const float* query, const float* keys, const f
     const int64_t ownPlace = w.prefixTo - w.prefixFrom + mine.ownFrom - w.ownFrom;
     scoreKeys(scores, q, d, turned, stride, prefixPlace, prefix, s.scale);
     scoreKeys(scores + prefix, q, d, turned, stride, ownPlace, count - prefix, s.scale);
+    if (s.cap > 0)
+      for (int64_t k = 0; k < count; k += 16) store(scores + k, capLanes(load(scores + k), s.cap));
     const float share = softmax(scores, count, s.slopes ? s.slopes[head] : 0.0f);
     float* target = out + (t * s.heads + head) * d;
     auto rowOf = [&](int64_t k) { return rows + (k < prefix ? prefixPlace + k : ownPlace + k - prefix) * padded; };

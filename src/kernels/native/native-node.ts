@@ -125,6 +125,7 @@ export function createNativeKernels(options: NativeOptions): Kernels {
   return {
     name: `native-${chosen}`,
     computeType,
+    takesCaps: true,
     threads: options.threads,
 
     createBuffer: (length) => keep({ length, values: new Float32Array(length) } as NativeBuffer),
@@ -194,9 +195,9 @@ export function createNativeKernels(options: NativeOptions): Kernels {
     },
     attend(out, query, keys, values, spans) {
       checkSpans(out, query, keys, values, spans);
-      const { tokens, heads, keyHeads, headSize, scale, slopes } = spans;
+      const { tokens, heads, keyHeads, headSize, scale, slopes, cap = 0 } = spans;
       const [to, q, k, v] = [out, query, keys, values].map(valuesOf);
-      kernels.attend(to, q, k, v, spans.spans, slopes, tokens, heads, keyHeads, headSize, scale);
+      kernels.attend(to, q, k, v, spans.spans, slopes, tokens, heads, keyHeads, headSize, scale, cap);
     },
     activate(x, activation, length) {
       checkLength("activate: x", x, length);
@@ -218,11 +219,11 @@ export function createNativeKernels(options: NativeOptions): Kernels {
         to.set(from.subarray(row * width, (row + 1) * width), i * width);
       });
     },
-    async scoreTargets(x, head, targets, bias) {
+    async scoreTargets(x, head, targets, bias, cap = 0) {
       checkTargets(x, head, targets, bias);
       const logProbs = new Float32Array(targets.length);
       const best = new Int32Array(targets.length);
-      kernels.scoreTargets(logProbs, best, valuesOf(x), matrixOf(head), targets, optionalValuesOf(bias));
+      kernels.scoreTargets(logProbs, best, valuesOf(x), matrixOf(head), targets, optionalValuesOf(bias), cap);
       return { logProbs, best };
     },
   };

@@ -230,7 +230,7 @@ inline void score(float* out, const float* x, const Matrix& w, const float* bias
 constexpr int64_t TokenBlock = 1024;
 // Log softmax of each token's logits at its target, over tiles of the vocabulary, so that the logits never stand whole.
 inline void targets(float* logProbs, int32_t* best, const float* x, const Matrix& head, const float* bias,
-                    const int32_t* wanted, int64_t tokenFrom, int64_t tokenTo) {
+                    float cap, const int32_t* wanted, int64_t tokenFrom, int64_t tokenTo) {
   float* tile = scratch(2, TokenBlock * PanelRows);
   std::vector<float> top(TokenBlock), logit(TokenBlock);
   std::vector<double> total(TokenBlock);
@@ -242,9 +242,11 @@ inline void targets(float* logProbs, int32_t* best, const float* x, const Matrix
       scoreRows(tile, PanelRows, x + t * head.columns, head, row, block);
       for (int64_t i = 0; i < block; i++) {
         float* logits = tile + i * PanelRows;
-        for (int64_t r = count; r < PanelRows; r++) logits[r] = -INFINITY;
         if (bias)
           for (int64_t r = 0; r < count; r++) logits[r] += bias[row + r];
+        if (cap > 0)
+          for (int64_t r = 0; r < PanelRows; r += 16) store(logits + r, capLanes(load(logits + r), cap));
+        for (int64_t r = count; r < PanelRows; r++) logits[r] = -INFINITY;
         const F low = load(logits), high = load(logits + 16);
         const float peak = maximum(larger(low, high));
         if (peak > top[i]) {

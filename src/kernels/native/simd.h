@@ -228,4 +228,11 @@ KBIT_INLINE F exponential(F x) {
   return chooseLess(input, spread(-1e30f), F{}, p);
 }
 
+// cap tanh(x / cap), to an absolute error of about cap * 1e-7.
+KBIT_INLINE F capLanes(const F& x, float cap) {
+  const F e = exponential(larger(x, -x) * (-2.0f / cap));
+  const F size = (1.0f - e) / (1.0f + e) * cap;
+  return chooseLess(x, F{}, -size, size);
+}
+
 }  // namespace kbit::KBIT_ISA

@@ -33,6 +33,7 @@ struct Matrix {
 struct Spans {
   int32_t tokens, heads, keyHeads, headSize;
   float scale;
+  float cap;             // a scaled score s becomes cap tanh(s / cap); 0: none
   const int32_t* spans;  // (tokens, 4): prefixStart, prefixLength, ownStart, ownLength
   const float* slopes;   // (heads) or null
 };
@@ -57,7 +58,7 @@ struct Functions {
   void (*score)(float* out, const float* x, const Matrix& w, const float* bias, int64_t tokens, int64_t rowFrom,
                 int64_t rowTo);
   void (*targets)(float* logProbs, int32_t* best, const float* x, const Matrix& head, const float* bias,
-                  const int32_t* targets, int64_t tokenFrom, int64_t tokenTo);
+                  float cap, const int32_t* targets, int64_t tokenFrom, int64_t tokenTo);
   void (*attend)(float* out, const float* query, const float* keys, const float* values, const Spans& spans,
                  int64_t headFrom, int64_t headTo, int64_t tokenFrom, int64_t tokenTo);
   void (*placeHeads)(float* out, const float* x, const Heads& heads, int64_t tokenFrom, int64_t tokenTo);
