@@ -36,6 +36,7 @@ export function expandSpecs(
   entries.forEach((entry, index) => {
     const isSingle = typeof entry === "string" && !bitsRange.test(entry);
     const exclusion = createExclusion(typeof entry === "string" ? undefined : entry.exclude);
+    const leftOut = new Map<string, { readonly text: string; readonly reason: string; more: number }>(); // by kind of reason
     let kept = 0;
     const add = (combination: Combination, mustBeLegal: boolean) => {
       let choice: SpecChoice;
@@ -46,8 +47,11 @@ export function expandSpecs(
         if (!(error instanceof InputError)) throw error;
         if (mustBeLegal) throw fail(index, error.message);
         if (exclusion.excludes(combination, combination.text)) return;
-        const note = `Left out ${combination.text}: ${error.message}`;
-        if (!notes.includes(note)) notes.push(note);
+        const reason = error.message.replace(/^spec ".*?": /, "");
+        const kind = reason.replace(/ \d+$/, ""); // bnbfp has 4 bits, not 3, 5, 6, ..
+        const known = leftOut.get(kind);
+        if (known) known.more++;
+        else leftOut.set(kind, { text: combination.text, reason, more: 0 });
         return;
       }
       if (exclusion.excludes(combination, choice.text)) return;
@@ -56,6 +60,8 @@ export function expandSpecs(
     };
     for (const combination of combine(entry)) add(combination, isSingle);
     if (typeof entry !== "string") for (const text of list(entry.baselines)) add({ values: {}, text }, true);
+    for (const { text, reason, more } of leftOut.values())
+      notes.push(`Left out ${text}${more > 0 ? ` and ${more} more` : ""}: ${reason}`);
     for (const rule of exclusion.listUnused()) notes.push(`exclude ${rule} leaves nothing out.`);
     if (kept === 0)
       throw fail(index, `nothing is left of these specs; ${notes.at(-1) ?? "exclude leaves everything out."}`);

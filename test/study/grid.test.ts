@@ -80,6 +80,8 @@ describe("expandSpecs", () => {
     expect(specs.map((spec) => spec.text)).toEqual(["bnbfp4:b64", "int3:b64", "int4:b64"]);
     expect(notes).toHaveLength(1);
     expect(notes[0]).toMatch(/^Left out bnbfp3:b64: /);
+    const many = expand({ bits: "3-8", types: ["bnbfp", "int"], blocks: [64, 128] });
+    expect(many.notes).toEqual(["Left out bnbfp3:b64 and 9 more: bnbfp has 4 bits, not 3"]);
   });
 
   test("excludes what has more options than the pattern, and tells of a rule that leaves nothing out", () => {
