@@ -22,3 +22,11 @@ export function summarizeModel({ checkpoint, spec, bits, parameters }: OpenModel
   const each = (bits.total / parameters.parameters).toFixed(3);
   return `${checkpoint.source} ${spec === "stored" ? "as stored" : `at ${spec}`}: ${formatCount(bits.total)} bits (${formatSize(bits.total)}) in all, ${each} a parameter`;
 }
+
+/** Fewer scored tokens than this say little of a model. */
+export const fewTokens = 512;
+
+/** A sentence about a perplexity over few tokens. */
+export function describeFew(tokens: number): string {
+  return `Only ${tokens} tokens were scored, which says little of the model; use a longer text, or a higher limit.`;
+}

@@ -5,7 +5,7 @@ import { type Convention, measurePerplexity, type PerplexityResult } from "../ev
 import { findProfile } from "../evaluate/profiles.ts";
 import { listTokenizerWarnings } from "../evaluate/warnings.ts";
 import { InputError } from "../input-error.ts";
-import { describe, summarizeModel } from "./describe-model.ts";
+import { describe, describeFew, fewTokens, summarizeModel } from "./describe-model.ts";
 import type { EvalOptions } from "./eval-options.ts";
 import type { OpenModel } from "./open-model.ts";
 import { readTextFile } from "./read-text.ts";
@@ -13,19 +13,17 @@ import { useScoreCache } from "./score-store.ts";
 import { createProgress, formatTable, printJson, printLine, printNote } from "./terminal.ts";
 import { describeWideRest } from "./wide-note.ts";
 
-/** Fewer scored tokens than this say little of a model. */
-const fewTokens = 512;
-
 /** What limits a perplexity, and what is odd about the model's size. */
 function listEvalWarnings(
   { checkpoint, bits, parameters }: OpenModel,
   { tokens, windows }: PerplexityResult,
 ): string[] {
   const wide = describeWideRest(checkpoint, bits, parameters);
-  const advice = "use a longer text";
-  const few = `Only ${tokens} tokens were scored, which says little of the model; ${advice}.`;
-  const single = `A single window was scored, so that there is no standard error; ${advice}, or a smaller --window.`;
-  return [...(tokens < fewTokens ? [few] : windows.length < 2 ? [single] : []), ...(wide === undefined ? [] : [wide])];
+  const single = `A single window was scored, so that there is no standard error; use a longer text, or a smaller --window.`;
+  return [
+    ...(tokens < fewTokens ? [describeFew(tokens)] : windows.length < 2 ? [single] : []),
+    ...(wide === undefined ? [] : [wide]),
+  ];
 }
 
 /** Reads the text; what is returned measures a model on it. @throws InputError if options or text cannot be used */

@@ -6,6 +6,7 @@ import type { StudyProgress } from "../study/progress.ts";
 import { type RunOptions, runStudy, type StudyEvent, type StudySummary } from "../study/run.ts";
 import type { Store } from "../study/store/store.ts";
 import type { Study } from "../study/study.ts";
+import { describeFew, fewTokens } from "./describe-model.ts";
 import { createProgress, formatSeconds, type Progress, paint, printLine, printNote } from "./terminal.ts";
 
 /** How a study is run and shown. */
@@ -41,6 +42,7 @@ export async function runInTerminal(
     const summary = await runStudy(study, store, { workers, threads, kernels, signal, onEvent: display.show });
     display.finish();
     if (!isQuiet) printSummary(summary);
+    if (!isQuiet && display.fewestTokens() < fewTokens) printNote(`Note: ${describeFew(display.fewestTokens())}`);
     return summary;
   } finally {
     display.finish();
@@ -60,6 +62,7 @@ function createDisplay(study: Study, print: (line: string) => void) {
   const specWidth = Math.max(...study.specs.map(({ text }) => text.length));
   const label = (model: string, spec: string) => `${model.padEnd(modelWidth)}  ${spec.padEnd(specWidth)}`;
   let bar: Progress | undefined;
+  let fewest = Number.POSITIVE_INFINITY; // tokens that a perplexity was taken over
   const update = ({ done, total, share }: StudyProgress) => bar?.update(share, 1, `${done} of ${total}`);
   const count = ({ done, total }: StudyProgress) => `[${String(done).padStart(String(total).length)}/${total}]`;
   const printAbove = (line: string, progress: StudyProgress) => {
@@ -90,6 +93,7 @@ function createDisplay(study: Study, print: (line: string) => void) {
         case "result": {
           const { row, progress } = event;
           const [name, { value }] = pickMetric(row);
+          fewest = Math.min(fewest, row.metrics["perplexity"]?.n ?? fewest);
           const size = formatSize(row.bits.total).padStart(8);
           const left = progress.done < progress.total ? `, ${formatSeconds(progress.secondsLeft)} left` : "";
           const times = paint("dim", `${row.seconds.toFixed(1)} s${left}`);
@@ -108,6 +112,7 @@ function createDisplay(study: Study, print: (line: string) => void) {
       }
     },
     finish: () => bar?.finish(),
+    fewestTokens: () => fewest,
   };
 }
 
