@@ -253,7 +253,9 @@ describe("--json", () => {
     const { out, err } = await kbit("eval", at("wide"), "--text", at("few.txt"));
     expect(out).toMatch(/7\.822 a parameter/);
     expect(err).toMatch(wide);
-    expect(err).toMatch(/Note: Only \d\d tokens were scored, which says little of the model; use a longer text, or a higher limit\./);
+    expect(err).toMatch(
+      /Note: Only \d\d tokens were scored, which says little of the model; use a longer text, or a higher limit\./,
+    );
     expect((await kbit("inspect", small, "--spec", "int4:b64")).out).not.toMatch(/Note:/);
   });
 

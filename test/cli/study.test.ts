@@ -109,7 +109,9 @@ describe("kbit study run", () => {
     const ended = await run("run", broken, small, "--specs", "fp16,int4:b64", ...text, "--db", db);
     expect(ended.code).toBe(1);
     expect(ended.stdout).toMatch(/2 results in .*2 failed/);
-    expect(ended.stderr).toBe("Note: Only 62 tokens were scored, which says little of the model; use a longer text, or a higher limit.\n");
+    expect(ended.stderr).toBe(
+      "Note: Only 62 tokens were scored, which says little of the model; use a longer text, or a higher limit.\n",
+    );
     expect(ended.stdout).toMatch(/^\[1\/4\] truncated .* failed\n\[2\/4\] truncated .* failed\n\[3\/4\] /m);
     expect(ended.stdout.match(/truncated fp16 perplexity and 1 more: .*model\.safetensors/g)).toHaveLength(1);
     expect(ended.stdout.match(/model\.safetensors/g)).toHaveLength(1);
