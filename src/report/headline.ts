@@ -184,7 +184,7 @@ export function writeCertainty(answer: Answer): string {
   if (known === 0)
     return "The results have no standard errors (a text needs two windows or more): whether differences are noise is not known.";
   const how = " by unpaired errors, which overstate noise";
-  if (clear === 0) return isUnpaired ? `That is${how}.` : "";
+  if (clear === 0) return isUnpaired ? "Noise is judged by unpaired errors, which overstate it." : "";
   const where = clear === known ? "at every budget" : `at ${clear} of the ${known} budgets`;
   return `The winning precision is clear of noise ${where}${isShown ? " shown" : ""}${isUnpaired ? how : ""}.`;
 }

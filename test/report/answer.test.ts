@@ -52,7 +52,7 @@ describe("the answer in words and tables", () => {
       "No precision can be told from another: 4 bits have the lowest loss at equal size at every budget where at least two precisions were measured (10 MB to 100 MB), but within noise of all others at every budget shown.",
     );
     expect(example).toContain("; s at int4:b64 is within noise of it.");
-    expect(how).toBe("That is by unpaired errors, which overstate noise.");
+    expect(how).toBe("Noise is judged by unpaired errors, which overstate it.");
     const bare = twoPrecisions().map((row) => ({
       ...row,
       metrics: { nll: { value: row.metrics["nll"].value, n: 1 } },
