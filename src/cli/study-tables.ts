@@ -10,7 +10,16 @@ import { answerRows } from "../scaling/answer.ts";
 import { nameData } from "../scaling/data-name.ts";
 import { fitTable } from "./fit-table.ts";
 import { pickMetric } from "./study-run.ts";
-import { type Column, formatSeconds, formatTable, paint, printLine, printNote, wrapText } from "./terminal.ts";
+import {
+  type Column,
+  commandName,
+  formatSeconds,
+  formatTable,
+  paint,
+  printLine,
+  printNote,
+  wrapText,
+} from "./terminal.ts";
 
 /** An experiment as `study plan` shows it. */
 export interface PlannedLine {
@@ -94,7 +103,7 @@ export function printStore(rows: readonly ResultRow[], failures: readonly Failur
 
 /** Says which command makes the report, and what it can compare where families have one size each. */
 export function printReportHint(db: string, rows: readonly ResultRow[]): void {
-  printLine(`The report: kbit report --db ${quoteShell(db)} --out report.html`);
+  printLine(`The report: ${commandName} report --db ${quoteShell(db)} --out report.html`);
   const answer = answerRows(rows)[0];
   if (answer?.series.across === undefined && answer?.series.apart === undefined) return;
   for (const line of explainAnswer(answer)) printLine(wrapText(line, process.stdout.columns ?? 100).join("\n"));

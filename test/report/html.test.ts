@@ -172,6 +172,17 @@ describe("thin and thick stores", () => {
     );
   });
 
+  test("points beyond the frontier's view are triangles, times are UTC, and nothing is said of wins without a contest", () => {
+    const page = renderReport({ rows: simulateStudy({ precisions: [2, 4, 16], fragility: 2 }) });
+    const document = open(page);
+    expect(document.querySelectorAll("svg .cloud path.beyond[fill='var(--bits-2)']").length).toBeGreaterThan(0);
+    expect(page).toContain("2026-11-24 08:00 to 2026-11-24 08:00 UTC");
+    expect(page).toContain("How often each precision wins");
+    const alone = renderReport({ rows: simulateStudy({ sizes: [1e6] }) });
+    expect(alone).not.toContain("How often each precision wins");
+    expect(alone).not.toContain("At equal size");
+  });
+
   test("values that are equal everywhere still make a figure", () => {
     const rows = [8e6, 16e6].flatMap((total, i) =>
       [4, 16].map((bitsPerWeight) =>
