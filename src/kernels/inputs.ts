@@ -49,7 +49,6 @@ export function roundInputs(kernels: Kernels, type: InputType): Kernels {
     name: kernels.name,
     computeType: `${kernels.computeType as ComputeType}, inputs ${type}`,
     threads: kernels.threads,
-    takesCaps: kernels.takesCaps,
     createBuffer: (length) => kernels.createBuffer(length),
     write: (buffer, values, offset) => kernels.write(buffer, values, offset),
     read: (buffer, offset, length) => kernels.read(buffer, offset, length),

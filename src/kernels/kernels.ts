@@ -70,7 +70,7 @@ export interface AttentionSpans {
   readonly spans: Int32Array;
   /** ALiBi: the score of a key `d` places before the query loses `slope * d`. `(heads)` */
   readonly slopes?: Float32Array;
-  /** A scaled score s becomes `cap * tanh(s / cap)`. Only where the set `takesCaps`. */
+  /** A scaled score s becomes `cap * tanh(s / cap)`. */
   readonly cap?: number;
 }
 
@@ -91,8 +91,6 @@ export interface Kernels {
   readonly name: string;
   readonly computeType: ComputeName;
   readonly threads: number;
-  /** Whether `attend` and `scoreTargets` take caps (Gemma 2); absent: no. */
-  readonly takesCaps?: boolean;
 
   /** A buffer of zeros. */
   createBuffer(length: number): KernelBuffer;
@@ -142,7 +140,7 @@ export interface Kernels {
   gather(out: KernelBuffer, x: KernelBuffer, rows: Int32Array, width: number): void;
   /**
    * log softmax of `head . x[i] + bias` at `targets[i]`; the logits of all rows are never in memory at once.
-   * With a cap a logit l becomes `cap * tanh(l / cap)` first. Only where the set `takesCaps`.
+   * With a cap a logit l becomes `cap * tanh(l / cap)` first.
    */
   scoreTargets(
     x: KernelBuffer,

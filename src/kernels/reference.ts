@@ -36,7 +36,6 @@ export function createReferenceKernels(): Kernels {
     name: "reference",
     computeType: "float32",
     threads: 1,
-    takesCaps: true,
 
     createBuffer(length) {
       const buffer = { length };

@@ -35,11 +35,6 @@ export interface LoadOptions {
 export async function loadModel(checkpoint: Checkpoint, kernels: Kernels, options: LoadOptions = {}): Promise<Model> {
   const { shape, tensors, unused } = describeDecoder(checkpoint.config, checkpoint.tensors, checkpoint.source);
   checkTensors(checkpoint, tensors, unused);
-  if ((shape.scoreCap || shape.logitCap) && !kernels.takesCaps) {
-    throw new InputError(
-      `${checkpoint.source} caps its attention scores or logits, which the ${kernels.name} kernels cannot; choose --kernels wasm.`,
-    );
-  }
   const tokenizer = await loadTokenizer(checkpoint);
 
   const loaded: (KernelBuffer | KernelWeight)[] = [];

@@ -125,7 +125,6 @@ export function createNativeKernels(options: NativeOptions): Kernels {
   return {
     name: `native-${chosen}`,
     computeType,
-    takesCaps: true,
     threads: options.threads,
 
     createBuffer: (length) => keep({ length, values: new Float32Array(length) } as NativeBuffer),

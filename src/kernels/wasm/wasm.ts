@@ -42,7 +42,6 @@ class WasmKernels implements Kernels {
   readonly name = "wasm";
   readonly computeType = "float32";
   readonly threads: number;
-  readonly takesCaps = true;
   readonly #memory: WasmMemory;
   readonly #exports: WasmExports;
   readonly #workers: Thread[];
