@@ -1,7 +1,7 @@
 // What bench/index.ts measures with: a loaded model that decodes and takes prompts, and the machine's own limits.
 
 import type { ComputeType } from "../src/kernels/kernels.ts";
-import { createMachineProbe } from "../src/kernels/native/native-node.ts";
+import { createMachineProbe } from "../src/kernels/native/addon-node.ts";
 import { selectKernels } from "../src/kernels/select-node.ts";
 import { loadModel } from "../src/model/load.ts";
 import { llama, randomCheckpoint } from "./llama-shape.ts";

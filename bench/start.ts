@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { openCheckpoint } from "../src/checkpoint/open-node.ts";
 import { describePacked } from "../src/checkpoint/packed.ts";
 import { writePackedCheckpoint } from "../src/checkpoint/write-packed-node.ts";
-import { mapFile } from "../src/kernels/native/native-node.ts";
+import { mapFile } from "../src/kernels/native/addon-node.ts";
 import { selectKernels } from "../src/kernels/select-node.ts";
 import { loadModel } from "../src/model/load.ts";
 import { config, randomCheckpoint } from "./llama-shape.ts";

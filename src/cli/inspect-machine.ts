@@ -1,7 +1,7 @@
 // kbit inspect --machine: which kernels run here, why faster ones do not, and what the machine can do at most.
 
 import { availableParallelism, cpus } from "node:os";
-import { createMachineProbe, type MachineProbe } from "../kernels/native/native-node.ts";
+import { createMachineProbe, type MachineProbe } from "../kernels/native/addon-node.ts";
 import { checkKernelSets } from "../kernels/select-node.ts";
 import { formatTable } from "./terminal.ts";
 

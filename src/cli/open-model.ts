@@ -5,7 +5,7 @@ import { openCheckpoint } from "../checkpoint/open-node.ts";
 import { InputError } from "../input-error.ts";
 import { roundInputs } from "../kernels/inputs.ts";
 import { type ComputeType, type InputType, inputTypes } from "../kernels/kernels.ts";
-import { mapFile } from "../kernels/native/native-node.ts";
+import { mapFile } from "../kernels/native/addon-node.ts";
 import { selectKernels } from "../kernels/select-node.ts";
 import { countBits, countParameters, type ParameterCount } from "../model/count.ts";
 import { loadModel } from "../model/load.ts";

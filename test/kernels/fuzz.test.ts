@@ -4,7 +4,7 @@
 import { createRequire } from "node:module";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { addonPath } from "../../src/kernels/native/native-node.ts";
+import { addonPath } from "../../src/kernels/native/addon-node.ts";
 import { testedSets } from "./sets.ts";
 
 const hasAddon = testedSets.some(({ name }) => name.startsWith("native"));

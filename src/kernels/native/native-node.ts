@@ -1,74 +1,17 @@
 // The native kernel set: C++ behind Node-API, for the fastest instruction set that this processor has.
 // This file checks sizes, keeps buffers as typed arrays, and hands them to addon.cpp; the arithmetic is in the headers.
 
-import { createRequire } from "node:module";
-import { fileURLToPath } from "node:url";
-import { InputError } from "../../input-error.ts";
-import { expandAbsmax } from "../../quantize/blocks.ts";
-import { unpackCodes } from "../../quantize/pack.ts";
-import { isQuantized, type QuantizedTensor } from "../../quantize/quantized.ts";
-import { toFloat32 } from "../../tensor/convert.ts";
-import { storageTypes, type Tensor } from "../../tensor/tensor.ts";
 import { checkHeads, checkIndices, checkLength, checkMatmul, checkSpans, checkTargets } from "../checks.ts";
 import type { Activation, ComputeType, HeadLayout, KernelBuffer, Kernels, KernelWeight } from "../kernels.ts";
 import type { KernelSet } from "../select.ts";
-
-/** An instruction set that the addon was compiled for. */
-interface InstructionSet {
-  readonly name: string;
-  /** Instructions that this processor lacks for it; empty: it can be used. */
-  readonly missing: string;
-}
-
-/** The addon's exports; a matrix is opaque and keeps its arrays alive. */
-interface Addon {
-  readonly Kernels: new (instructionSet: string, threads: number, bfloat16: boolean) => AddonKernels;
-  createMatrix(...parts: unknown[]): object;
-  releaseMatrix(matrix: object): void;
-  mapFile(path: string): ArrayBuffer | undefined;
-  listInstructionSets(): InstructionSet[];
-}
-
-type AddonKernels = Record<
-  | "matmul"
-  | "embed"
-  | "scoreTargets"
-  | "attend"
-  | "placeHeads"
-  | "layerNorm"
-  | "rmsNorm"
-  | "activate"
-  | "combine"
-  | "measureRead"
-  | "measurePeak"
-  | "close",
-  (...values: unknown[]) => unknown
->;
+import { chooseInstructionSet, loadAddon } from "./addon-node.ts";
+import { createWeight, type NativeWeight } from "./weight-node.ts";
 
 interface NativeBuffer extends KernelBuffer {
   readonly values: Float32Array;
 }
 
-interface NativeWeight extends KernelWeight {
-  readonly matrix: object;
-}
-
-const denseStorage: Partial<Record<string, number>> = { F32: 0, F16: 1, BF16: 2 };
-const codesStorage = 3;
 const activationCodes: Record<Activation, number> = { relu: 0, gelu: 1, geluTanh: 2, silu: 3 };
-
-/** Where `scripts/build-native.mjs` puts the addon, seen from src/ and from dist/ alike; KBIT_ADDON names another build. */
-export const addonPath =
-  process.env["KBIT_ADDON"] ?? fileURLToPath(new URL("../../../dist/kernels/native/kbit.node", import.meta.url));
-
-function loadAddon(): Addon {
-  try {
-    return createRequire(import.meta.url)(addonPath) as Addon;
-  } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code === "MODULE_NOT_FOUND" ? "they were not built" : String(error);
-    throw new InputError(`The native kernels cannot be used: ${reason}; run npm run build where a C++ compiler is.`);
-  }
-}
 
 /** The native sets that may be chosen: `native` is the fastest of this processor, the others are forced by name. */
 export const nativeSets: readonly KernelSet[] = [undefined, "avx512", "avx2", "portable"].map((instructionSet) => ({
@@ -81,15 +24,6 @@ export interface NativeOptions {
   readonly threads: number;
   readonly instructionSet?: string;
   readonly computeType?: ComputeType;
-}
-
-function chooseInstructionSet(sets: readonly InstructionSet[], name: string | undefined): string {
-  const usable = sets.filter(({ missing }) => missing === "").map((set) => set.name);
-  const chosen = name ?? usable[0];
-  if (usable.includes(chosen)) return chosen;
-  const missing = sets.find((set) => set.name === chosen)?.missing;
-  const reason = missing ? `it lacks ${missing}` : "they were not compiled for it";
-  throw new InputError(`This processor cannot run ${chosen} kernels: ${reason}; it has ${usable.join(", ")}.`);
 }
 
 /**
@@ -226,90 +160,6 @@ export function createNativeKernels(options: NativeOptions): Kernels {
       return { logProbs, best };
     },
   };
-}
-
-/** A file mapped into memory; undefined where the native kernels or the system cannot. What is written stays in memory. */
-export function mapFile(path: string): Uint8Array | undefined {
-  try {
-    const buffer = loadAddon().mapFile(path);
-    return buffer && new Uint8Array(buffer);
-  } catch {
-    return undefined;
-  }
-}
-
-/** The machine's limits, as the fastest instruction set reaches them. */
-export interface MachineProbe {
-  readonly instructionSet: string;
-  /** Seconds in which all threads read the bytes once. */
-  readSeconds(bytes: Uint8Array): number;
-  /** Multiplications and additions a second in registers, all threads; 0: the processor has no such instructions. */
-  operationsPerSecond(type: ComputeType): number;
-  close(): void;
-}
-
-/** @throws InputError if the addon is missing */
-export function createMachineProbe(threads: number): MachineProbe {
-  const addon = loadAddon();
-  const name = chooseInstructionSet(addon.listInstructionSets(), undefined);
-  const kernels = new addon.Kernels(name, threads, false);
-  return {
-    instructionSet: name,
-    readSeconds: (bytes) => kernels.measureRead(bytes) as number,
-    operationsPerSecond: (type) => kernels.measurePeak(type === "bfloat16") as number,
-    close: () => kernels.close(),
-  };
-}
-
-function createWeight(addon: Addon, weight: Tensor | QuantizedTensor, computeType: ComputeType): NativeWeight {
-  if (weight.shape.length !== 2) throw new Error(`loadWeight: ${weight.name} is not a matrix`);
-  const [rows, columns] = weight.shape;
-  const [storage, ...parts] = isQuantized(weight) ? codesArrays(weight, computeType) : denseArrays(weight);
-  return { rows, columns, matrix: addon.createMatrix(storage, rows, columns, ...parts) };
-}
-
-function denseArrays(tensor: Tensor): unknown[] {
-  const { type, bytes } = tensor;
-  const storage = denseStorage[type];
-  if (storage === undefined) return [denseStorage["F32"], new Uint8Array(toFloat32(tensor).buffer)];
-  return [storage, bytes.byteOffset % storageTypes[type].bytes === 0 ? bytes : bytes.slice()];
-}
-
-function codesArrays(tensor: QuantizedTensor, computeType: ComputeType): unknown[] {
-  const { codes, codebook, blockSize, centers, outliers, spec } = tensor;
-  const [rows, columns] = tensor.shape;
-  const whole = Math.floor((rows * columns) / 512);
-  const tail = unpackCodes(codes.subarray(whole * 64 * spec.bits), spec.bits, rows * columns - whole * 512);
-  // Padded, since sixteen codes are loaded at a time.
-  const tailCodes = new Uint8Array(512);
-  tailCodes.set(tail);
-  const table = Float32Array.from(
-    { length: 256 },
-    (_, i) => codebook[Math.min(i % 2 ** spec.bits, codebook.length - 1)],
-  );
-  if (computeType === "bfloat16") roundToBfloat16(table);
-  return [
-    codesStorage,
-    codes,
-    tailCodes,
-    blockSize,
-    tensor.absmax.kind === "float16" ? bitsOf(tensor.absmax.values) : expandAbsmax(tensor),
-    centers && Float32Array.from(centers),
-    spec.bits,
-    outliers?.columns,
-    outliers && bitsOf(outliers.values),
-    table,
-  ];
-}
-
-const bitsOf = ({ buffer, byteOffset, length }: Float16Array) => new Uint16Array(buffer, byteOffset, length);
-
-/** In place, to nearest even. */
-function roundToBfloat16(values: Float32Array): void {
-  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  bits.forEach((b, i) => {
-    bits[i] = ((b + 0x7fff + ((b >>> 16) & 1)) & 0xffff0000) >>> 0;
-  });
 }
 
 /** Sines and cosines of a forward pass: its layers ask with the same positions, so they are computed once. */
