@@ -7,6 +7,7 @@ import { isOnData, nameData } from "../scaling/data-name.ts";
 import { readFacets } from "../scaling/facets.ts";
 import { listMetrics } from "../scaling/metrics.ts";
 import { meanAccuracyTask } from "../scaling/series.ts";
+import { parseBytes } from "./size.ts";
 
 /** What `kbit report` takes. */
 export interface ReportOptions {
@@ -81,26 +82,7 @@ export function splitList(text: string): string[] {
   return items.filter((item) => item !== "");
 }
 
-const units: Record<string, number> = {
-  b: 1,
-  kb: 1e3,
-  mb: 1e6,
-  gb: 1e9,
-  tb: 1e12,
-  kib: 2 ** 10,
-  mib: 2 ** 20,
-  gib: 2 ** 30,
-  tib: 2 ** 40,
-};
-
 /** Sizes such as `500KB,2MB` (decimal) or `1MiB`, in bits. @throws InputError for what is no size */
 export function parseBudgets(text: string): number[] {
-  return splitList(text).map((item) => {
-    const [, number, unit] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(item) ?? [];
-    const bytes = Number(number) * (units[unit?.toLowerCase() || "b"] ?? Number.NaN);
-    if (bytes > 0) return Math.round(bytes * 8);
-    throw new InputError(
-      `--budget ${item} is not a size; write a number and B, KB, MB, GB, KiB, MiB or GiB, such as 2MB.`,
-    );
-  });
+  return splitList(text).map((item) => Math.round(parseBytes(item, "--budget") * 8));
 }

@@ -5,7 +5,7 @@ import { InputError } from "../input-error.ts";
 import type { ResultRow } from "../result.ts";
 import { averageAccuracies } from "./mean-accuracy.ts";
 import { defaultMetric, findMetric, type MetricFacts, metrics, readMetric } from "./metrics.ts";
-import { groupBy, meanAccuracyTask, modelKey } from "./series.ts";
+import { conditions, groupBy, meanAccuracyTask, modelKey } from "./series.ts";
 
 /** Which rows are wanted; what is absent is chosen. */
 export interface PoolFilter {
@@ -37,7 +37,7 @@ export function choosePool(rows: readonly ResultRow[], filter: PoolFilter = {}):
       (filter.task === undefined || row.key.task === filter.task) &&
       (wanted === undefined || readMetric(row, wanted) !== undefined),
   );
-  const groups = [...groupBy(all, conditions).values()].filter(
+  const groups = [...groupBy(all, (row) => row.key.task + conditions(row, false)).values()].filter(
     (group) => (wanted ?? defaultMetric(group)) !== undefined,
   );
   if (groups.length === 0) {
@@ -77,20 +77,4 @@ function chooseMetric(group: readonly ResultRow[], wanted: MetricFacts | undefin
   throw new InputError(
     `These models have ${tokenizers} tokenizers, and ${metric.name} is by the token: it cannot compare them; use ${hint}.`,
   );
-}
-
-// The profile of a text names windows by tokens: for models of one tokenizer it must agree, for others it cannot.
-function conditions({ key }: ResultRow): string {
-  const { quantizer, model, task } = key.versions;
-  return JSON.stringify([
-    key.task,
-    key.taskVersion,
-    key.dataHash,
-    key.limit,
-    key.profile,
-    key.computeType,
-    quantizer,
-    model,
-    task,
-  ]);
 }

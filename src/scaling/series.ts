@@ -159,7 +159,8 @@ function isOnText({ key }: ResultRow): boolean {
   return key.task === "perplexity";
 }
 
-function conditions({ key }: ResultRow, isPerTokenizer: boolean): string {
+/** What rows of one task must share to be compared: version, data, limit, profile, compute type, code, and tokenizer if asked. */
+export function conditions({ key }: ResultRow, isPerTokenizer: boolean): string {
   const { quantizer, model, task } = key.versions;
   const tokenizer = isPerTokenizer ? key.tokenizerHash : "";
   return JSON.stringify([

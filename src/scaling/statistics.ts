@@ -66,12 +66,6 @@ export function tQuantile(p: number, degrees: number): number {
   return (low + high) / 2;
 }
 
-/** Probability that Fisher's F is at least `f`. */
-export function fTail(f: number, numerator: number, denominator: number): number {
-  if (!(f > 0)) return 1;
-  return incompleteBeta(denominator / (denominator + numerator * f), denominator / 2, numerator / 2);
-}
-
 /** Probability that a standard normal is at most `z`. */
 export function normalProbability(z: number): number {
   // P(chi-squared of 1 <= z^2) by the series and the continued fraction of the incomplete gamma function of 1/2.

@@ -64,10 +64,3 @@ export interface Experiment {
   readonly spec: SpecChoice;
   readonly task: TaskChoice;
 }
-
-/** Every experiment of a study. */
-export function listExperiments(study: Study): Experiment[] {
-  return study.models.flatMap((model) =>
-    study.specs.flatMap((spec) => study.tasks.map((task) => ({ model, spec, task }))),
-  );
-}

@@ -28,6 +28,3 @@ export const tasks: Readonly<Record<string, Task>> = {
   copa,
   wikitext,
 };
-
-/** The four zero-shot tasks whose mean accuracy is the paper's score. @see paper section 4 */
-export const zeroShotTasks: readonly string[] = ["lambada_openai", "winogrande", "hellaswag", "piqa"];
