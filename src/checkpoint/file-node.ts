@@ -17,7 +17,7 @@ const readBytes = promisify(read);
 export type MapFile = (path: string) => Uint8Array | undefined;
 
 /** Opens a file for reading at any place. @throws InputError if it is no ordinary file */
-export async function openFileSource(path: string, mapFile?: MapFile): Promise<ByteSource> {
+async function openFileSource(path: string, mapFile?: MapFile): Promise<ByteSource> {
   const file = await openFile(path, "r");
   const stats = await readStats(file);
   if (!stats.isFile()) {

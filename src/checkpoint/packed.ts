@@ -22,7 +22,7 @@ import { countBytes } from "./safetensors.ts";
 import { readTextFile } from "./shards.ts";
 
 /** The version of the format that is written; a file of a later one is refused. */
-export const packedFormat = 1;
+const packedFormat = 1;
 
 /** What the metadata says of a quantized matrix: the storage type it had, and its shape (out, in). */
 interface MatrixFacts {

@@ -34,7 +34,7 @@ export function countBytes(header: TensorHeader, where = header.name): number {
 }
 
 /** Length of the JSON header from the first 8 bytes. @throws InputError if it cannot be true */
-export function parseHeaderLength(start: Uint8Array, fileSize: number, where: string): number {
+function parseHeaderLength(start: Uint8Array, fileSize: number, where: string): number {
   if (fileSize < 8 || start.length < 8) throw truncated(where, 8, fileSize);
   const length = new DataView(start.buffer, start.byteOffset, 8).getBigUint64(0, true);
   if (new TextDecoder().decode(start.subarray(0, 8)) === "version ") {
@@ -56,7 +56,7 @@ export function parseHeaderLength(start: Uint8Array, fileSize: number, where: st
  * @param dataBytes - bytes of the file after the header
  * @see https://github.com/huggingface/safetensors (README, "Format")
  */
-export function parseSafetensorsHeader(json: Uint8Array, dataBytes: number, where: string): SafetensorsHeader {
+function parseSafetensorsHeader(json: Uint8Array, dataBytes: number, where: string): SafetensorsHeader {
   const entries = parseObject(json, where);
   const tensors = new Map<string, PlacedTensor>();
   let metadata: Record<string, string> = {};

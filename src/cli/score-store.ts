@@ -26,7 +26,7 @@ export interface OpenScoreStore extends ScoreStore {
 }
 
 /** The cache folder: `KBIT_CACHE`, or `kbit` in the user's; undefined if `KBIT_CACHE` is `off`. */
-export function findCacheFolder(): string | undefined {
+function findCacheFolder(): string | undefined {
   const folder = process.env["KBIT_CACHE"];
   if (folder === "off") return undefined;
   return folder || join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "kbit");

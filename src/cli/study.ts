@@ -84,7 +84,7 @@ Examples:
   kbit study ${command} "models/opt-*" --specs fp16,int3-8:b64,float4:e2:b64 --text wiki.txt ${store}`;
 
 /** `a,b` as a list. */
-export function parseList(text: string): string[] {
+function parseList(text: string): string[] {
   return text
     .split(",")
     .map((item) => item.trim())

@@ -61,7 +61,7 @@ export function createOutlierFinder(
 }
 
 /** A matrix of an unquantized checkpoint as float32, `(out, in)`. */
-export async function readMatrix(
+async function readMatrix(
   checkpoint: Checkpoint,
   name: string,
   orientation: Orientation,

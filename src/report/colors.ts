@@ -2,7 +2,7 @@
 // steps of perceived difference, so that the order survives colour blindness and print; 16 bits are ink.
 
 /** Precision to colour on paper and on a dark screen. */
-export const precisionColors: Readonly<Record<number, { readonly light: string; readonly dark: string }>> = {
+const precisionColors: Readonly<Record<number, { readonly light: string; readonly dark: string }>> = {
   2: { light: "#c58506", dark: "#ffe29a" },
   3: { light: "#d15e00", dark: "#ffb661" },
   4: { light: "#cb3742", dark: "#ff8468" },

@@ -193,7 +193,7 @@ export function finishFigure(
 }
 
 /** What a point is, a line a fact. */
-export function describePoint(point: Point, answer: Shown): string {
+function describePoint(point: Point, answer: Shown): string {
   const { row, bits, value, standardError } = point;
   const { metric } = answer.series;
   return [

@@ -127,7 +127,7 @@ function formatRange(low: number, high: number): string {
 }
 
 /** The precision that wins most: of the budgets common to all curves, or else of all contested ones. */
-export function findWinner(shares: readonly Share[]): { winner: number; share: number; isCommon: boolean } {
+function findWinner(shares: readonly Share[]): { winner: number; share: number; isCommon: boolean } {
   const isCommon = shares.some((one) => one.ofCommon !== null);
   const shareOf = (one: Share) => (isCommon ? (one.ofCommon ?? 0) : one.ofContested);
   const best = shares.reduce((a, b) => (shareOf(b) > shareOf(a) ? b : a));

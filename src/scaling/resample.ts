@@ -173,7 +173,7 @@ export function boundCrossing(
  *
  * @see Hesterberg 2015, What teachers should know about the bootstrap, section 5: expanded percentile
  */
-export function intervalOfDraws(values: readonly number[], degrees: number, level = 0.95): [number, number] {
+function intervalOfDraws(values: readonly number[], degrees: number, level = 0.95): [number, number] {
   const sorted = Float64Array.from(values).sort();
   const tail = normalProbability(tQuantile((1 - level) / 2, degrees));
   return [quantileOf(sorted, tail), quantileOf(sorted, 1 - tail)];
@@ -192,7 +192,7 @@ function ratio(value: number, error: number): number {
 }
 
 /** Uniform in [0, 1), fixed by its seed. @see splitmix32 */
-export function createUniform(seed: number): () => number {
+function createUniform(seed: number): () => number {
   let state = seed | 0;
   return () => {
     state = (state + 0x9e3779b9) | 0;

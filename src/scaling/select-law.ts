@@ -66,7 +66,7 @@ function tryLaw(observations: readonly Observation[], law: Law): Candidate {
 }
 
 /** What is wrong with a fit, a sentence each; none if nothing is. */
-export function findProblems(fit: Fit): string[] {
+function findProblems(fit: Fit): string[] {
   const problems: string[] = [];
   if (!fit.converged) problems.push("The optimizer did not converge.");
   const bound = fit.parameters.filter((one) => one.atBound).map((one) => one.name);

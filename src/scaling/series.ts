@@ -44,7 +44,7 @@ export interface SeriesFilter {
 export const meanAccuracyTask = "mean of tasks";
 
 /** Family of a series across all of them. */
-export const allModels = "all models";
+const allModels = "all models";
 
 /**
  * Splits rows into series, those with most models first, then the mean of tasks, then losses (the least noisy), then

@@ -6,7 +6,7 @@ import { findMetric, readMetric } from "./metrics.ts";
 import { groupBy, modelKey } from "./series.ts";
 
 /** A loss this far above the 16-bit loss is unstable, in nats a token. */
-export const unstableNats = 1.5;
+const unstableNats = 1.5;
 
 /** One unstable row and why. */
 export interface UnstableRow {

@@ -18,7 +18,7 @@ export interface PointSummary {
 }
 
 /** What a point is, without the rest of its row. */
-export function summarizePoint({ row, bits, value, standardError }: Point): PointSummary {
+function summarizePoint({ row, bits, value, standardError }: Point): PointSummary {
   const { spec } = row.key;
   const { bitsPerWeight, id } = row;
   return { model: row.model.name, spec, bitsPerWeight, bits, bytes: bits / 8, value, standardError, id };

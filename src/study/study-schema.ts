@@ -22,7 +22,7 @@ const bitsRange = z.string().superRefine((range, { addIssue }) => {
 });
 
 /** The dimensions of a grid; a spec is made for every combination. */
-export const gridShape = {
+const gridShape = {
   bits: oneOrMany(z.union([bits, bitsRange])),
   /** The type of spec text, with options of its own if any: `int`, `float:e2`, `quantile:sram`. */
   types: oneOrMany(text),

@@ -20,7 +20,7 @@ export interface BlockReader {
 type Decode = GgufFormat["decode"];
 
 /** A reader of the bytes of a tensor. */
-export function createBlockReader(bytes: Uint8Array): BlockReader {
+function createBlockReader(bytes: Uint8Array): BlockReader {
   const { buffer, byteOffset, length } = bytes;
   return { bytes, signed: new Int8Array(buffer, byteOffset, length), view: new DataView(buffer, byteOffset, length) };
 }

@@ -28,7 +28,7 @@ export interface Labelled {
 }
 
 /** Below this a difference is of no practical size: 0.01 nats are 1 % of perplexity; of an error, one point in 100. */
-export const negligible = 0.01;
+const negligible = 0.01;
 
 /** Nothing can be said, for this reason. */
 export function lackEvidence(reason: string, unit = "nats"): Finding {
