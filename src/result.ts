@@ -32,6 +32,8 @@ export interface Metric {
   readonly standardError?: number;
   /** Number of documents or tokens it is taken over. */
   readonly n: number;
+  /** Of an accuracy: what guessing scores. */
+  readonly chance?: number;
 }
 
 /** A metric document by document: it is `sum(values) / sum(weights)`; a perplexity is the exponential of that. */
@@ -65,6 +67,9 @@ export interface ResultRow {
     readonly parameters: number;
     readonly nonEmbeddingParameters: number;
     readonly quantizedParameters: number;
+    /** Tokens it was trained on, and the seed, where its family says so. */
+    readonly trainingTokens?: number;
+    readonly seed?: number;
   };
   /** k of the spec: 2..8, or 16 / 32 for a baseline. */
   readonly bitsPerWeight: number;
@@ -82,6 +87,8 @@ export interface ResultRow {
   readonly kbit: string;
   /** ISO 8601. */
   readonly date: string;
+  /** Of a row that kbit did not measure: the tool and the file it comes from; what was unknown there is empty or NaN. */
+  readonly imported?: string;
 }
 
 /** An experiment that could not be done: the reason, under the key it would have had where that is known. */

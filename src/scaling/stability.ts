@@ -22,17 +22,7 @@ export interface StabilityOptions {
 }
 
 const loss = findMetric("nll");
-const accuracy = findMetric("acc");
 const paperCut = Math.log(100);
-
-/** What guessing scores, of the tasks of the paper. */
-const chances: Readonly<Record<string, number>> = {
-  lambada_openai: 0,
-  lambada_standard: 0,
-  winogrande: 0.5,
-  piqa: 0.5,
-  hellaswag: 0.25,
-};
 
 /**
  * The rows of models that became unstable at a spec: those whose loss is not finite, or more than 1.5 nats above
@@ -80,12 +70,10 @@ function isAboveChance(row: ResultRow): boolean {
   return excess !== undefined && excess.value > excess.standardError;
 }
 
-// Accuracy above chance with its standard error; undefined where the chance of a task is not known.
-function readExcess(row: ResultRow): { value: number; standardError: number } | undefined {
-  const reading = readMetric(row, accuracy);
-  const chance = chances[row.key.task];
-  if (reading === undefined || chance === undefined) return undefined;
-  return { value: reading.value - chance, standardError: reading.standardError ?? 0 };
+// Accuracy above chance with its standard error; undefined where a row does not say what guessing scores.
+function readExcess({ metrics: { acc } }: ResultRow): { value: number; standardError: number } | undefined {
+  if (acc?.chance === undefined) return undefined;
+  return { value: acc.value - acc.chance, standardError: acc.standardError ?? 0 };
 }
 
 function modelAndSpec(row: ResultRow): string {

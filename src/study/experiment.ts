@@ -12,10 +12,10 @@ import { InputError } from "../input-error.ts";
 import type { LanguageModel } from "../language-model.ts";
 import { countBits, countParameters } from "../model/count.ts";
 import { quantizeCheckpoint } from "../model/quantized-view.ts";
-import type { ResultKey, ResultRow } from "../result.ts";
+import type { Metric, ResultKey, ResultRow } from "../result.ts";
 import { storageTypes, type TensorHeader } from "../tensor/tensor.ts";
 import type { PlannedExperiment } from "./plan.ts";
-import type { PerplexityChoice, TaskChoice } from "./study.ts";
+import type { ModelChoice, PerplexityChoice, TaskChoice } from "./study.ts";
 
 /** What an experiment needs from outside; resources.ts makes the real ones. */
 export interface Resources {
@@ -60,7 +60,7 @@ export async function runExperiment(
     return {
       id,
       key,
-      model: { name: choice.name, family: choice.family, ...countParameters(quantized) },
+      model: { ...named(choice), ...countParameters(quantized) },
       bitsPerWeight: countBitsPerWeight(quantized),
       bits,
       metrics: checkMetrics(metrics, experiment),
@@ -95,8 +95,21 @@ async function evaluate(
   const task = tasks[choice.task];
   const documents = parseDocuments(text, task.fields, choice.data, limit);
   const onProgress: TaskOptions["onProgress"] = (phase, done, total) => phase === "score" && report(done / total);
-  const { metrics, documents: scores, profile } = await evaluateTask(model, task, documents, { limit, onProgress });
-  return { metrics, documents: listDocumentValues(task.metrics, scores), profile };
+  const result = await evaluateTask(model, task, documents, { limit, onProgress });
+  const metrics = addChance(result.metrics, result.chance);
+  return { metrics, documents: listDocumentValues(task.metrics, result.documents), profile: result.profile };
+}
+
+/** What a row says of its model beside the counts. */
+function named({ name, family, trainingTokens, seed }: ModelChoice) {
+  return { name, family, ...(trainingTokens !== undefined && { trainingTokens }), ...(seed !== undefined && { seed }) };
+}
+
+/** Accuracies with what guessing scores beside them. */
+function addChance(metrics: ResultRow["metrics"], chance: number | undefined): ResultRow["metrics"] {
+  if (chance === undefined) return metrics;
+  const add = ([name, metric]: [string, Metric]) => [name, name.startsWith("acc") ? { ...metric, chance } : metric];
+  return Object.fromEntries(Object.entries(metrics).map(add));
 }
 
 /** A path as it can be given again from the same folder; one that leads out of it stays absolute, a Hub id as it is. */

@@ -3,6 +3,7 @@
 
 import { existsSync, globSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { z } from "zod";
 import { parseHubId } from "../checkpoint/hub-node.ts";
 import { findNearest, InputError } from "../input-error.ts";
 import type { ModelChoice } from "./study.ts";
@@ -60,21 +61,44 @@ function hintNeighbours(path: string): string {
     : `did you mean ${nearest}?`;
 }
 
+const familySchema = z.looseObject({
+  name: z.string().min(1),
+  models: z
+    .array(
+      z.union([
+        z.string(),
+        z.looseObject({
+          folder: z.string(),
+          trainingTokens: z.number().positive().optional(),
+          seed: z.int().optional(),
+        }),
+      ]),
+    )
+    .min(1),
+});
+
 /** The models that a family.json names, in its order of size. */
 function readFamily(path: string): ModelChoice[] {
   const fail = (sentence: string) =>
-    new InputError(`${path} ${sentence}; expected {"name": "..", "models": ["folder", ..]}.`);
-  let parsed: { name?: unknown; models?: unknown };
+    new InputError(
+      `${path} ${sentence}; expected {"name": "..", "models": ["folder" or {"folder": "..", "trainingTokens": N, "seed": N}, ..]}.`,
+    );
+  let json: unknown;
   try {
-    parsed = JSON.parse(readFileSync(path, "utf8"));
+    json = JSON.parse(readFileSync(path, "utf8"));
   } catch (error) {
     throw fail(`is not JSON (${(error as Error).message})`);
   }
-  const { name, models } = parsed ?? {};
-  if (typeof name !== "string" || !Array.isArray(models) || models.length === 0) throw fail("names no models");
-  return models.map((model) => {
-    if (typeof model !== "string") throw fail("names a model that is not text");
-    return { ...nameModel(resolve(dirname(path), model)), family: name };
+  const { data, error } = familySchema.safeParse(json);
+  if (error) throw fail(`is not right at ${error.issues[0].path.join(".") || "its top"}`);
+  return data.models.map((entry) => {
+    const { folder, trainingTokens, seed } = typeof entry === "string" ? { folder: entry } : entry;
+    return {
+      ...nameModel(resolve(dirname(path), folder)),
+      family: data.name,
+      ...(trainingTokens !== undefined && { trainingTokens }),
+      ...(seed !== undefined && { seed }),
+    };
   });
 }
 

@@ -10,6 +10,9 @@ export interface ModelChoice {
   readonly name: string;
   /** Models of one family share an architecture and training data; curves are drawn over their sizes. */
   readonly family: string;
+  /** What its family says of its training. */
+  readonly trainingTokens?: number;
+  readonly seed?: number;
 }
 
 /** A precision to measure it at. */

@@ -4,13 +4,13 @@ import { expect, test } from "vitest";
 import { findUnstable } from "../../src/scaling/stability.ts";
 import { makeRow } from "./simulate.ts";
 
-const accuracy = (spec: string, value: number, task = "piqa") =>
+const accuracy = (spec: string, value: number, chance = 0.5) =>
   makeRow({
     spec,
     bitsPerWeight: spec === "fp16" ? 16 : 3,
     total: 1e6,
-    task,
-    metrics: { acc: { value, standardError: 0.02, n: 400 } },
+    task: "piqa",
+    metrics: { acc: { value, standardError: 0.02, n: 400, ...(!Number.isNaN(chance) && { chance }) } },
   });
 
 test("answers within their error of chance are unstable where those of 16 bits are above it", () => {
@@ -22,10 +22,10 @@ test("answers within their error of chance are unstable where those of 16 bits a
   expect(findUnstable([accuracy("int3", 0.5)])).toEqual([]);
 });
 
-test("chance is that of the task, and unknown for others", () => {
-  expect(findUnstable([accuracy("fp16", 0.4, "hellaswag"), accuracy("int3", 0.26, "hellaswag")])).toHaveLength(1);
-  expect(findUnstable([accuracy("fp16", 0.4, "lambada_openai"), accuracy("int3", 0.26, "lambada_openai")])).toEqual([]);
-  expect(findUnstable([accuracy("fp16", 0.9, "arc"), accuracy("int3", 0.25, "arc")])).toEqual([]);
+test("chance is what the row says, and unknown where it says nothing", () => {
+  expect(findUnstable([accuracy("fp16", 0.4, 0.25), accuracy("int3", 0.26, 0.25)])).toHaveLength(1);
+  expect(findUnstable([accuracy("fp16", 0.4, 0), accuracy("int3", 0.26, 0)])).toEqual([]);
+  expect(findUnstable([accuracy("fp16", 0.9, Number.NaN), accuracy("int3", 0.25, Number.NaN)])).toEqual([]);
 });
 
 test("the paper's cut leaves out perplexities above 100 that the excess over 16 bits does not", () => {

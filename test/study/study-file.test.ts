@@ -14,7 +14,10 @@ for (const model of ["opt-125m", "opt-1.3b", "small/pythia-70m-deduped", "family
   mkdirSync(join(folder, "models", model), { recursive: true });
   writeFileSync(join(folder, "models", model, "config.json"), "{}");
 }
-writeFileSync(join(folder, "models/family/family.json"), '{"name": "letters", "models": ["b", "a"]}');
+writeFileSync(
+  join(folder, "models/family/family.json"),
+  '{"name": "letters", "models": ["b", {"folder": "a", "trainingTokens": 1000, "seed": 2}]}',
+);
 writeFileSync(join(folder, "models/notes.txt"), "");
 writeFileSync(join(folder, "text.txt"), "Some text.");
 writeFileSync(join(folder, "piqa.jsonl"), "{}");

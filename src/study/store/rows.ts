@@ -14,6 +14,7 @@ interface RestOfRow {
   readonly seconds: number;
   readonly machine: string;
   readonly kbit: string;
+  readonly imported?: string;
 }
 
 /** The table rows of a result. */
@@ -21,8 +22,8 @@ export function splitRow(row: ResultRow): { result: ResultTable; metrics: Metric
   const { spec, task, ...key } = row.key;
   const { name, family, ...model } = row.model;
   const { total, ...bits } = row.bits;
-  const { paths, kernels, seconds, machine, kbit, documents } = row;
-  const rest: RestOfRow = { key, model, bits, paths, kernels, seconds, machine, kbit };
+  const { paths, kernels, seconds, machine, kbit, documents, imported } = row;
+  const rest: RestOfRow = { key, model, bits, paths, kernels, seconds, machine, kbit, imported };
   return {
     result: {
       id: row.id,
@@ -35,12 +36,13 @@ export function splitRow(row: ResultRow): { result: ResultTable; metrics: Metric
       date: row.date,
       rest: JSON.stringify(rest),
     },
-    metrics: Object.entries(row.metrics).map(([metric, { value, standardError, n }]) => ({
+    metrics: Object.entries(row.metrics).map(([metric, { value, standardError, n, chance }]) => ({
       result_id: row.id,
       name: metric,
       value,
       standard_error: standardError ?? null,
       n,
+      chance: chance ?? null,
     })),
     documents: documents === undefined ? [] : [{ result_id: row.id, packed: packDocuments(documents) }],
   };
@@ -62,12 +64,17 @@ export function joinRow(result: ResultTable, metrics: readonly MetricTable[], pa
     machine: rest.machine,
     kbit: rest.kbit,
     date: result.date,
+    ...(rest.imported !== undefined && { imported: rest.imported }),
   };
   if (packed === undefined) return row;
   return Object.defineProperty(row, "documents", { enumerable: true, get: () => unpackDocuments(packed) });
 }
 
-function joinMetric({ value, standard_error, n }: MetricTable): Metric {
-  const metric = { value: Number(value), n: Number(n) };
-  return standard_error === null ? metric : { ...metric, standardError: Number(standard_error) };
+function joinMetric({ value, standard_error, n, chance }: MetricTable): Metric {
+  return {
+    value: Number(value),
+    n: Number(n),
+    ...(standard_error !== null && { standardError: Number(standard_error) }),
+    ...(chance !== null && { chance: Number(chance) }),
+  };
 }

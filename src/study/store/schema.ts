@@ -25,6 +25,8 @@ export interface MetricTable {
   value: number;
   standard_error: number | null;
   n: number;
+  /** Of an accuracy: what guessing scores. */
+  chance: number | null;
 }
 
 /** The documents of one result, for paired comparisons. */
@@ -62,7 +64,11 @@ export interface Tables {
 }
 
 /** The steps in order; step i makes version i + 1. A step that was released is never edited: add one. */
-export const migrations: readonly ((db: Kysely<Tables>) => Promise<void>)[] = [createFirstTables, createDocumentTable];
+export const migrations: readonly ((db: Kysely<Tables>) => Promise<void>)[] = [
+  createFirstTables,
+  createDocumentTable,
+  addChance,
+];
 
 async function createFirstTables(db: Kysely<Tables>): Promise<void> {
   await db.schema
@@ -106,4 +112,8 @@ async function createDocumentTable(db: Kysely<Tables>): Promise<void> {
     .addColumn("result_id", "text", (column) => column.primaryKey().references("results.id"))
     .addColumn("packed", "bytea", (column) => column.notNull())
     .execute();
+}
+
+async function addChance(db: Kysely<Tables>): Promise<void> {
+  await db.schema.alterTable("metrics").addColumn("chance", "double precision").execute();
 }
