@@ -78,8 +78,8 @@ export interface ResultRow {
   readonly metrics: Readonly<Record<string, Metric>>;
   /** By metric, what it is the mean of, so that rows over the same documents can be compared in pairs. */
   readonly documents?: Readonly<Record<string, DocumentValues>>;
-  /** Where the model and the data were, for commands; relative to where kbit ran if they were below it. */
-  readonly paths?: { readonly model: string; readonly data: string };
+  /** Where model, data and a task of the user's own were, for commands; relative to where kbit ran if they were below it. */
+  readonly paths?: { readonly model: string; readonly data: string; readonly task?: string };
   readonly kernels: string;
   readonly seconds: number;
   readonly machine: string;

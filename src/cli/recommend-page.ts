@@ -7,7 +7,8 @@ import { formatTable, paint, printLine } from "./terminal.ts";
 
 /** The command that measures a candidate; one that was measured on a part of the data is measured on all of it. */
 export function commandOf({ row, spec, source }: Candidate): string {
-  const { task, profile, dataHash } = row.key;
+  const { profile, dataHash } = row.key;
+  const task = row.paths?.task ?? row.key.task;
   const limit = source === "measured" ? null : row.key.limit;
   const { model: modelPath = null, data: dataPath = null } = row.paths ?? {};
   return formatCommand({ model: row.model.name, spec, task, profile, limit, dataHash, modelPath, dataPath });

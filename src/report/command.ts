@@ -5,6 +5,7 @@
 export interface RepeatedRow {
   readonly model: string;
   readonly spec: string;
+  /** Its name, or the path of the file that defines it. */
   readonly task: string;
   readonly profile: string;
   readonly limit: number | null;

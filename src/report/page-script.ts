@@ -24,7 +24,7 @@ export function runPage(formatCommand: (row: RepeatedRow) => string): void {
     formatCommand({
       model: text("model", i),
       spec: text("spec", i),
-      task: text("task", i),
+      task: text("taskPath", i) || text("task", i),
       profile: text("profile", i),
       limit: read("limit", i) as number | null,
       dataHash: text("dataHash", i),

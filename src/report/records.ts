@@ -50,6 +50,7 @@ const fields: readonly (readonly [string, (row: ResultRow) => string | number | 
   ["tokenizerHash", (row) => row.key.tokenizerHash],
   ["modelPath", (row) => row.paths?.model ?? null],
   ["dataPath", (row) => row.paths?.data ?? null],
+  ["taskPath", (row) => row.paths?.task ?? null],
   ["id", (row) => row.id],
 ];
 

@@ -7,7 +7,6 @@ import { parseDocuments } from "../evaluate/documents.ts";
 import { listDocumentValues } from "../evaluate/metrics.ts";
 import { listPerplexityDocuments, listPerplexityMetrics, measurePerplexity } from "../evaluate/perplexity.ts";
 import { evaluateTask, type TaskOptions } from "../evaluate/task.ts";
-import { tasks } from "../evaluate/tasks/index.ts";
 import { InputError } from "../input-error.ts";
 import type { LanguageModel } from "../language-model.ts";
 import { countBits, countParameters } from "../model/count.ts";
@@ -16,6 +15,7 @@ import type { Metric, ResultKey, ResultRow } from "../result.ts";
 import { storageTypes, type TensorHeader } from "../tensor/tensor.ts";
 import type { PlannedExperiment } from "./plan.ts";
 import type { ModelChoice, PerplexityChoice, TaskChoice } from "./study.ts";
+import { resolveTask } from "./task-choice.ts";
 
 /** What an experiment needs from outside; resources.ts makes the real ones. */
 export interface Resources {
@@ -65,7 +65,7 @@ export async function runExperiment(
       bits,
       metrics: checkMetrics(metrics, experiment),
       documents,
-      paths: { model: shortenPath(choice.path), data: shortenPath(task.data) },
+      paths: { model: shortenPath(choice.path), data: shortenPath(task.data), ...ownTask(task) },
       kernels: resources.kernels,
       seconds: (performance.now() - started) / 1000,
       machine: resources.machine,
@@ -92,7 +92,7 @@ async function evaluate(
     const { convention: profile } = result;
     return { metrics: listPerplexityMetrics(result), documents: listPerplexityDocuments(result), profile };
   }
-  const task = tasks[choice.task];
+  const task = resolveTask(choice);
   const documents = parseDocuments(text, task.fields, choice.data, limit);
   const onProgress: TaskOptions["onProgress"] = (phase, done, total) => phase === "score" && report(done / total);
   const result = await evaluateTask(model, task, documents, { limit, onProgress });
@@ -116,6 +116,11 @@ function addChance(metrics: ResultRow["metrics"], chance: number | undefined): R
 function shortenPath(path: string): string {
   const short = isAbsolute(path) ? relative(process.cwd(), path) : path;
   return short === "" || short === ".." || short.startsWith(`..${sep}`) ? path : short;
+}
+
+/** The file of a task of the user's own. */
+function ownTask(choice: TaskChoice): { task?: string } {
+  return "definition" in choice && choice.definition ? { task: shortenPath(choice.definition.path) } : {};
 }
 
 /** What was planned and what was done are named apart, so that a change of one alone shows here. */

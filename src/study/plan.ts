@@ -6,13 +6,13 @@ import { createReadStream } from "node:fs";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { hashCheckpoint } from "../checkpoint/hash-node.ts";
 import { defaultProfile } from "../evaluate/profiles.ts";
-import { tasks } from "../evaluate/tasks/index.ts";
 import { InputError } from "../input-error.ts";
 import { describeDecoder } from "../model/architectures/index.ts";
 import { countParameters } from "../model/count.ts";
 import { loadTokenizer, type TextTokenizer } from "../model/tokenizer.ts";
 import { codeVersions, type FailureRow, formatKey, type ResultKey } from "../result.ts";
 import type { Experiment, ModelChoice, PerplexityChoice, Study, TaskChoice } from "./study.ts";
+import { nameVersion } from "./task-choice.ts";
 
 /** An experiment whose result is known by its id before it is there. Plain JSON: it can be sent to a worker. */
 export interface PlannedExperiment extends Experiment {
@@ -161,7 +161,7 @@ function createKey(
     tokenizerHash,
     spec,
     task,
-    taskVersion: isPerplexity ? "1" : tasks[task].version,
+    taskVersion: isPerplexity ? "1" : nameVersion(choice),
     dataHash: data.hash,
     limit,
     profile: isPerplexity ? nameConvention(choice as PerplexityChoice, maxLength) : defaultProfile,

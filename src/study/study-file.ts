@@ -4,7 +4,9 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from "yaml";
+import type { Task } from "../evaluate/task.ts";
 import { tasks as zeroShotTable } from "../evaluate/tasks/index.ts";
+import { parseTask } from "../evaluate/user-task.ts";
 import { findNearest, InputError } from "../input-error.ts";
 import { expandSpecs } from "./grid.ts";
 import { findModels } from "./models.ts";
@@ -79,7 +81,8 @@ export function createStudy(flags: StudyFlags): Study {
   if (flags.text !== undefined) tasks.push({ task: "perplexity", text: flags.text, window, stride, limit });
   for (const task of flags.tasks ?? []) {
     if (task === "perplexity") throw new InputError("--tasks: perplexity needs a text; say --text FILE instead.");
-    if (flags.data === undefined) throw new InputError(`--tasks: ${task} needs its file; say --data FOLDER.`);
+    if (flags.data === undefined && !task.endsWith(".json"))
+      throw new InputError(`--tasks: ${task} needs its file; say --data FOLDER.`);
     tasks.push({ task, data: flags.data, limit });
   }
   const { data = "", tasks: names = [] } = flags;
@@ -98,7 +101,7 @@ export function createStudy(flags: StudyFlags): Study {
 }
 
 function buildStudy(raw: unknown, locate: Locate, folder: string, fallbackName: string): Study {
-  const result = createStudySchema(Object.keys(zeroShotTable)).safeParse(raw);
+  const result = createStudySchema(Object.keys(zeroShotTable), listTaskFiles(raw)).safeParse(raw);
   if (!result.success) {
     const { path, sentence, onKey } = describeProblem(result.error.issues, raw);
     throw new InputError(`${locate(path, onKey)}: ${sentence.replace(/[.?]?$/, (end) => end || ".")}`);
@@ -113,7 +116,7 @@ function buildStudy(raw: unknown, locate: Locate, folder: string, fallbackName: 
   );
   const tasks = [file.tasks].flat().map((entry, index) => {
     const place = Array.isArray(file.tasks) ? ["tasks", index] : ["tasks"];
-    return readTask(entry, folder, () => locate([...place, "text" in entry ? "text" : "data"]));
+    return readTask(entry, folder, (key) => locate([...place, key]));
   });
   const distinct = new Map(tasks.map((task) => [JSON.stringify(task), task]));
   const { name = fallbackName, allowNonfinite } = file;
@@ -144,27 +147,59 @@ function readModels(file: StudyFile, at: (index: number) => string, folder: stri
   return [...models.values()];
 }
 
-function readTask(entry: TaskEntry, folder: string, at: () => string): TaskChoice {
-  const { limit = null, ...rest } = entry;
-  const data = "text" in rest ? resolve(folder, rest.text) : findDocuments(rest.task, resolve(folder, rest.data), at);
-  const problem = explainData(data);
-  if (problem) throw new InputError(`${at()}: ${problem}`);
-  if (!("text" in rest)) return { task: rest.task, data, limit };
-  const { task, window, stride } = rest;
+function readTask(entry: TaskEntry, folder: string, at: (key: string) => string): TaskChoice {
+  const { limit = null } = entry;
+  if (!("text" in entry)) return readZeroShot(entry, folder, at);
+  const { task, window, stride } = entry;
+  const data = resolve(folder, entry.text);
+  checkData(data, () => at("text"));
   if (window !== undefined && stride !== undefined && stride > window)
     throw new InputError(
-      `${at()}: the stride (${stride}) is above the window (${window}), which would leave tokens out.`,
+      `${at("text")}: the stride (${stride}) is above the window (${window}), which would leave tokens out.`,
     );
   return { task, data, window, stride, limit };
 }
 
+/** A task of the table, or of the user's own, whose documents lie beside its file unless the entry says where they are. */
+function readZeroShot(
+  { task: name, data: path, limit = null }: Exclude<TaskEntry, { text: string }>,
+  folder: string,
+  at: (key: string) => string,
+): TaskChoice {
+  const definition = name.endsWith(".json") ? readDefinition(resolve(folder, name), () => at("task")) : undefined;
+  const task = definition?.task ?? zeroShotTable[name];
+  const data = findDocuments(task, definition && !path ? dirname(definition.path) : resolve(folder, path!), () =>
+    at("data"),
+  );
+  checkData(data, () => at("data"));
+  if (definition === undefined) return { task: name, data, limit };
+  return { task: task.name, definition: { path: definition.path, text: definition.text }, data, limit };
+}
+
+/** Task, path and text of a task file. */
+function readDefinition(path: string, at: () => string): { task: Task; path: string; text: string } {
+  checkData(path, at);
+  const text = readFileSync(path, "utf8");
+  const task = explainAt(at, () => parseTask(text, path));
+  if (task.name === "perplexity")
+    throw new InputError(`${at()}: ${path} has the name perplexity, which is that of a text's; give it another.`);
+  return { task, path, text };
+}
+
+/** The tasks that are named by a file. */
+function listTaskFiles(raw: unknown): string[] {
+  const entries = [(raw as { tasks?: unknown } | null)?.tasks].flat() as ({ task?: unknown } | null | undefined)[];
+  const names = entries.map((entry) => entry?.task);
+  return names.filter((name): name is string => typeof name === "string" && name.endsWith(".json"));
+}
+
 /** The file of a task: the path itself, or where that is a folder the one that is named for the task. */
-function findDocuments(task: string, path: string, at: () => string): string {
+function findDocuments(task: Pick<Task, "name" | "files">, path: string, at: () => string): string {
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path;
-  const { files } = zeroShotTable[task];
+  const { files } = task;
   const name = files.find((file) => existsSync(join(path, file)));
   if (name === undefined)
-    throw new InputError(`${at()}: the folder ${path} holds no ${files.join(" or ")} for the task ${task}.`);
+    throw new InputError(`${at()}: the folder ${path} holds no ${files.join(" or ")} for the task ${task.name}.`);
   return join(path, name);
 }
 
@@ -183,6 +218,12 @@ function explainData(path: string): string | undefined {
   if (stats.size > maxDataBytes)
     return `${path} has ${stats.size} bytes; at most ${maxDataBytes} are read. Cut it into parts.`;
   return undefined;
+}
+
+/** @throws InputError if a data file cannot be used */
+function checkData(path: string, at: () => string): void {
+  const problem = explainData(path);
+  if (problem) throw new InputError(`${at()}: ${problem}`);
 }
 
 /** Puts the place, if there is one, before the message of an InputError. */

@@ -61,15 +61,19 @@ const perplexity = z.strictObject({
   limit,
 });
 
-/** The schema, for the zero-shot tasks of these names. */
-export function createStudySchema(zeroShotNames: readonly string[]) {
-  const zeroShot = z.strictObject({ task: z.enum(zeroShotNames as [string]), data: text, limit });
+/**
+ * The schema, for zero-shot tasks of these names and tasks of the user's own in these files, whose documents lie
+ * beside the file unless `data` says where they are.
+ */
+export function createStudySchema(zeroShotNames: readonly string[], taskFiles: readonly string[]) {
+  const zeroShot = z.strictObject({ task: z.enum(zeroShotNames), data: text, limit });
+  const ofFile = z.strictObject({ task: z.enum(taskFiles), data: text.optional(), limit });
   return z.strictObject({
     name: text.optional(),
     allowNonfinite: z.boolean().optional(),
     models: oneOrMany(model),
     specs: oneOrMany(z.union([text, grid])),
-    tasks: oneOrMany(z.discriminatedUnion("task", [perplexity, zeroShot])),
+    tasks: oneOrMany(z.discriminatedUnion("task", [perplexity, zeroShot, ...(taskFiles.length > 0 ? [ofFile] : [])])),
   });
 }
 

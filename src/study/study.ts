@@ -37,8 +37,10 @@ export interface PerplexityChoice {
 
 /** A zero-shot task on a JSONL file. */
 export interface ZeroShotChoice {
-  /** Its name in evaluate/tasks. */
+  /** Its name in evaluate/tasks, or what `definition` calls itself. */
   readonly task: string;
+  /** A task of the user's own: its file, absolute, and the text of it; it is part of the key of every result. */
+  readonly definition?: { readonly path: string; readonly text: string };
   /** Absolute path of the documents. */
   readonly data: string;
   /** First N documents; null: all. */

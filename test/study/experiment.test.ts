@@ -1,8 +1,9 @@
 // The whole line on a real checkpoint with a model that only pretends, so that every number of the row is known.
 
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test, vi } from "vitest";
 import { openCheckpoint } from "../../src/checkpoint/open-node.ts";
@@ -150,6 +151,36 @@ test("a plan's id is that of the key, and everything that matters is in the key"
   expect((await planOne("int4")).id).not.toBe(id);
   expect((await planOne("int4:b64", { models: [`${books}books-0.4m`] })).id).not.toBe(id);
   expect((await planOne("int4:b64", { text: `${books}README.md` })).id).not.toBe(id);
+});
+
+test("a task of the user's own is measured, and what its file says is part of the key", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "kbit-own-task-"));
+  const quiz = {
+    name: "quiz",
+    version: "1",
+    kind: "choice",
+    context: "Is it {{a}}?",
+    choices: ["yes", "no"],
+    gold: "{{b}}",
+  };
+  const plan = async (text: string) => {
+    writeFileSync(join(folder, "quiz.json"), text);
+    const study = createStudy({ models: flags.models, specs: ["int4"], tasks: [join(folder, "quiz.json")] });
+    return (await planStudy(study, { openCheckpoint, computeType: "float32" })).experiments[0];
+  };
+  writeFileSync(join(folder, "quiz.jsonl"), '{"a": "so", "b": "no"}\n{"a": "not", "b": "yes"}\n');
+  const experiment = await plan(JSON.stringify(quiz));
+  expect(experiment.key).toMatchObject({ task: "quiz", taskVersion: expect.stringMatching(/^1-[0-9a-f]{12}$/) });
+
+  const { resources } = createFakes();
+  const row = await runExperiment(experiment, resources);
+  // Every token is as likely, so the first choice is taken: right once in two.
+  expect(row.metrics["acc"]).toMatchObject({ value: 0.5, n: 2, chance: 0.5 });
+  expect(row.paths).toMatchObject({ task: join(folder, "quiz.json"), data: join(folder, "quiz.jsonl") });
+
+  expect((await plan(JSON.stringify(quiz, null, 2))).id).toBe(experiment.id); // white space says nothing
+  expect((await plan(JSON.stringify({ ...quiz, context: "{{a}}?" }))).id).not.toBe(experiment.id);
+  rmSync(folder, { recursive: true });
 });
 
 test("a window that is not given is planned as it will be measured", async () => {

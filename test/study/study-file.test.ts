@@ -21,6 +21,11 @@ writeFileSync(
 writeFileSync(join(folder, "models/notes.txt"), "");
 writeFileSync(join(folder, "text.txt"), "Some text.");
 writeFileSync(join(folder, "piqa.jsonl"), "{}");
+writeFileSync(join(folder, "piqa.json"), "{}");
+writeFileSync(
+  join(folder, "perplexity.json"),
+  '{"name": "perplexity", "version": "1", "kind": "rolling", "text": "{{text}}"}',
+);
 writeFileSync(join(folder, "empty.txt"), "");
 writeFileSync(join(folder, "large.txt"), "");
 truncateSync(join(folder, "large.txt"), 6e8); // sparse: it takes no room
@@ -86,6 +91,23 @@ tasks: [{ task: perplexity, text: text.txt }, { task: piqa, data: piqa.jsonl, li
   test("takes the folder of a task's file as well as the file", () => {
     expect(parse(good.replace(/tasks:.*/, "tasks: { task: piqa, data: ., limit: 3 }")).tasks).toEqual([
       { task: "piqa", data: join(folder, "piqa.jsonl"), limit: 3 },
+    ]);
+  });
+
+  test("takes a task of the user's own with the documents beside it, or where they are", () => {
+    const path = join(folder, "quiz.json");
+    const text =
+      '{"name": "quiz", "version": "1", "kind": "continuation", "context": "{{a}}", "continuation": "{{b}}"}';
+    writeFileSync(path, text);
+    writeFileSync(join(folder, "quiz.jsonl"), '{"a": "one", "b": " two"}');
+    const definition = { path, text };
+    const choice = { task: "quiz", definition, data: join(folder, "quiz.jsonl"), limit: null };
+    expect(parse(good.replace(/tasks:.*/, "tasks: { task: quiz.json }")).tasks).toEqual([choice]);
+    expect(parse(good.replace(/tasks:.*/, "tasks: { task: quiz.json, data: piqa.jsonl, limit: 4 }")).tasks).toEqual([
+      { ...choice, data: join(folder, "piqa.jsonl"), limit: 4 },
+    ]);
+    expect(createStudy({ models: [join(folder, "models/opt-*")], specs: ["fp16"], tasks: [path] }).tasks).toEqual([
+      choice,
     ]);
   });
 
@@ -176,6 +198,21 @@ describe("a wrong study file is refused at its line and column:", () => {
       "a missing text",
       good.replace("text.txt", "txet.txt"),
       "study.yaml:4:34: there is no file txet.txt; did you mean text.txt?",
+    ],
+    [
+      "a file of a task that is not there",
+      good.replace(/tasks:.*/, "tasks: { task: quizz.json }"),
+      /^study\.yaml:4:16: there is no file .*quizz\.json/,
+    ],
+    [
+      "a file that is no task",
+      good.replace(/tasks:.*/, "tasks: { task: piqa.json }"),
+      /^study\.yaml:4:16: piqa\.json: "kind" should be one of choice, continuation, rolling, not undefined\.$/,
+    ],
+    [
+      "a task that takes the name of perplexity",
+      good.replace(/tasks:.*/, "tasks: { task: perplexity.json }"),
+      /^study\.yaml:4:16: perplexity\.json has the name perplexity/,
     ],
     [
       "a folder without the file of a task",
