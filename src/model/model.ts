@@ -6,6 +6,7 @@ import { createCache } from "./cache.ts";
 import type { Decoder } from "./decoder.ts";
 import { feedSequence } from "./feed.ts";
 import { type GenerateOptions, generateTokens } from "./generate.ts";
+import { type Latency, type LatencyOptions, measureLatency } from "./latency.ts";
 import { readLogits } from "./logits.ts";
 import { createScorer } from "./score.ts";
 import type { TextTokenizer } from "./tokenizer.ts";
@@ -22,6 +23,8 @@ export interface Model extends LanguageModel {
    * @param path - "scoring": fed together; "generation": fed one by one, as text is written
    */
   logits(tokens: readonly number[], path?: Path): Promise<Float32Array>;
+  /** How long a token takes to write. @throws InputError if context or batch are more than the model takes */
+  measureLatency(options?: LatencyOptions): Promise<Latency>;
   /** Frees the weights; the kernel set stays open. */
   close(): Promise<void>;
 }
@@ -70,6 +73,7 @@ export function createModel(
     readLogits: (requests: readonly ScoreRequest[]) => readLogits(kernels, decoder, requests),
     generate: (tokens, options = {}) => generateTokens(kernels, decoder, tokens, tokenizer.stopTokens, options),
     logits,
+    measureLatency: (options) => measureLatency(kernels, decoder, options),
     async close() {
       scorer.release();
       decoder.release();
