@@ -1,6 +1,7 @@
 // One experiment, the whole line from left to right: a checkpoint, quantized, counted, loaded, evaluated, a result row.
 // What several experiments share (open checkpoints, kernels, texts, tokens) comes in as resources.
 
+import { createHash } from "node:crypto";
 import { isAbsolute, relative, sep } from "node:path";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { parseDocuments } from "../evaluate/documents.ts";
@@ -10,18 +11,23 @@ import { evaluateTask, type TaskOptions } from "../evaluate/task.ts";
 import { InputError } from "../input-error.ts";
 import type { LanguageModel } from "../language-model.ts";
 import { countBits, countParameters } from "../model/count.ts";
+import type { Model } from "../model/model.ts";
 import { quantizeCheckpoint } from "../model/quantized-view.ts";
 import type { Metric, ResultKey, ResultRow } from "../result.ts";
 import { storageTypes, type TensorHeader } from "../tensor/tensor.ts";
-import type { PlannedExperiment } from "./plan.ts";
-import type { ModelChoice, PerplexityChoice, TaskChoice } from "./study.ts";
+import { nameTimer, type PlannedExperiment } from "./plan.ts";
+import { isLatency, type LatencyChoice, type ModelChoice, type PerplexityChoice, type TaskChoice } from "./study.ts";
 import { resolveTask } from "./task-choice.ts";
+
+/** A model that texts, tasks and the clock can measure. */
+export type MeasurableModel = LanguageModel & Pick<Model, "measureLatency" | "close">;
 
 /** What an experiment needs from outside; resources.ts makes the real ones. */
 export interface Resources {
   /** Name of the kernel set, and the type in which it computes. */
   readonly kernels: string;
   readonly computeType: string;
+  readonly threads: number;
   readonly machine: string;
   /** Version of kbit. */
   readonly kbit: string;
@@ -30,7 +36,7 @@ export interface Resources {
   /** Opens a checkpoint that must have the hashes of the key; it stays open for the experiments to come. */
   openCheckpoint(path: string, key: ResultKey): Promise<Checkpoint>;
   /** Loads a model onto the kernels; it remembers what it encoded for models of the same tokenizer. */
-  loadModel(checkpoint: Checkpoint, tokenizerHash: string): Promise<LanguageModel & { close(): Promise<void> }>;
+  loadModel(checkpoint: Checkpoint, tokenizerHash: string): Promise<MeasurableModel>;
   /** Text of a file whose bytes must have this SHA-256. */
   readData(path: string, hash: string): Promise<string>;
 }
@@ -54,8 +60,9 @@ export async function runExperiment(
   const model = await resources.loadModel(quantized, key.tokenizerHash);
   try {
     const bits = await countBits(quantized); // after loading: by then the view knows the size of every codebook
-    const text = await resources.readData(task.data, key.dataHash);
-    const { metrics, documents, profile } = await evaluate(model, task, text, onProgress);
+    const { metrics, documents, profile } = isLatency(task)
+      ? await time(model, task, key, resources, onProgress)
+      : await evaluate(model, task, await resources.readData(task.data, key.dataHash), onProgress);
     checkPlanned(key, profile, resources.computeType);
     return {
       id,
@@ -64,8 +71,8 @@ export async function runExperiment(
       bitsPerWeight: countBitsPerWeight(quantized),
       bits,
       metrics: checkMetrics(metrics, experiment),
-      documents,
-      paths: { model: shortenPath(choice.path), data: shortenPath(task.data), ...ownTask(task) },
+      ...(documents && { documents }),
+      paths: { model: shortenPath(choice.path), data: task.data && shortenPath(task.data), ...ownTask(task) },
       kernels: resources.kernels,
       seconds: (performance.now() - started) / 1000,
       machine: resources.machine,
@@ -77,13 +84,33 @@ export async function runExperiment(
   }
 }
 
+/** Times the model, on the machine, kernels and threads that the key stands for. */
+async function time(
+  model: MeasurableModel,
+  { context, batch }: LatencyChoice,
+  key: ResultKey,
+  { machine, kernels, threads }: Resources,
+  onProgress: (share: number) => void,
+): Promise<Evaluation> {
+  const here = createHash("sha256")
+    .update(nameTimer(machine, kernels, threads))
+    .digest("hex");
+  if (here !== key.dataHash)
+    throw new Error(`planned for another machine than ${nameTimer(machine, kernels, threads)}`);
+  const { milliseconds: value, standardError, steps: n } = await model.measureLatency({ context, batch, onProgress });
+  return { metrics: { msPerToken: { value, standardError, n } }, profile: key.profile };
+}
+
+/** Metrics, documents where there are any, and the convention under which they were measured. */
+type Evaluation = Pick<ResultRow, "metrics" | "documents"> & { readonly profile: string };
+
 /** Scores the model; the profile is the convention under which that was done. */
 async function evaluate(
   model: LanguageModel,
-  choice: TaskChoice,
+  choice: Exclude<TaskChoice, LatencyChoice>,
   text: string,
   report: (share: number) => void,
-): Promise<Required<Pick<ResultRow, "metrics" | "documents">> & { profile: string }> {
+): Promise<Evaluation> {
   const limit = choice.limit ?? undefined;
   if (choice.task === "perplexity") {
     const { window, stride } = choice as PerplexityChoice;

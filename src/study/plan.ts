@@ -11,7 +11,14 @@ import { describeDecoder } from "../model/architectures/index.ts";
 import { countParameters } from "../model/count.ts";
 import { loadTokenizer, type TextTokenizer } from "../model/tokenizer.ts";
 import { codeVersions, type FailureRow, formatKey, type ResultKey } from "../result.ts";
-import type { Experiment, ModelChoice, PerplexityChoice, Study, TaskChoice } from "./study.ts";
+import {
+  type Experiment,
+  isLatency,
+  type ModelChoice,
+  type PerplexityChoice,
+  type Study,
+  type TaskChoice,
+} from "./study.ts";
 import { nameVersion } from "./task-choice.ts";
 
 /** An experiment whose result is known by its id before it is there. Plain JSON: it can be sent to a worker. */
@@ -70,6 +77,8 @@ export interface PlanOptions {
   readonly openCheckpoint: (path: string) => Promise<Checkpoint>;
   /** Compute type of the kernels that will be used. */
   readonly computeType: string;
+  /** What times are measured on, of `nameTimer`; needed where a study measures latency. */
+  readonly timer?: string;
   /** Called before each model is read. */
   readonly onModel?: (model: ModelChoice, index: number) => void;
 }
@@ -77,7 +86,11 @@ export interface PlanOptions {
 /** Plans every experiment of a study. @throws InputError if a data file cannot be read */
 export async function planStudy(study: Study, options: PlanOptions): Promise<Plan> {
   const data = new Map<string, DataFacts>();
-  for (const { data: path } of study.tasks) if (!data.has(path)) data.set(path, await readDataFacts(path));
+  for (const { data: path } of study.tasks.filter((task) => !isLatency(task)))
+    if (!data.has(path)) data.set(path, await readDataFacts(path));
+  const timer = createHash("sha256")
+    .update(options.timer ?? "")
+    .digest("hex");
 
   const experiments = new Map<string, PlannedExperiment>();
   const failures: FailureRow[] = [];
@@ -97,7 +110,7 @@ export async function planStudy(study: Study, options: PlanOptions): Promise<Pla
     largestModel = Math.max(largestModel, facts.fileBytes);
     for (const spec of study.specs) {
       for (const task of study.tasks) {
-        const dataFacts = data.get(task.data)!;
+        const dataFacts = data.get(task.data) ?? { hash: timer, bytes: 0, lines: 1, sample: "" };
         const key = createKey(facts, spec.text, task, dataFacts, options.computeType);
         const id = createHash("sha256").update(formatKey(key)).digest("hex");
         const tokens = estimateTokens(task, dataFacts, facts.maxLength, measureTokenBytes(facts, dataFacts));
@@ -161,13 +174,23 @@ function createKey(
     tokenizerHash,
     spec,
     task,
-    taskVersion: isPerplexity ? "1" : nameVersion(choice),
+    taskVersion: isPerplexity || isLatency(choice) ? "1" : nameVersion(choice),
     dataHash: data.hash,
     limit,
-    profile: isPerplexity ? nameConvention(choice as PerplexityChoice, maxLength) : defaultProfile,
+    profile: nameProfile(choice, maxLength),
     computeType,
     versions: codeVersions,
   };
+}
+
+/** What times depend on beside the model: where `machine`, `kernels` and `threads` differ, a time is another result. */
+export function nameTimer(machine: string, kernels: string, threads: number): string {
+  return `${machine}\n${kernels}\n${threads} threads`;
+}
+
+function nameProfile(choice: TaskChoice, maxLength: number): string {
+  if (isLatency(choice)) return `batch-${choice.batch}-context-${choice.context}`;
+  return choice.task === "perplexity" ? nameConvention(choice as PerplexityChoice, maxLength) : defaultProfile;
 }
 
 /** The name that measurePerplexity gives its windows. */
@@ -188,6 +211,7 @@ function createTokenMeasure(): (model: ModelFacts, data: DataFacts) => number {
 }
 
 function measure(tokenizer: TextTokenizer, sample: string): number {
+  if (sample === "") return usualBytesPerToken;
   try {
     const tokens = tokenizer.encode(sample, "none").length;
     return tokens === 0 ? usualBytesPerToken : Buffer.byteLength(sample) / tokens;
@@ -203,6 +227,7 @@ function estimateTokens(
   maxLength: number,
   bytesPerToken: number,
 ): number {
+  if (isLatency(choice)) return choice.batch;
   const all = bytes / bytesPerToken;
   if (choice.task !== "perplexity") return all * Math.min(1, (choice.limit ?? lines) / lines);
   const { window = Math.min(maxLength, 2048), stride = window, limit } = choice as PerplexityChoice;

@@ -26,6 +26,7 @@ export function createResources(kernels: Kernels, options: { readonly allowNonfi
   return {
     kernels: kernels.name,
     computeType: kernels.computeType,
+    threads: kernels.threads,
     machine: describeMachine(),
     kbit: readVersion(),
     allowNonfinite,

@@ -6,11 +6,11 @@ import { openCheckpoint } from "../checkpoint/open-node.ts";
 import { selectKernels } from "../kernels/select-node.ts";
 import type { FailureRow, ResultRow } from "../result.ts";
 import { createLane, type Lane, type Outcome, type WorkerOptions } from "./lane.ts";
-import { type Plan, type PlannedExperiment, planStudy } from "./plan.ts";
+import { nameTimer, type Plan, type PlannedExperiment, planStudy } from "./plan.ts";
 import { createTracker, learnFromRows, type StudyProgress } from "./progress.ts";
 import { describeMachine } from "./resources.ts";
 import type { Store } from "./store/store.ts";
-import type { ModelChoice, Study } from "./study.ts";
+import { isLatency, type ModelChoice, type Study } from "./study.ts";
 
 /** How a study is run. */
 export interface RunOptions {
@@ -55,12 +55,14 @@ const loadFactor = 3;
 
 /** Plans a study for the kernels that would run it. @throws InputError if a data file cannot be read */
 export async function planOnKernels(study: Study, options: RunOptions = {}): Promise<Plan> {
-  const kernels = await selectKernels({ name: options.kernels, threads: 1 });
+  const threads = study.tasks.some(isLatency) ? availableParallelism() : 1;
+  const kernels = await selectKernels({ name: options.kernels, threads });
   const { computeType } = kernels;
+  const timer = nameTimer(describeMachine(), kernels.name, kernels.threads);
   await kernels.close();
   const total = study.models.length;
   const onModel = (model: ModelChoice, index: number) => options.onEvent?.({ kind: "hashing", model, index, total });
-  return planStudy(study, { openCheckpoint, computeType, onModel });
+  return planStudy(study, { openCheckpoint, computeType, timer, onModel });
 }
 
 /** Workers for a plan: one a core, as far as memory goes. */
@@ -85,7 +87,9 @@ export async function runStudy(study: Study, store: Store, options: RunOptions =
   const known = new Set(rows.map(({ id }) => id));
   const missing = plan.experiments.filter(({ id }) => !known.has(id));
 
-  const workers = Math.min(missing.length, countWorkers(plan, options));
+  // Times are taken after everything else, one at a time, with the whole machine.
+  const [timed, scored] = [true, false].map((wanted) => missing.filter(({ task }) => isLatency(task) === wanted));
+  const workers = Math.max(Math.min(scored.length, countWorkers(plan, options)), Math.min(1, timed.length));
   const stored = plan.experiments.length - missing.length;
   const total = missing.length + plan.failures.length;
   onEvent({ kind: "planned", planned: total + stored, stored, workers });
@@ -115,11 +119,11 @@ export async function runStudy(study: Study, store: Store, options: RunOptions =
     await fail({ id, model: model.name, spec: spec.text, task: task.task, reason: outcome.reason, date });
   };
 
-  const queue = [...missing];
   const { kernels, threads = 1 } = options;
   const workerOptions: WorkerOptions = { kernels, threads, allowNonfinite: study.allowNonfinite };
   const lanes = Array.from({ length: workers }, () => createLane(workerOptions, options.workerFile));
-  const runLane = async (lane: Lane) => {
+  const timingLane = createLane({ ...workerOptions, threads: availableParallelism() }, options.workerFile);
+  const runLane = async (lane: Lane, queue: PlannedExperiment[]) => {
     for (let next = queue.shift(); next; next = queue.shift()) {
       const experiment = next;
       if (await store.has(experiment.id)) {
@@ -134,11 +138,13 @@ export async function runStudy(study: Study, store: Store, options: RunOptions =
       await finish(experiment, outcome);
     }
   };
-  const stop = () => Promise.all(lanes.map((lane) => lane.close()));
+  const stop = () => Promise.all([...lanes, timingLane].map((lane) => lane.close()));
   signal?.addEventListener("abort", stop, { once: true });
   if (signal?.aborted) await stop();
   try {
-    await Promise.all(lanes.map(runLane));
+    await Promise.all(lanes.map((lane) => runLane(lane, scored)));
+    if (timed.length > 0) await Promise.all(lanes.map((lane) => lane.close()));
+    await runLane(timingLane, timed);
   } finally {
     signal?.removeEventListener("abort", stop);
     await stop();

@@ -81,6 +81,10 @@ export function createStudy(flags: StudyFlags): Study {
   if (flags.text !== undefined) tasks.push({ task: "perplexity", text: flags.text, window, stride, limit });
   for (const task of flags.tasks ?? []) {
     if (task === "perplexity") throw new InputError("--tasks: perplexity needs a text; say --text FILE instead.");
+    if (task === "latency") {
+      tasks.push({ task });
+      continue;
+    }
     if (flags.data === undefined && !task.endsWith(".json"))
       throw new InputError(`--tasks: ${task} needs its file; say --data FOLDER.`);
     tasks.push({ task, data: flags.data, limit });
@@ -148,6 +152,8 @@ function readModels(file: StudyFile, at: (index: number) => string, folder: stri
 }
 
 function readTask(entry: TaskEntry, folder: string, at: (key: string) => string): TaskChoice {
+  if (isLatencyEntry(entry))
+    return { task: "latency", data: "", limit: null, context: entry.context ?? 128, batch: entry.batch ?? 1 };
   const { limit = null } = entry;
   if (!("text" in entry)) return readZeroShot(entry, folder, at);
   const { task, window, stride } = entry;
@@ -160,9 +166,15 @@ function readTask(entry: TaskEntry, folder: string, at: (key: string) => string)
   return { task, data, window, stride, limit };
 }
 
+type LatencyEntry = Extract<TaskEntry, { task: "latency" }>;
+
+function isLatencyEntry(entry: TaskEntry): entry is LatencyEntry {
+  return entry.task === "latency";
+}
+
 /** A task of the table, or of the user's own, whose documents lie beside its file unless the entry says where they are. */
 function readZeroShot(
-  { task: name, data: path, limit = null }: Exclude<TaskEntry, { text: string }>,
+  { task: name, data: path, limit = null }: Exclude<TaskEntry, LatencyEntry | { text: string }>,
   folder: string,
   at: (key: string) => string,
 ): TaskChoice {
@@ -181,8 +193,8 @@ function readDefinition(path: string, at: () => string): { task: Task; path: str
   checkData(path, at);
   const text = readFileSync(path, "utf8");
   const task = explainAt(at, () => parseTask(text, path));
-  if (task.name === "perplexity")
-    throw new InputError(`${at()}: ${path} has the name perplexity, which is that of a text's; give it another.`);
+  if (task.name === "perplexity" || task.name === "latency")
+    throw new InputError(`${at()}: ${path} has the name ${task.name}, which is one of kbit's own; give it another.`);
   return { task, path, text };
 }
 

@@ -27,7 +27,7 @@ export function describeProblem(issues: readonly Issue[], raw: unknown): Problem
   const [wrong] = issue.keys;
   const at = { path: [...issue.path, wrong], onKey: true };
   const task = issue.path[0] === "tasks" ? String((valueAt(issue.path, raw) as { task?: unknown }).task) : undefined;
-  const right = task !== undefined && { text: "data", data: "text" }[wrong];
+  const right = task !== undefined && task !== "latency" && { text: "data", data: "text" }[wrong];
   if (right)
     return { ...at, sentence: `there is no key "${wrong}" for ${task}; its ${nouns[right]} is named by "${right}"` };
   const place = issue.path.includes("exclude") ? knownKeys.specs : (knownKeys[String(issue.path[0] ?? "")] ?? []);
@@ -37,8 +37,10 @@ export function describeProblem(issues: readonly Issue[], raw: unknown): Problem
 
 const nouns: Record<string, string> = { text: "text", data: "file of documents, or its folder," };
 
-/** Whether a task takes a key of tasks: a text has windows, documents have none. */
+/** Whether a task takes a key of tasks: a text has windows, documents have none, latency has neither. */
 function keyFits(key: string, task: string): boolean {
+  const ofLatency = ["context", "batch"].includes(key);
+  if (task === "latency" || ofLatency) return key === "task" || (task === "latency" && ofLatency);
   return task === "perplexity" ? key !== "data" : !["text", "window", "stride"].includes(key);
 }
 

@@ -61,6 +61,12 @@ const perplexity = z.strictObject({
   limit,
 });
 
+const latency = z.strictObject({
+  task: z.literal("latency"),
+  context: z.int().min(1).optional(),
+  batch: z.int().min(1).optional(),
+});
+
 /**
  * The schema, for zero-shot tasks of these names and tasks of the user's own in these files, whose documents lie
  * beside the file unless `data` says where they are.
@@ -73,7 +79,9 @@ export function createStudySchema(zeroShotNames: readonly string[], taskFiles: r
     allowNonfinite: z.boolean().optional(),
     models: oneOrMany(model),
     specs: oneOrMany(z.union([text, grid])),
-    tasks: oneOrMany(z.discriminatedUnion("task", [perplexity, zeroShot, ...(taskFiles.length > 0 ? [ofFile] : [])])),
+    tasks: oneOrMany(
+      z.discriminatedUnion("task", [perplexity, latency, zeroShot, ...(taskFiles.length > 0 ? [ofFile] : [])]),
+    ),
   });
 }
 
@@ -89,5 +97,5 @@ export const knownKeys: Record<string, readonly string[]> = {
   "": ["name", "allowNonfinite", "models", "specs", "tasks"],
   models: ["path", "name", "family"],
   specs: [...Object.keys(gridShape), "baselines", "exclude"],
-  tasks: ["task", "text", "data", "window", "stride", "limit"],
+  tasks: ["task", "text", "data", "window", "stride", "limit", "context", "batch"],
 };

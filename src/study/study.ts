@@ -47,8 +47,24 @@ export interface ZeroShotChoice {
   readonly limit: number | null;
 }
 
+/** The time of a token while writing. It has no data: what it is measured on is this machine. */
+export interface LatencyChoice {
+  readonly task: "latency";
+  readonly data: "";
+  readonly limit: null;
+  /** Tokens that each sequence holds already. */
+  readonly context: number;
+  /** Sequences at a time. */
+  readonly batch: number;
+}
+
 /** What to measure. */
-export type TaskChoice = PerplexityChoice | ZeroShotChoice;
+export type TaskChoice = PerplexityChoice | ZeroShotChoice | LatencyChoice;
+
+/** Whether a choice is of time, not of quality: it is measured alone, with nothing running beside it. */
+export function isLatency(choice: TaskChoice): choice is LatencyChoice {
+  return choice.task === "latency";
+}
 
 /** Everything to measure. */
 export interface Study {

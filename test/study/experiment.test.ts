@@ -9,7 +9,7 @@ import { expect, test, vi } from "vitest";
 import { openCheckpoint } from "../../src/checkpoint/open-node.ts";
 import type { ScoreRequest } from "../../src/language-model.ts";
 import { type Resources, runExperiment } from "../../src/study/experiment.ts";
-import { type PlannedExperiment, planStudy } from "../../src/study/plan.ts";
+import { nameTimer, type PlannedExperiment, planStudy } from "../../src/study/plan.ts";
 import { createStudy } from "../../src/study/study-file.ts";
 
 const books = fileURLToPath(new URL("../../models/books/", import.meta.url));
@@ -21,6 +21,7 @@ function createFakes(logProb = -Math.log(vocabulary), letter = "x") {
   const resources: Resources = {
     kernels: "fake",
     computeType: "float32",
+    threads: 2,
     machine: "a machine",
     kbit: "1.2.3",
     openCheckpoint(path) {
@@ -42,6 +43,7 @@ function createFakes(logProb = -Math.log(vocabulary), letter = "x") {
           requests.map(({ continuations }) =>
             continuations.map((tokens) => ({ logProbs: new Float32Array(tokens.length).fill(logProb), greedy: false })),
           ),
+        measureLatency: async () => ({ milliseconds: 2.5, standardError: 0.1, steps: 60 }),
         async close() {
           calls.closed++;
         },
@@ -61,6 +63,30 @@ const planOne = async (spec: string, changes: Partial<typeof flags> = {}): Promi
   const study = createStudy({ ...flags, ...changes, specs: [spec] });
   return (await planStudy(study, { openCheckpoint, computeType: "float32" })).experiments[0];
 };
+
+test("a time is measured on the machine, kernels and threads of its key, and on no others", async () => {
+  const { resources } = createFakes();
+  const study = createStudy({ models: flags.models, specs: ["int4:b64"], tasks: ["latency"] });
+  const plan = (threads: number) =>
+    planStudy(study, { openCheckpoint, computeType: "float32", timer: nameTimer("a machine", "fake", threads) });
+  const [experiment] = (await plan(2)).experiments;
+  const row = await runExperiment(experiment, resources);
+  expect(row).toMatchObject({
+    id: experiment.id,
+    key: {
+      task: "latency",
+      profile: "batch-1-context-128",
+      limit: null,
+      dataHash: createHash("sha256").update("a machine\nfake\n2 threads").digest("hex"),
+    },
+    metrics: { msPerToken: { value: 2.5, standardError: 0.1, n: 60 } },
+    paths: { data: "" },
+  });
+  expect(row.documents).toBeUndefined();
+  const [other] = (await plan(1)).experiments;
+  expect(other.id).not.toBe(experiment.id);
+  await expect(runExperiment(other, resources)).rejects.toThrow(/another machine/);
+});
 
 // GPT-NeoX of width 48 with 2 layers: QKV, output, up and down are 12 x 48^2 weights a layer.
 const quantizedParameters = 2 * 12 * 48 * 48;

@@ -34,6 +34,21 @@ describe("runStudy", () => {
     await store.close();
   });
 
+  test("takes times last, when everything else is done", async () => {
+    const store = await openStore(":memory:");
+    const tasks = (names: string[], specs: string[]) =>
+      createStudy({ models: [model], specs, text, window: 16, limit: 2, tasks: names });
+    const order: string[] = [];
+    const onEvent = (event: StudyEvent) => event.kind === "result" && order.push(event.row.key.task);
+    const summary = await runStudy(tasks(["latency"], ["fp16", "int2-4"]), store, { ...options, onEvent });
+    expect(summary).toMatchObject({ computed: 8, failures: [] });
+    expect(order).toEqual([...Array(4).fill("perplexity"), ...Array(4).fill("latency")]);
+    const onlyTimes = createStudy({ models: [model], specs: ["int5"], tasks: ["latency"] });
+    expect(await runStudy(onlyTimes, store, options)).toMatchObject({ computed: 1 });
+    expect(await runStudy(onlyTimes, store, options)).toMatchObject({ computed: 0, stored: 1 });
+    await store.close();
+  });
+
   test("fails only the experiments that fail, whether they say so, throw, or end their thread", async () => {
     const store = await openStore(":memory:");
     const study = makeStudy(["bf16", "fp32", "stored", "int2-8"]);

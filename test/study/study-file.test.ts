@@ -49,6 +49,17 @@ tasks: { task: perplexity, text: text.txt, window: 64, limit: 10 }
 `;
 
 describe("parseStudy", () => {
+  test("times tokens at a batch and a context of choice, and takes no data for it", () => {
+    const times = (entry: string) => parse(good.replace(/tasks: .*/, `tasks: [{ task: latency${entry} }]`)).tasks;
+    const none = { task: "latency", data: "", limit: null };
+    expect(times("")).toEqual([{ ...none, context: 128, batch: 1 }]);
+    expect(times(", batch: 8, context: 64")).toEqual([{ ...none, context: 64, batch: 8 }]);
+    const wrong = (entry: string) => refusal(good.replace(/tasks: .*/, `tasks: [{ task: latency${entry} }]`));
+    expect(wrong(", text: text.txt")).toMatch(/there is no key "text" here; expected one of task, context, batch/);
+    expect(wrong(", context: 0")).toMatch(/expected at least 1, got 0/);
+    expect(refusal(good.replace("limit: 10", "batch: 2"))).toMatch(/there is no key "batch" here/);
+  });
+
   test("reads models, specs and tasks, with paths relative to the file", () => {
     const study = parse(good);
     expect(study.name).toBe("study");
