@@ -69,7 +69,10 @@ export function groupSeries(rows: readonly ResultRow[], filter: SeriesFilter = {
     series.push(...(joinFamilies(sameTask, ofFamilies, wanted) ?? ofFamilies));
   }
   const tasks = new Set(series.map(({ task }) => task)).size;
-  const named = series.map((one) => describeOthers(one, series, tasks, chosen));
+  const measured = series.flatMap((one) => one.rows);
+  const files = groupBy(measured, ({ key, paths }) => `${key.dataHash} ${paths?.data ?? ""}`);
+  const sources = [...files.values()].map(([row]) => row);
+  const named = series.map((one) => describeOthers(one, series, tasks, sources, chosen));
   const sizes = new Map(named.map((one) => [one, countModels(one.rows)]));
   const rank = ({ task, metric }: Series) => (task === meanAccuracyTask ? 2 : Number(metric.name === "nll"));
   return named.sort((a, b) => sizes.get(b)! - sizes.get(a)! || rank(b) - rank(a) || b.rows.length - a.rows.length);
@@ -117,23 +120,23 @@ function joinFamilies(
   });
 }
 
-function describeOthers(series: Series, all: readonly Series[], tasks: number, rows: readonly ResultRow[]): Series {
+function describeOthers(
+  series: Series,
+  all: readonly Series[],
+  tasks: number,
+  sources: readonly ResultRow[], // one for each file of data
+  rows: readonly ResultRow[],
+): Series {
   const { task } = series;
   const [{ key }] = series.rows;
   const others = all.filter((one) => one.task === task && one.rows[0].key.dataHash !== key.dataHash);
-  const data =
-    others.length > 0 && task !== meanAccuracyTask
-      ? nameData(
-          series.rows[0],
-          all.flatMap((one) => one.rows),
-        )
-      : "";
+  const data = others.length > 0 && task !== meanAccuracyTask ? nameData(series.rows[0], sources) : "";
   const isText = isOnText(series.rows[0]);
   const words = task === meanAccuracyTask ? "the mean of tasks" : tasks < 2 ? "" : isText ? "the text" : task;
   const subject = data === "" ? words : isText || words === "" ? data : `${words} of ${data}`;
+  if (countModels(series.rows) > 1) return { ...series, subject };
   const alike = rows.filter((row) => row.key.task === task && row.key.dataHash === key.dataHash);
-  const isAlone = countModels(series.rows) === 1 && countModels(alike) > 1;
-  return { ...series, subject, ...(isAlone && { apart: countVariety(alike) }) };
+  return { ...series, subject, ...(countModels(alike) > 1 && { apart: countVariety(alike) }) };
 }
 
 function countVariety(rows: readonly ResultRow[]): Variety {
@@ -150,9 +153,15 @@ function countModels(rows: readonly ResultRow[]): number {
   return new Set(rows.map(modelKey)).size;
 }
 
+const modelKeys = new WeakMap<ResultRow, string>(); // asked for many times a row
+
 /** What tells one model from another: its name and its weights. */
 export function modelKey(row: ResultRow): string {
-  return `${row.key.weightsHash} ${row.model.name}`;
+  const known = modelKeys.get(row);
+  if (known !== undefined) return known;
+  const key = `${row.key.weightsHash} ${row.model.name}`;
+  modelKeys.set(row, key);
+  return key;
 }
 
 function isOnText({ key }: ResultRow): boolean {
