@@ -47,20 +47,63 @@ export interface Answer {
 /** The choices of `count`, as options spell them. */
 export const countNames: readonly CountName[] = ["all", "nonEmbedding", "quantized"];
 
+/** The series of rows, each answered when it is asked for. */
+export interface Answers {
+  /** Those that have something to show, the one with most models first. */
+  readonly series: readonly Series[];
+  answer(series: Series): Answer;
+}
+
 /**
  * One answer a series, the one with most models first, and one for the mean of a family's tasks; none where no row has the metric or passes the filters.
  *
  * @throws InputError for an unknown metric or a budget that is not a positive number
  */
 export function answerRows(rows: readonly ResultRow[], options: AnswerOptions = {}): Answer[] {
+  const { series, answer } = prepareAnswers(rows, options);
+  return series.map(answer);
+}
+
+/**
+ * The same, each answer made at its first use: of many series a page shows one.
+ *
+ * @throws InputError for an unknown metric or a budget that is not a positive number
+ */
+export function prepareAnswers(rows: readonly ResultRow[], options: AnswerOptions = {}): Answers {
   for (const budget of options.budgets ?? []) {
     if (!(budget > 0 && Number.isFinite(budget))) throw new InputError(`Budget ${budget} is not a positive size.`);
   }
+  const { all, unstable } = judgeRows(rows);
+  const isUnstable = new Set(unstable.map(({ row }) => row));
+  const known = new Map<Series, Answer>();
+  return {
+    series: groupSeries(all, options).filter((series) =>
+      series.rows.some((row) =>
+        isUnstable.has(row) ? passesFilter(row.key.spec, options) : place([row], series, options).length > 0,
+      ),
+    ),
+    answer(series) {
+      const answer = known.get(series) ?? answerSeries(series, unstable, options);
+      known.set(series, answer);
+      return answer;
+    },
+  };
+}
+
+const judged = new WeakMap<readonly ResultRow[], { all: ResultRow[]; unstable: UnstableRow[] }>();
+
+// Rows with the means of tasks, and which of them are unstable; the same for all options.
+function judgeRows(rows: readonly ResultRow[]) {
+  const known = judged.get(rows);
+  if (known !== undefined) return known;
   const all = [...rows, ...averageAccuracies(rows)];
-  const unstable = findUnstable(all);
-  return groupSeries(all, options)
-    .map((series) => answerSeries(series, unstable, options))
-    .filter((answer) => answer.points.length > 0 || answer.unstable.length > 0);
+  const made = { all, unstable: findUnstable(all) };
+  judged.set(rows, made);
+  return made;
+}
+
+function place(rows: readonly ResultRow[], { metric }: Series, options: AnswerOptions): Point[] {
+  return placePoints(rows, metric, options.count ?? "all", options);
 }
 
 function answerSeries(series: Series, allUnstable: readonly UnstableRow[], options: AnswerOptions): Answer {
@@ -69,7 +112,7 @@ function answerSeries(series: Series, allUnstable: readonly UnstableRow[], optio
   const members = new Set(series.rows);
   const unstable = allUnstable.filter(({ row }) => members.has(row) && passesFilter(row.key.spec, options));
   for (const { row } of unstable) members.delete(row);
-  const points = placePoints([...members], metric, count, options);
+  const points = place([...members], series, options);
   const curves = buildCurves(points, metric);
   const range = compareRange(curves, metric);
   const budgets = options.budgets ?? defaultBudgets(points, range);
