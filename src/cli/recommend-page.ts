@@ -29,6 +29,7 @@ function summarizeOption(one: Option, metricName: string) {
     cacheBytes,
     workspaceBytes,
     tokensPerSecond,
+    speedSource,
   } = one;
   const metric = { name: metricName, value };
   return {
@@ -45,6 +46,7 @@ function summarizeOption(one: Option, metricName: string) {
     cacheBytes,
     workspaceBytes,
     tokensPerSecond,
+    speedSource,
   };
 }
 

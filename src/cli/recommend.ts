@@ -2,6 +2,8 @@
 
 import type { Command } from "commander";
 import { InputError } from "../input-error.ts";
+import type { ResultRow } from "../result.ts";
+import { listLatencies } from "../scaling/latency.ts";
 import type { Workload } from "../scaling/memory.ts";
 import type { NextExperiment } from "../scaling/next-experiment.ts";
 import { recommend } from "../scaling/recommend.ts";
@@ -43,8 +45,8 @@ export function addRecommendCommand(program: Command): void {
     .option("--context <tokens>", "with --memory: tokens held of each sequence (default: 2048)")
     .option("--batch <n>", "with --memory: sequences at a time (default: 1)")
     .option("--kv-bits <bits>", "with --memory: bits of a key or value (default: 16)")
-    .option("--tokens-per-second <n>", "at least this fast, with --bandwidth")
-    .option("--bandwidth <size>", "what memory delivers a second, such as 50GB")
+    .option("--tokens-per-second <n>", "at least this fast, each sequence, as timed in the store (task latency)")
+    .option("--bandwidth <size>", "what memory delivers a second, such as 50GB, where nothing was timed")
     .option("--models <paths...>", "checkpoints or their folder: file headers, cache and activations depend on them")
     .option("--metric <name>", "compare by this metric")
     .option("--task <name>", "compare on this task")
@@ -57,6 +59,7 @@ export function addRecommendCommand(program: Command): void {
       `
 Examples:
   kbit recommend --db results.db --budget 2MB
+  kbit recommend --db results.db --budget 2GB --tokens-per-second 50
   kbit recommend --db results.db --memory 1GB --context 4096 --batch 8 --kv-bits 8 --models models/ --json`,
     )
     .action(runRecommend);
@@ -72,6 +75,8 @@ async function runRecommend(flags: Flags): Promise<void> {
     family: flags.family,
     predict: flags.predict,
   };
+  if (options.tokensPerSecond !== undefined && options.bandwidth === undefined)
+    checkTimes(rows, options.workload?.batch ?? 1);
   const facts = await readModelFacts(rows, flags.models);
   let advice = recommend(rows, { ...options, ...facts });
   if (run && advice.nextExperiment !== null) {
@@ -90,24 +95,29 @@ function readQuestion(flags: Flags) {
     throw new InputError("Say how much there is: either --budget SIZE for the file, or --memory SIZE for running it.");
   if (memory === undefined && (context ?? batch ?? kvBits) !== undefined && bandwidth === undefined)
     throw new InputError("--context, --batch and --kv-bits go with --memory SIZE, not with --budget.");
-  if ((tokensPerSecond === undefined) !== (bandwidth === undefined))
-    throw new InputError(
-      "--tokens-per-second and --bandwidth go together: the speed that is wanted, and what memory delivers.",
-    );
+  if (tokensPerSecond === undefined && bandwidth !== undefined)
+    throw new InputError("--bandwidth goes with --tokens-per-second N, the speed that is wanted.");
   const workload: Workload = {
     context: readCount("--context", context, 2048, 1e9),
     batch: readCount("--batch", batch, 1, 1e6),
     kvBits: readCount("--kv-bits", kvBits, 16, 32),
   };
-  const speed =
-    tokensPerSecond === undefined || bandwidth === undefined
-      ? undefined
-      : {
-          tokensPerSecond: readPositive("--tokens-per-second", tokensPerSecond),
-          bandwidth: parseBytes(bandwidth.replace(/\/s$/, ""), "--bandwidth"),
-        };
-  if (memory !== undefined) return { budget: parseBytes(memory, "--memory"), workload, speed };
-  return { budget: parseBytes(budget!, "--budget"), workload: undefined, speed };
+  const speed = {
+    ...(tokensPerSecond !== undefined && { tokensPerSecond: readPositive("--tokens-per-second", tokensPerSecond) }),
+    ...(bandwidth !== undefined && { bandwidth: parseBytes(bandwidth.replace(/\/s$/, ""), "--bandwidth") }),
+  };
+  if (memory !== undefined) return { budget: parseBytes(memory, "--memory"), workload, ...speed };
+  return { budget: parseBytes(budget!, "--budget"), workload: undefined, ...speed };
+}
+
+/** @throws InputError where the store has no times at this batch */
+function checkTimes(rows: readonly ResultRow[], batch: number): void {
+  const batches = new Set(listLatencies(rows).map((one) => one.batch));
+  if (batches.has(batch)) return;
+  const had = batches.size > 0 ? `; it has times at batch ${[...batches].join(", ")}` : "";
+  throw new InputError(
+    `The store has no times of tokens at batch ${batch}${had}. Name what memory delivers by --bandwidth SIZE, or measure by kbit study run .. --tasks latency.`,
+  );
 }
 
 function readCount(option: string, text: string | undefined, fallback: number, most: number): number {

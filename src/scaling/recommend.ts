@@ -9,6 +9,7 @@ import { advantage, type MetricFacts } from "./metrics.ts";
 import { chooseNextExperiment, type NextExperiment } from "./next-experiment.ts";
 import { choosePool, type PoolFilter } from "./pool.ts";
 import { type PrecisionEvidence, weighPrecisions } from "./precision-evidence.ts";
+import { createSpeedReader, type SpeedSource } from "./speed.ts";
 import { findUnstable, type StabilityOptions } from "./stability.ts";
 import { tQuantile } from "./statistics.ts";
 
@@ -17,8 +18,10 @@ export interface RecommendOptions extends PoolFilter, StabilityOptions {
   /** In bytes: of the weights' file, or with a workload of everything that running takes. */
   readonly budget: number;
   readonly workload?: Workload;
-  /** Tokens a second of each sequence that are wanted, and bytes a second that memory delivers. */
-  readonly speed?: { readonly tokensPerSecond: number; readonly bandwidth: number };
+  /** Tokens a second of each sequence that are wanted. */
+  readonly tokensPerSecond?: number;
+  /** Bytes a second that memory delivers, for what was not timed. */
+  readonly bandwidth?: number;
   /** Shapes by the name of the model. */
   readonly shapes?: ReadonlyMap<string, ModelShape>;
   /** Bytes of the header of the weights' file, by the name of the model, then the spec. */
@@ -35,7 +38,9 @@ export interface Option extends Candidate {
   readonly headerBytes: number | null;
   readonly cacheBytes: number | null;
   readonly workspaceBytes: number | null;
+  /** Of each sequence; null where nothing was timed and no bandwidth was named. */
   readonly tokensPerSecond: number | null;
+  readonly speedSource: SpeedSource | null;
   /** 95 %; null where the error is not known. */
   readonly interval: readonly [number, number] | null;
 }
@@ -83,7 +88,9 @@ export function recommend(rows: readonly ResultRow[], options: RecommendOptions)
   const stable = pool.rows.filter((row) => !unstable.has(row) && !hasUnstableMember(row, unstable));
   const measured = listMeasured(stable, metric);
   const { candidates: predicted, laws } = predict ? listPredicted(stable, metric) : { candidates: [], laws: [] };
-  const all = [...measured, ...predicted].map((one) => weigh(one, options, shapes?.get(one.name)));
+  const { bandwidth, workload } = options;
+  const readSpeed = createSpeedReader(rows, { bandwidth, ...workload });
+  const all = [...measured, ...predicted].map((one) => weigh(one, options, shapes?.get(one.name), readSpeed));
   const byValue = (a: Option, b: Option) => -advantage(metric, a.value, b.value) || a.needed - b.needed;
   const isAllowed = (one: Option) => fitsLength(one, options) && isFast(one, options);
   const fits = (one: Option) => one.needed <= budget && isAllowed(one);
@@ -108,12 +115,17 @@ function hasUnstableMember(row: ResultRow, unstable: ReadonlySet<ResultRow>): bo
   return "members" in row && (row as { members: readonly ResultRow[] }).members.some((one) => unstable.has(one));
 }
 
-function weigh(one: Candidate, { workload, speed, headers }: RecommendOptions, shape: ModelShape | undefined): Option {
+function weigh(
+  one: Candidate,
+  { workload, headers }: RecommendOptions,
+  shape: ModelShape | undefined,
+  readSpeed: ReturnType<typeof createSpeedReader>,
+): Option {
   const cacheBytes = workload && shape ? countCacheBytes(shape, workload) : null;
   const workspaceBytes = workload && shape ? countWorkspaceBytes(shape, workload) : null;
   const headerBytes = headers?.get(one.name)?.get(one.spec) ?? null;
   const beside = workload ? (cacheBytes ?? 0) + (workspaceBytes ?? 0) : (headerBytes ?? 0);
-  const read = one.bytes + (cacheBytes ?? 0);
+  const speed = readSpeed({ ...one, cacheBytes: cacheBytes ?? 0 });
   const half = one.standardError === null ? null : tQuantile(0.975, one.degrees) * one.standardError;
   return {
     ...one,
@@ -121,13 +133,14 @@ function weigh(one: Candidate, { workload, speed, headers }: RecommendOptions, s
     headerBytes,
     cacheBytes,
     workspaceBytes,
-    tokensPerSecond: speed ? speed.bandwidth / read : null,
+    tokensPerSecond: speed?.tokensPerSecond ?? null,
+    speedSource: speed?.source ?? null,
     interval: half === null ? null : [one.value - half, one.value + half],
   };
 }
 
-function isFast({ tokensPerSecond }: Option, { speed }: RecommendOptions): boolean {
-  return speed === undefined || tokensPerSecond === null || tokensPerSecond >= speed.tokensPerSecond;
+function isFast({ tokensPerSecond }: Option, { tokensPerSecond: wanted }: RecommendOptions): boolean {
+  return wanted === undefined || (tokensPerSecond !== null && tokensPerSecond >= wanted);
 }
 
 function fitsLength({ name }: Option, { workload, shapes }: RecommendOptions): boolean {
@@ -165,7 +178,9 @@ function answerIn(
     const smallest = all.reduce((a, b) => (b.needed < a.needed ? b : a));
     if (smallest.needed > options.budget)
       return `Nothing fits in ${size}: the smallest is ${smallest.name} at ${smallest.spec}, which takes ${formatBytes(smallest.needed)}. A smaller model was not measured, and none is made up.`;
-    const reasons = [options.speed && "fast enough", options.workload && "made for that context"].filter(Boolean);
+    const reasons = [options.tokensPerSecond && "fast enough", options.workload && "made for that context"].filter(
+      Boolean,
+    );
     return `Nothing that fits in ${size} is ${reasons.join(" and ")}.`;
   }
   const how = best.source === "predicted" ? ", by prediction" : "";
@@ -183,7 +198,7 @@ function listAssumptions(
   laws: readonly FamilyLaw[],
   unstable: number,
 ): string[] {
-  const { budget, workload, speed } = options;
+  const { budget, workload, tokensPerSecond } = options;
   const lines = [
     workload
       ? "Weights are all tensor data: codes, scales, codebooks, embeddings, head."
@@ -202,10 +217,7 @@ function listAssumptions(
     lines.push(
       `Memory: weights, ${workload.kvBits}-bit keys and values of ${workload.batch} x ${workload.context} tokens, activations of one token a sequence in float32.`,
     );
-  if (speed)
-    lines.push(
-      "Speed: every weight and the cache are read once for each token of the batch, at the bandwidth given; arithmetic costs nothing.",
-    );
+  if (tokensPerSecond !== undefined) lines.push(describeSpeeds(all, workload?.batch ?? 1));
   const largest = Math.max(...all.map((one) => one.needed));
   if (best !== null && budget > largest * 2)
     lines.push(
@@ -223,6 +235,15 @@ function listAssumptions(
     lines.push("Some results have no standard error, so they have no interval.");
   lines.push("The best of several noisy values is a little optimistic; intervals do not correct for that.");
   return lines;
+}
+
+function describeSpeeds(all: readonly Option[], batch: number): string {
+  const count = (source: SpeedSource) => all.filter((one) => one.speedSource === source).length;
+  const [timed, neighbour] = [count("timed"), count("neighbour")];
+  if (count("bandwidth") > 0)
+    return "Speed: every weight and the cache are read once for each token of the batch, at the bandwidth given; arithmetic costs nothing.";
+  const rest = neighbour > 0 ? `, ${neighbour} take the bytes a second of the timed one that is nearest in bits` : "";
+  return `Speed at batch ${batch}: ${timed} of ${all.length} were timed${rest}.`;
 }
 
 /** Decimal bytes, three digits. */

@@ -49,6 +49,9 @@ export function costOf(parameters: number, tokens: number): number {
   return parameters * (tokens + overheadTokens);
 }
 
+/** Of taking a time, which lasts about a second whatever the model. */
+const timingCost = 2e10;
+
 /** Of English under the tokenizers of today, for models without a tokenizer; only estimates depend on it. */
 const usualBytesPerToken = 4;
 /** Bytes of a text that are encoded to see how many tokens it has. */
@@ -114,7 +117,7 @@ export async function planStudy(study: Study, options: PlanOptions): Promise<Pla
         const key = createKey(facts, spec.text, task, dataFacts, options.computeType);
         const id = createHash("sha256").update(formatKey(key)).digest("hex");
         const tokens = estimateTokens(task, dataFacts, facts.maxLength, measureTokenBytes(facts, dataFacts));
-        const cost = costOf(facts.parameters, tokens);
+        const cost = costOf(facts.parameters, tokens) + (isLatency(task) ? timingCost : 0);
         if (!experiments.has(id)) experiments.set(id, { id, key, model, spec, task, tokens, cost });
       }
     }

@@ -64,8 +64,12 @@ function simulateStore(
 ): ResultRow[] {
   return simulateRows({ specs, loss, shared, own, seed, family }).flatMap((row) => {
     const total = row.bits.total;
-    const latencyMs = { value: 1e-7 * total ** exponent, n: 10 };
-    const timed = { ...row, metrics: { ...row.metrics, latencyMs } };
+    const time = (batch: number, power: number) => ({
+      ...row,
+      id: `${row.id} ${batch}`,
+      key: { ...row.key, task: "latency", dataHash: "machine", profile: `batch-${batch}-context-128` },
+      metrics: { msPerToken: { value: 1e-7 * total ** power, n: 100 } },
+    });
     const acc = { value: accuracyOf(row.metrics["nll"].value), standardError: 0.01, n: 400 };
     const { spec } = row.key;
     const { name: model, parameters } = row.model;
@@ -79,7 +83,7 @@ function simulateStore(
       task: "arc",
       metrics: { acc },
     });
-    return [timed, task];
+    return [row, task, time(1, exponent), time(32, exponent / 2)];
   });
 }
 
@@ -111,6 +115,7 @@ describe("in a world as the paper says it is", () => {
     expect(effect("float-below-int-at-5")).toBeCloseTo(steep(5), 2);
     expect(effect("block-gain-is-a-bit")).toBeCloseTo(1, 0);
     expect(effect("latency-follows-bits")).toBeCloseTo(1, 6);
+    expect(answers.find((one) => one.id === "latency-follows-bits")!.reason).toMatch(/At batch 32: 0\.5\./);
     expect(effect("perplexity-correlates")).toBeLessThan(-0.99);
   });
 });

@@ -128,10 +128,48 @@ describe("memory and speed", () => {
 
   test("a wanted speed rules out what reads too many bytes a token", () => {
     const speed = { tokensPerSecond: 10_000, bandwidth: 30e9 };
-    const { best } = recommend(rows, { budget: 30e6, speed, predict: false });
+    expect(recommend(rows, { budget: 30e6, tokensPerSecond: 1 }).answer).toMatch(/Nothing that fits .* fast enough/);
+    const { best } = recommend(rows, { budget: 30e6, ...speed, predict: false });
     expect(best!.bytes).toBeLessThanOrEqual(3e6);
     expect(best!.tokensPerSecond).toBeCloseTo(30e9 / best!.bytes, 6);
+    expect(best!.speedSource).toBe("bandwidth");
     expect(recommend(rows, { budget: 3e6, predict: false }).best!.spec).toBe(best!.spec);
+  });
+
+  test("times in the store come before a bandwidth, at the batch that is asked for", () => {
+    const time = (row: ResultRow, batch: number, msPerToken: number): ResultRow => ({
+      ...row,
+      id: `${row.id} ${batch}`,
+      key: { ...row.key, task: "latency", dataHash: "machine", profile: `batch-${batch}-context-128` },
+      metrics: { msPerToken: { value: msPerToken, standardError: 0.01, n: 100 } },
+    });
+    // 8 bits were not timed; 3 bits are slow here, whatever they read.
+    const timed = rows
+      .filter((row) => row.key.spec !== "int8:b64")
+      .flatMap((row) => {
+        const ms = (row.key.spec === "int3:b64" ? 5 : 1) * (row.bits.total / 8e6);
+        return [time(row, 1, ms), time(row, 8, 6 * ms)];
+      });
+    const ask = (batch: number) => {
+      const workload = { batch, context: 100, kvBits: 16 };
+      return recommend([...rows, ...timed], {
+        budget: 1e9,
+        workload,
+        tokensPerSecond: 100,
+        bandwidth: 1,
+        predict: false,
+      });
+    };
+    const one = ask(1);
+    expect(one.best!.bytes).toBeLessThanOrEqual(10e6);
+    expect(one.best!.tokensPerSecond).toBeCloseTo(1e9 / one.best!.bytes, 6);
+    const all = [one.best!, ...one.alternatives, ...one.frontier];
+    expect(all.every((option) => option.tokensPerSecond! >= 100)).toBe(true);
+    expect(all.filter((option) => option.spec === "int3:b64" && option.bytes > 2e6)).toEqual([]);
+    const eight = all.find((option) => option.spec === "int8:b64");
+    if (eight) expect(eight.speedSource).toBe("neighbour");
+    expect(one.assumptions.join(" ")).toMatch(/30 of 36 were timed, 6 take the bytes a second/);
+    expect(ask(8).best!.bytes).toBeLessThanOrEqual(10e6 / 6);
   });
 });
 

@@ -1,6 +1,7 @@
 // The findings of the paper, one entry each: where it says so, what it says, what rows a check needs, and the check.
 // Sections are those of arXiv 2212.09720, version 2.
 
+import { checkCorrelation } from "./correlation.ts";
 import {
   checkBestBlock,
   checkBlockGain,
@@ -12,8 +13,8 @@ import {
   checkQuantile,
 } from "./format.ts";
 import type { Frame } from "./frame.ts";
+import { checkLatency } from "./latency.ts";
 import { checkFourBits, checkParallel, checkThreeBits } from "./precision.ts";
-import { checkCorrelation, checkLatency } from "./relation.ts";
 import type { Finding } from "./verdict.ts";
 
 /** A finding of the paper that rows can be asked about. */
@@ -123,7 +124,7 @@ export const claims: readonly Claim[] = [
     id: "latency-follows-bits",
     section: "2.1, 5.4",
     sentence: "Below the crossover batch the latency of a token is proportional to the model's bits.",
-    needs: "rows with latencyMs at three precisions",
+    needs: "the task latency at three precisions of three models, larger than a processor's cache",
     check: checkLatency,
   },
 ];

@@ -1,8 +1,6 @@
-// Checks of claims that relate two measurements of the same model and spec: loss and accuracy, bits and latency.
+// The check of the claim that relates loss and accuracy of the same models and specs.
 
 import type { ResultRow } from "../../result.ts";
-import { intervalOf } from "../contrast.ts";
-import { estimateMeanEffect } from "../effect.ts";
 import { averageAccuracies } from "../mean-accuracy.ts";
 import { findMetric, readMetric } from "../metrics.ts";
 import { groupBy, modelKey } from "../series.ts";
@@ -87,47 +85,4 @@ function pairWithAccuracy(frame: Frame): Pair[] {
 function clip(r: number): number {
   const limit = 1 - 1e-12;
   return Math.max(-limit, Math.min(limit, r));
-}
-
-/** Exponents of bits in latency that count as proportional. */
-const proportional = [0.7, 1.3] as const;
-
-/** At small batches the time a token is proportional to the model's bits; rows must carry `latencyMs`, at batch 1. */
-export function checkLatency(frame: Frame): Finding {
-  const timed = frame.allRows.filter((row) => (row.metrics["latencyMs"]?.value ?? 0) > 0);
-  const slopes = [...groupBy(timed, modelKey).values()].flatMap((rows) => {
-    const x = rows.map((row) => Math.log(row.bits.total));
-    const y = rows.map((row) => Math.log(row.metrics["latencyMs"].value));
-    const varies = new Set(x).size > 2;
-    return varies
-      ? [
-          {
-            size: rows[0].model.parameters,
-            value: (pearson(x, y) * Math.sqrt(varianceOf(y))) / Math.sqrt(varianceOf(x)),
-            parts: [],
-          },
-        ]
-      : [];
-  });
-  if (slopes.length === 0)
-    return lackEvidence(
-      "No model has latencyMs, the time of a token at batch 1, at three precisions or more.",
-      "exponent",
-    );
-  const estimate = estimateMeanEffect(slopes, frame.metric);
-  const interval = intervalOf(estimate);
-  const what = `ln latency over ln bits: slope ${formatNumber(estimate.value)}`;
-  if (interval === null)
-    return { ...lackEvidence(`${what}; an interval needs three models.`, "exponent"), effect: estimate.value };
-  const [low, high] = interval;
-  const isOutside = high < proportional[0] || low > proportional[1];
-  const verdict =
-    low > proportional[0] && high < proportional[1] ? "holds" : isOutside ? "does not hold" : "not enough evidence";
-  return {
-    verdict,
-    effect: estimate.value,
-    interval,
-    unit: "exponent",
-    reason: `${what} [${formatNumber(low)}, ${formatNumber(high)}]; 0.7 to 1.3 is proportional.`,
-  };
 }
