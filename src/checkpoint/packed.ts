@@ -7,6 +7,8 @@
 //   NAME.centers          F16 (1 or blocks)        centered specs
 //   NAME.outlier_columns  I32 (count)              NAME.outlier_values F16 (rows, count)
 //   NAME.codes            U8  (bytes)              exactly k bits a code, in the layout of pack.ts
+//
+// Of a mix, whose text is only its hash, the metadata holds the map itself too (kbit_mix), in canonical JSON.
 
 import { InputError } from "../input-error.ts";
 import { blockSizeOf } from "../quantize/blocks.ts";
@@ -14,15 +16,16 @@ import { buildCodebook, dataTypes } from "../quantize/data-types.ts";
 import { packedBytes, unpackCodes } from "../quantize/pack.ts";
 import type { BlockScales, OutlierColumns, QuantizedTensor } from "../quantize/quantized.ts";
 import type { QuantizedSpec, Spec } from "../quantize/spec.ts";
-import { parseSpec } from "../quantize/spec-text.ts";
+import { findInMix } from "../quantize/spec-mix.ts";
+import { formatMix, formatSpec, parseMixText, parseSpec } from "../quantize/spec-text.ts";
 import { type StorageType, storageTypes, type Tensor, type TensorHeader } from "../tensor/tensor.ts";
 import type { Folder, TensorFile } from "./bytes.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { countBytes } from "./safetensors.ts";
 import { readTextFile } from "./shards.ts";
 
-/** The version of the format that is written; a file of a later one is refused. */
-const packedFormat = 1;
+/** The latest version of the format; a file of a later one is refused. Mixes came with version 2; all else is written as 1. */
+const packedFormat = 2;
 
 /** What the metadata says of a quantized matrix: the storage type it had, and its shape (out, in). */
 interface MatrixFacts {
@@ -36,9 +39,15 @@ export function isPacked(file: TensorFile): boolean {
 }
 
 /** The metadata of a packed file. */
-export function formatPackedMetadata(spec: string, matrices: readonly TensorHeader[]): Record<string, string> {
+export function formatPackedMetadata(spec: Spec, matrices: readonly TensorHeader[]): Record<string, string> {
   const facts = Object.fromEntries(matrices.map(({ name, type, shape }) => [name, { type, shape }]));
-  return { format: "pt", kbit_format: String(packedFormat), kbit_spec: spec, kbit_matrices: JSON.stringify(facts) };
+  return {
+    format: "pt",
+    kbit_format: spec.kind === "mix" ? "2" : "1",
+    kbit_spec: formatSpec(spec),
+    ...(spec.kind === "mix" && { kbit_mix: formatMix(spec) }),
+    kbit_matrices: JSON.stringify(facts),
+  };
 }
 
 /**
@@ -102,9 +111,15 @@ export function packTensor(q: QuantizedTensor): Tensor[] {
 export function openPacked(folder: Folder, config: Record<string, unknown>, file: TensorFile): Checkpoint {
   const { spec, matrices } = parseMetadata(file, folder.source);
   const partsOf = new Map<string, TensorHeader[]>();
+  const specOf = new Map<string, QuantizedSpec>();
   const tensors = new Map(file.tensors);
   for (const [name, { type, shape }] of matrices) {
-    const parts = checkParts(file, name, shape, spec as QuantizedSpec, folder.source);
+    const own = spec.kind === "mix" ? findInMix(spec, name) : spec;
+    if (own?.kind !== "quantized") {
+      throw new InputError(`${folder.source}: ${formatSpec(spec)} does not quantize ${name}, but the file says so.`);
+    }
+    specOf.set(name, own);
+    const parts = checkParts(file, name, shape, own, folder.source);
     for (const part of parts) tensors.delete(part.name);
     if (tensors.has(name)) throw new InputError(`${folder.source}: ${name} is stored twice, quantized and as it was.`);
     tensors.set(name, { name, type, shape });
@@ -126,7 +141,7 @@ export function openPacked(folder: Folder, config: Record<string, unknown>, file
       const header = find(name);
       const parts = partsOf.get(name);
       if (!parts) return { ...header, bytes: await file.readBytes(name) };
-      return readPacked(file, name, header.shape as [number, number], spec as QuantizedSpec, parts, folder.source);
+      return readPacked(file, name, header.shape as [number, number], specOf.get(name)!, parts, folder.source);
     },
     storedAs: (name) => ({ parts: partsOf.get(name) ?? [find(name)], isExact: true }),
     readText: async (fileName) => (folder.has(fileName) ? readTextFile(folder, fileName) : undefined),
@@ -137,7 +152,8 @@ export function openPacked(folder: Folder, config: Record<string, unknown>, file
 function parseMetadata(file: TensorFile, where: string): { spec: Spec; matrices: Map<string, MatrixFacts> } {
   const matrices = new Map<string, MatrixFacts>();
   const texts = new Set<string>();
-  for (const { kbit_format: format, kbit_spec: text, kbit_matrices: facts } of file.metadata) {
+  let mix: string | undefined;
+  for (const { kbit_format: format, kbit_spec: text, kbit_mix, kbit_matrices: facts } of file.metadata) {
     if (format === undefined || text === undefined || facts === undefined) {
       throw new InputError(
         `${where}: a file of this packed checkpoint lacks its kbit metadata; quantize the model again.`,
@@ -149,14 +165,23 @@ function parseMetadata(file: TensorFile, where: string): { spec: Spec; matrices:
       );
     }
     texts.add(text);
+    mix ??= kbit_mix;
     for (const [name, fact] of Object.entries(parseFacts(facts, where)))
       matrices.set(name, checkFacts(name, fact, where));
   }
   if (texts.size !== 1) throw new InputError(`${where}: its files have different specs: ${[...texts].join(", ")}.`);
   const [text] = texts;
   const spec = parseSpec(text);
+  if (spec.kind === "mix") return { spec: readMix(text, mix, where), matrices };
   if (matrices.size > 0 && spec.kind !== "quantized") throw new InputError(`${where}: ${text} quantizes no matrix.`);
   return { spec, matrices };
+}
+
+/** The mix of a file, which must be the one that its spec names. */
+function readMix(text: string, json: string | undefined, where: string): Spec {
+  const mix = parseMixText(json ?? "", `${where} (kbit_mix of its metadata)`);
+  if (formatSpec(mix) !== text) throw new InputError(`${where}: its kbit_mix is not ${text}, which it should be.`);
+  return mix;
 }
 
 function parseFacts(text: string, where: string): Record<string, unknown> {

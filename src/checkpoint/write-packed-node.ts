@@ -6,7 +6,7 @@ import { mkdir, open, readdir, realpath, rename, rm, statfs, writeFile } from "n
 import { dirname, join } from "node:path";
 import { InputError } from "../input-error.ts";
 import { isQuantized } from "../quantize/quantized.ts";
-import { formatSpec } from "../quantize/spec-text.ts";
+import type { Spec } from "../quantize/spec.ts";
 import type { Tensor, TensorHeader } from "../tensor/tensor.ts";
 import { type Checkpoint, sideFiles } from "./checkpoint.ts";
 import { formatPackedMetadata, packTensor } from "./packed.ts";
@@ -65,7 +65,7 @@ export async function writePackedCheckpoint(
   const renames = new Map<string, string>(); // temporary name -> final name, in the order of renaming
   try {
     await checkSpace(folder, shards);
-    const written = await writeShards(checkpoint, formatSpec(spec), folder, shards, renames, options);
+    const written = await writeShards(checkpoint, spec, folder, shards, renames, options);
     await writeSideFiles(checkpoint, folder, renames);
     if (options.force) await removeWeights(folder);
     for (const [from, to] of renames) await rename(join(folder, from), join(folder, to));
@@ -83,7 +83,7 @@ export function countHeaderBytes(checkpoint: Checkpoint, options: WriteOptions =
   const { spec } = checkpoint;
   if (!spec) throw new Error(`${checkpoint.source} has no spec; bring it to one with quantizeCheckpoint`);
   const shards = planShards(checkpoint, options.maxShardBytes ?? 4 * 2 ** 30);
-  return shards.reduce((sum, shard) => sum + reserveHeader(checkpoint, formatSpec(spec), shard).reserved, 0);
+  return shards.reduce((sum, shard) => sum + reserveHeader(checkpoint, spec, shard).reserved, 0);
 }
 
 /** Makes a folder and those above it; mkdir's own recursion never ends where a file system takes no new folders. */
@@ -162,7 +162,7 @@ function planShards(checkpoint: Checkpoint, maxBytes: number): Shard[] {
 
 async function writeShards(
   checkpoint: Checkpoint,
-  spec: string,
+  spec: Spec,
   folder: string,
   shards: readonly Shard[],
   renames: Map<string, string>,
@@ -205,7 +205,7 @@ async function writeShards(
 }
 
 /** The metadata of a file, and the bytes of the largest header that it may need. */
-function reserveHeader(checkpoint: Checkpoint, spec: string, shard: Shard) {
+function reserveHeader(checkpoint: Checkpoint, spec: Spec, shard: Shard) {
   const storedSelf = new Set(shard.parts.map(({ name }) => name));
   const matrices = shard.names.filter((name) => !storedSelf.has(name)).map((name) => checkpoint.tensors.get(name)!);
   const metadata = formatPackedMetadata(spec, matrices);
@@ -219,7 +219,7 @@ function reserveHeader(checkpoint: Checkpoint, spec: string, shard: Shard) {
 async function writeShard(
   path: string,
   checkpoint: Checkpoint,
-  spec: string,
+  spec: Spec,
   shard: Shard,
   readAll: (names: readonly string[]) => AsyncIterable<Awaited<ReturnType<Checkpoint["read"]>>>,
 ): Promise<{ parts: TensorHeader[]; tensorBytes: number; fileBytes: number }> {

@@ -31,6 +31,8 @@ export interface TensorFacts {
   readonly reason: string;
   /** Bits of tensor data. */
   readonly bits: number;
+  /** Of a mix: the spec that falls to it, if it is quantized. */
+  readonly spec?: string;
   /** Quantized tensors only. Null where the original weights are not known. */
   readonly normalizedMse?: number | null;
   readonly maxError?: number | null;
@@ -53,7 +55,7 @@ export interface ModelPage extends ParameterCount {
   readonly warning: string | null;
   /** Of all quantized weights together; null where the original weights are not known. */
   readonly normalizedMse?: number | null;
-  /** How often each code occurs; `codebook` is that of the first tensor where each has its own. */
+  /** How often each code occurs; `codebook` is that of the first tensor where each has its own; a mix has no such count. */
   readonly histogram?: { readonly codebook: readonly number[]; readonly counts: readonly number[] };
   readonly tensors: readonly TensorFacts[];
 }
@@ -80,9 +82,10 @@ export async function describeModel(
 ): Promise<ModelPage> {
   const measured = new Map<string, Measured>();
   const histogram: { codebook: readonly number[]; counts: number[] } = { codebook: [], counts: [] };
+  const isMix = (checkpoint.spec ?? spec)?.kind === "mix";
   const measure = (weights: Float32Array | undefined, q: QuantizedTensor) => {
     measured.set(q.name, measureMatrix(weights, q));
-    addCodes(histogram, q);
+    if (!isMix) addCodes(histogram, q);
   };
   const run = options.quantize ?? quantize;
   const view = spec
@@ -98,7 +101,7 @@ export async function describeModel(
   const { tensors, unused } = describeDecoder(view.config, view.tensors, view.source);
   checkTensors(view, tensors, unused);
   const plan = planQuantization(view, view.spec ?? parseSpec(exampleSpec));
-  const willMeasure = view.spec?.kind === "quantized" ? plan.filter(({ isQuantized }) => isQuantized) : [];
+  const willMeasure = view.spec ? plan.filter(({ isQuantized }) => isQuantized) : [];
   for (const [i, { role }] of willMeasure.entries()) {
     options.onProgress?.(role.name, i, willMeasure.length);
     const weight = await view.read(role.name);
@@ -116,7 +119,7 @@ export async function describeModel(
     totalModelBits: bits.total,
     bitsPerParameter: bits.total / parameters.parameters,
     warning: describeWideRest(view, bits, parameters) ?? null,
-    ...(measured.size > 0 && { normalizedMse: averageMse(measured), histogram }),
+    ...(measured.size > 0 && { normalizedMse: averageMse(measured), ...(!isMix && { histogram }) }),
     tensors: await listTensors(view, plan, unused, measured),
   };
 }
@@ -169,6 +172,7 @@ async function listTensors(
       reason:
         matrix?.reason ?? (unused.has(header.name) ? "not needed: a mask, or the copy of a tied head" : "norm or bias"),
       bits: 8 * (await countStoredBytes(view, header.name)),
+      ...(view.spec?.kind === "mix" && matrix?.isQuantized && { spec: formatSpec(matrix.spec) }),
       ...measured.get(header.name)?.facts,
     };
   };

@@ -71,6 +71,7 @@ function formatTensors(groups: readonly (readonly TensorFacts[])[], isStored: bo
     cells("shape", formatShape, "right"),
     cells("type", ([first]) => first.type),
     cells("role", ([first]) => [first.part, first.operation].filter(Boolean).join(" ")),
+    cells("spec", ([first]) => first.spec ?? ""),
     cells("bits", formatDensity, "right"),
     measure("error", 0),
     measure("codes used", 1),
@@ -147,7 +148,7 @@ function groupTensors(tensors: readonly TensorFacts[]): TensorFacts[][] {
     const key =
       tensor.part === null
         ? `${tensor.reason} ${tensor.type}`
-        : `${patternOf(tensor)} ${tensor.shape} ${tensor.type} ${tensor.reason}`;
+        : `${patternOf(tensor)} ${tensor.shape} ${tensor.type} ${tensor.reason} ${tensor.spec}`;
     groups.set(key, [...(groups.get(key) ?? []), tensor]);
   }
   const isVector = (group: TensorFacts[]) => Number(group[0].part === null);

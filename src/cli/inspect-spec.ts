@@ -4,19 +4,22 @@ import { buildCodebook, dataTypes } from "../quantize/data-types.ts";
 import { measureError } from "../quantize/error.ts";
 import { quantize } from "../quantize/quantize.ts";
 import { nominalBits } from "../quantize/size.ts";
-import type { QuantizedSpec, Spec } from "../quantize/spec.ts";
-import { formatSpec } from "../quantize/spec-text.ts";
+import type { MixSpec, QuantizedSpec, Spec } from "../quantize/spec.ts";
+import { formatMix, formatSpec } from "../quantize/spec-text.ts";
 import { createRandom } from "../tensor/random.ts";
 import { drawNumberLine } from "./number-line.ts";
+import { formatTable } from "./terminal.ts";
 
 /** What `kbit inspect SPEC --json` prints. */
 export interface SpecPage {
   /** Canonical text. */
   readonly spec: string;
   readonly kind: Spec["kind"];
-  /** k, or the width of a baseline; null: as each weight is stored. */
+  /** k, or the width of a baseline; null: as each weight is stored, or as its entry of a mix says. */
   readonly bits: number | null;
   readonly title: string;
+  /** Of a mix: canonical spec text by pattern. */
+  readonly entries?: Readonly<Record<string, string>>;
   /** Quantized specs only, as all that follows. */
   readonly codebook?: readonly number[];
   /** `N(0, 1)` where the values are only an example, since they depend on the weights. */
@@ -48,6 +51,7 @@ export function describeSpec(spec: Spec): SpecPage {
       title: bits ? `every floating-point weight in ${spec.type}` : "weights as they are stored",
     };
   }
+  if (spec.kind === "mix") return describeMix(spec, text);
   const row = dataTypes[spec.type];
   const codebook = Array.from(buildCodebook(spec));
   const outliers = ((spec.proxy?.percent ?? 0) / 100) * (16 - spec.bits);
@@ -67,6 +71,11 @@ export function describeSpec(spec: Spec): SpecPage {
   };
 }
 
+function describeMix(mix: MixSpec, text: string): SpecPage {
+  const entries: Record<string, string> = JSON.parse(formatMix(mix));
+  return { spec: text, kind: mix.kind, bits: null, title: "matrices at different specs, by their names", entries };
+}
+
 function measureNormalMse(spec: QuantizedSpec): number {
   const random = createRandom(1);
   const weights = Float32Array.from({ length: 256 * 256 }, () => random.normal());
@@ -76,6 +85,10 @@ function measureNormalMse(spec: QuantizedSpec): number {
 /** The page as text. */
 export function formatSpecPage(page: SpecPage): string {
   const { spec, title, bits, codebook, bitsPerWeight } = page;
+  if (page.entries) {
+    const rows = Object.entries(page.entries);
+    return `${spec}: ${title}\n\n${formatTable([{ title: "pattern" }, { title: "spec" }], rows)}`;
+  }
   if (!codebook || !bitsPerWeight || bits === null) return `${spec}: ${title}`;
   const unused = 2 ** bits - codebook.length;
   const lines = [

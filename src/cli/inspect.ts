@@ -70,7 +70,7 @@ function trySpec(text: string): Spec | undefined {
   try {
     return readSpec(text);
   } catch (error) {
-    if (!(error instanceof InputError) || (text.includes("/") && !text.startsWith("file:"))) return undefined;
+    if (!(error instanceof InputError) || (text.includes("/") && !/^(file|mix):/.test(text))) return undefined;
     throw new InputError(`There is no file or folder ${text}, and as a ${error.message}`);
   }
 }

@@ -1,17 +1,18 @@
-// A spec from the command line; a user's codebook is read from its file.
+// A spec from the command line; a user's codebook, or a mix, is read from its file.
 
 import { readFileSync } from "node:fs";
 import { InputError } from "../input-error.ts";
 import type { Spec } from "../quantize/spec.ts";
 import { parseSpec } from "../quantize/spec-text.ts";
 
-/** Parses spec text. @throws InputError if it is wrong, or its codebook cannot be read */
+/** Parses spec text. @throws InputError if it is wrong, or a file that it names cannot be read */
 export function readSpec(text: string): Spec {
   return parseSpec(text, (path) => {
     try {
       return readFileSync(path, "utf8");
     } catch (error) {
-      throw new InputError(`The codebook ${path} cannot be read: ${(error as Error).message}.`);
+      const what = text.trim().startsWith("mix:") ? "file" : "codebook";
+      throw new InputError(`The ${what} ${path} cannot be read: ${(error as Error).message}.`);
     }
   });
 }

@@ -152,7 +152,7 @@ function styleOf(bitsPerWeight: number): Style {
     7: "blueBright",
     8: "blue",
   };
-  return styles[bitsPerWeight] ?? "bold";
+  return styles[Math.round(bitsPerWeight)] ?? "bold";
 }
 
 // Under a temporary name first, so that a killed run leaves no half page; into a device or a pipe as it is.

@@ -17,7 +17,7 @@ export function describeWideRest(
   { parameters }: ParameterCount,
 ): string | undefined {
   const { spec } = view;
-  if (spec?.kind !== "quantized") return undefined;
+  if (!spec || spec.kind === "baseline") return undefined;
   const decoder = describeDecoder(view.config, view.tensors, view.source);
   const plan = new Map(planQuantization(view, spec, listMatrices(decoder)).map((matrix) => [matrix.role.name, matrix]));
   let wide = 0;
@@ -30,7 +30,7 @@ export function describeWideRest(
   }
   if (wide < smallShare * bits.total) return undefined;
   const what = [...[...parts].sort(), "norms and biases"].join(", ");
-  const options = [!spec.embed && "embed", !spec.head && "head"].filter((option) => option !== false);
+  const options = spec.kind === "mix" ? [] : [!spec.embed && "embed", !spec.head && "head"].filter(Boolean);
   const advice =
     parts.size === 0 || options.length === 0 ? "" : `; add :${options.join(":")} to the spec to quantize more of it`;
   const density = (bits.total / parameters).toFixed(1);

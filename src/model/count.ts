@@ -6,8 +6,9 @@ import { packTensor } from "../checkpoint/packed.ts";
 import { countBytes } from "../checkpoint/safetensors.ts";
 import { isQuantized } from "../quantize/quantized.ts";
 import { nominalBits } from "../quantize/size.ts";
+import type { QuantizedSpec } from "../quantize/spec.ts";
 import type { BitsCount } from "../result.ts";
-import type { TensorHeader } from "../tensor/tensor.ts";
+import { type StorageType, storageTypes, type TensorHeader } from "../tensor/tensor.ts";
 import { describeDecoder } from "./architectures/index.ts";
 import { listMatrices } from "./matrices.ts";
 import { type PlannedMatrix, planQuantization } from "./plan.ts";
@@ -47,7 +48,30 @@ export async function countBits(checkpoint: Checkpoint): Promise<BitsCount> {
     if (!isEmbedding(name)) count.nonEmbedding += bits;
     if (quantized.has(name)) count.quantized += bits;
   }
-  return { ...count, nominalPerParameter: averageNominalBits(checkpoint, needed, [...quantized.values()]) };
+  return { ...count, nominalPerParameter: averageNominalBits(needed, [...quantized.values()]) };
+}
+
+/**
+ * The bits of a weight as a result row states them: k of a spec, the width of a baseline or, as stored, of the largest
+ * tensor. Of a mix the mean of k over the weights of the linear layers, and of embedding and head where the mix quantizes
+ * them; a matrix that it leaves alone counts at its width.
+ */
+export function averageCodeBits(checkpoint: Checkpoint): number {
+  const { spec, tensors } = checkpoint;
+  if (spec?.kind === "quantized") return spec.bits;
+  if (spec?.kind === "baseline" && spec.type !== "stored") return spec.type === "fp32" ? 32 : 16;
+  const size = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1);
+  const widthOf = (type: StorageType) => 8 * storageTypes[type].bytes;
+  if (spec?.kind !== "mix") {
+    return widthOf([...tensors.values()].reduce((a, b) => (size(b.shape) > size(a.shape) ? b : a)).type);
+  }
+  let [bits, weights] = [0, 0];
+  for (const { role, shape, type, spec: own, isQuantized } of planQuantization(checkpoint, spec)) {
+    if (!isQuantized && role.part !== "attention" && role.part !== "ffn") continue;
+    weights += size(shape);
+    bits += size(shape) * (isQuantized ? (own as QuantizedSpec).bits : widthOf(type));
+  }
+  return bits / weights;
 }
 
 /** The tensors that the model needs, which are the token embedding and the head, and which are quantized. */
@@ -57,7 +81,8 @@ function sortTensors(checkpoint: Checkpoint) {
   const embeddings = new Set(
     roles.filter(({ part }) => part === "embedding" || part === "head").map(({ name }) => name),
   );
-  const plan = checkpoint.spec?.kind === "quantized" ? planQuantization(checkpoint, checkpoint.spec, roles) : [];
+  const { spec } = checkpoint;
+  const plan = spec && spec.kind !== "baseline" ? planQuantization(checkpoint, spec, roles) : [];
   return {
     needed: [...checkpoint.tensors.values()].filter(({ name }) => !decoder.unused.has(name)),
     isEmbedding: (name: string) => embeddings.has(name),
@@ -78,18 +103,14 @@ function sumBytes(parts: readonly TensorHeader[]): number {
 }
 
 /** Over the quantized parameters; where nothing is quantized, the width of the average parameter. */
-function averageNominalBits(
-  checkpoint: Checkpoint,
-  needed: readonly TensorHeader[],
-  quantized: readonly PlannedMatrix[],
-): number {
+function averageNominalBits(needed: readonly TensorHeader[], quantized: readonly PlannedMatrix[]): number {
   let bits = 0;
   let parameters = 0;
   const add = (count: number, width: number) => {
     bits += count * width;
     parameters += count;
   };
-  for (const { shape } of quantized) add(shape[0] * shape[1], nominalBits(checkpoint.spec!, shape[1]));
+  for (const { shape, spec } of quantized) add(shape[0] * shape[1], nominalBits(spec, shape[1]));
   if (quantized.length > 0) return bits / parameters;
   for (const header of needed)
     add(

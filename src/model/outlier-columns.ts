@@ -5,14 +5,14 @@ import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { InputError } from "../input-error.ts";
 import { pickOutliers, type UnitWeights, unitDeviations } from "../quantize/outliers.ts";
 import { isQuantized } from "../quantize/quantized.ts";
-import type { QuantizedSpec } from "../quantize/spec.ts";
 import { toFloat32 } from "../tensor/convert.ts";
 import { type Orientation, orientMatrix } from "./orient.ts";
 import type { PlannedMatrix } from "./plan.ts";
 import type { MatrixRole, Writer } from "./roles.ts";
 
 /** Number of columns of a matrix that stay in 16 bits. */
-export function countOutliers({ role, shape }: PlannedMatrix, { proxy }: QuantizedSpec): number {
+export function countOutliers({ role, shape, spec }: PlannedMatrix): number {
+  const proxy = spec.kind === "quantized" ? spec.proxy : undefined;
   if (!proxy || (proxy.rule === "previous" && role.writers.length === 0)) return 0;
   return pickOutliers(new Float64Array(shape[1]), proxy.percent).length;
 }
@@ -24,11 +24,7 @@ export interface OutlierFinder {
 }
 
 /** A finder over an unquantized checkpoint; `roles` tell how its matrices are stored. */
-export function createOutlierFinder(
-  checkpoint: Checkpoint,
-  spec: QuantizedSpec,
-  roles: readonly MatrixRole[],
-): OutlierFinder {
+export function createOutlierFinder(checkpoint: Checkpoint, roles: readonly MatrixRole[]): OutlierFinder {
   const roleOf = new Map(roles.map((role) => [role.name, role]));
   const known = new Map<string, Promise<Float64Array>>();
 
@@ -42,8 +38,8 @@ export function createOutlierFinder(
     return unitDeviations(units);
   }
   return {
-    async find({ role, shape }) {
-      if (!spec.proxy) return undefined;
+    async find({ role, shape, spec }) {
+      if (spec.kind !== "quantized" || !spec.proxy) return undefined;
       const writers = spec.proxy.rule === "self" ? [{ name: role.name, axis: "columns" as const }] : role.writers;
       if (writers.length === 0) return undefined;
       const key = writers.map(({ name, axis, units }) => `${name} ${axis} ${units ?? ""}`).join("|");

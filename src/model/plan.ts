@@ -1,9 +1,12 @@
 // Which matrices of a checkpoint are quantized, and why or why not: all linear layers of the blocks; embedding and head
 // when the spec asks. quantized-view.ts carries the plan out; which columns stay in 16 bits stands in outlier-columns.ts.
+// A mix is taken apart here: each matrix is treated as it would be if the whole model were at the spec that falls to it.
 
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import { InputError } from "../input-error.ts";
-import type { QuantizedSpec, Spec } from "../quantize/spec.ts";
+import { findNearest, InputError } from "../input-error.ts";
+import type { MatrixSpec, MixSpec, QuantizedSpec, Spec } from "../quantize/spec.ts";
+import { defaultPattern, findInMix, fits } from "../quantize/spec-mix.ts";
+import { formatSpec } from "../quantize/spec-text.ts";
 import { isFloating, type StorageType } from "../tensor/tensor.ts";
 import { describeMatrices } from "./architectures/index.ts";
 import type { MatrixRole } from "./roles.ts";
@@ -14,6 +17,8 @@ export interface PlannedMatrix {
   /** `(rows, columns)` = (out, in), whichever way it is stored. */
   readonly shape: readonly [number, number];
   readonly type: StorageType;
+  /** The spec that falls to it, by which it is quantized if it is; of a mix one of its entries. */
+  readonly spec: MatrixSpec;
   readonly isQuantized: boolean;
   /** Why, or why not: one clause. */
   readonly reason: string;
@@ -23,7 +28,8 @@ export interface PlannedMatrix {
  * Decides for every matrix of a checkpoint, in the order of computation. A tied head is its embedding, once.
  *
  * @param roles - what each matrix is for; default: by the checkpoint's architecture
- * @throws InputError if a matrix is missing, or is to be quantized and is no matrix of floating-point weights
+ * @throws InputError if a matrix is missing, or is to be quantized and is no matrix of floating-point weights; if a pattern
+ *   of a mix fits no matrix that can be quantized, or a linear layer fits none
  */
 export function planQuantization(
   checkpoint: Checkpoint,
@@ -31,10 +37,12 @@ export function planQuantization(
   roles: readonly MatrixRole[] = describeMatrices(checkpoint.config, checkpoint.tensors, checkpoint.source),
 ): PlannedMatrix[] {
   const isTied = !roles.some(({ part }) => part === "head");
+  if (spec.kind === "mix") checkMix(spec, roles, isTied, checkpoint.source);
   return roles.map((role) => {
     const header = checkpoint.tensors.get(role.name);
     if (!header) throw new InputError(`${checkpoint.source}: ${role.name}, which config.json asks for, is missing.`);
-    const { isQuantized, reason } = decide(role, spec, isTied);
+    const own = spec.kind === "mix" ? pickFromMix(spec, role, checkpoint.source) : spec;
+    const { isQuantized, reason } = decide(role, own, isTied);
     if (header.shape.length !== 2 || (isQuantized && !isFloating(header.type))) {
       throw new InputError(
         `${checkpoint.source}: ${role.name} is ${header.type} [${header.shape}]; expected a matrix of floating-point weights.`,
@@ -42,11 +50,18 @@ export function planQuantization(
     }
     const [rows, columns] = header.shape;
     const isTurned = role.transposed && checkpoint.spec === undefined;
-    return { role, shape: isTurned ? [columns, rows] : [rows, columns], type: header.type, isQuantized, reason };
+    return {
+      role,
+      shape: isTurned ? [columns, rows] : [rows, columns],
+      type: header.type,
+      spec: own,
+      isQuantized,
+      reason,
+    };
   });
 }
 
-function decide(role: MatrixRole, spec: Spec, isTied: boolean): { isQuantized: boolean; reason: string } {
+function decide(role: MatrixRole, spec: MatrixSpec, isTied: boolean): { isQuantized: boolean; reason: string } {
   if (spec.kind === "baseline") return { isQuantized: false, reason: `the baseline ${spec.type} quantizes nothing` };
   switch (role.part) {
     case "attention":
@@ -71,4 +86,37 @@ function decideEmbedding({ embed, head }: QuantizedSpec, isTied: boolean): { isQ
   return embed || (head && isTied)
     ? { isQuantized: true, reason: `${name}, as the spec asks` }
     : { isQuantized: false, reason: `${name}; add ${words} to quantize it` };
+}
+
+/** The spec of a matrix in a mix; what is no linear layer of a block may have none and stays as stored. */
+function pickFromMix(mix: MixSpec, { name, part }: MatrixRole, source: string): MatrixSpec {
+  const spec = findInMix(mix, name);
+  if (spec !== undefined) return spec;
+  if (part !== "attention" && part !== "ffn") return { kind: "baseline", type: "stored" };
+  throw new InputError(`${formatSpec(mix)} says nothing of ${name} in ${source}; add a "default".`);
+}
+
+/** Refuses patterns that would do nothing: a typing error must not leave a matrix at another spec than was meant. */
+function checkMix(mix: MixSpec, roles: readonly MatrixRole[], isTied: boolean, source: string): void {
+  for (const { pattern, spec } of mix.entries) {
+    if (pattern === defaultPattern) continue;
+    const fitting = roles.filter(({ name }) => fits(pattern, name));
+    if (fitting.length === 0) {
+      const nearest = findNearest(
+        pattern,
+        roles.map(({ name }) => name),
+      );
+      throw new InputError(
+        `The pattern "${pattern}" of ${formatSpec(mix)} fits no matrix of ${source}${nearest ? `; did you mean "${nearest}"?` : "."} kbit inspect MODEL --all shows their names.`,
+      );
+    }
+    const [only] = fitting;
+    if (fitting.length > 1 || spec.kind === "baseline" || decide(only, spec, isTied).isQuantized) continue;
+    const text = formatSpec(spec);
+    throw new InputError(
+      only.part === "embedding" || only.part === "head"
+        ? `The mix names ${only.name}, the ${only.part}; write "${text}:${only.part === "head" ? "head" : "embed"}" to quantize it.`
+        : `The mix names ${only.name}, a ${only.part === "position" ? "position embedding" : "projection outside the blocks"}, which is never quantized; take it out.`,
+    );
+  }
 }

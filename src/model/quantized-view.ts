@@ -41,7 +41,8 @@ const baselineTypes: Readonly<Record<BaselineSpec["type"], StorageType | undefin
 
 /**
  * The checkpoint at a spec. Every matrix is `(out, in)`; tensors that the architecture does not need, such as the copy of
- * a tied head, are left out; a baseline rounds every floating-point tensor, a quantized spec leaves the others as stored.
+ * a tied head, are left out; a baseline rounds every floating-point tensor, a quantized spec or a mix leaves the others as
+ * stored.
  *
  * @throws InputError if the checkpoint is packed at another spec, the architecture is unknown, or the tensors are not those
  *   that its config asks for
@@ -58,17 +59,17 @@ export function quantizeCheckpoint(checkpoint: Checkpoint, spec: Spec, options: 
     if (decoder.unused.has(header.name)) continue;
     // What another tool packed (GGUF) and this spec leaves alone is kept in 16 bits, as everything in the paper.
     const wasPacked = checkpoint.storedAs?.(header.name).parts.some(({ type }) => type === "U8") ?? false;
-    const width = spec.kind === "quantized" && wasPacked ? "F16" : undefined;
+    const width = spec.kind !== "baseline" && wasPacked ? "F16" : undefined;
     tensors.set(header.name, describe(header, matrices.get(header.name), spec, width));
   }
-  const outliers = spec.kind === "quantized" ? createOutlierFinder(checkpoint, spec, roles) : undefined;
+  const outliers = createOutlierFinder(checkpoint, roles);
   const levels = new Map<string, number>(); // of codebooks that depend on data, once known
 
   async function readQuantized(tensor: Tensor, matrix: PlannedMatrix): Promise<QuantizedTensor> {
-    const outlierColumns = await outliers!.find(matrix);
+    const outlierColumns = await outliers.find(matrix);
     const { allowNonfinite, quantize: run = quantize } = options;
     const name = tensor.name;
-    const quantized = await run(toFloat32(tensor), matrix.shape, spec as QuantizedSpec, {
+    const quantized = await run(toFloat32(tensor), matrix.shape, matrix.spec as QuantizedSpec, {
       name,
       outlierColumns,
       allowNonfinite,
@@ -98,7 +99,7 @@ export function quantizeCheckpoint(checkpoint: Checkpoint, spec: Spec, options: 
     storedAs(name) {
       const matrix = matrices.get(name);
       return matrix?.isQuantized
-        ? describeQuantized(matrix, spec as QuantizedSpec, levels.get(name))
+        ? describeQuantized(matrix, levels.get(name))
         : { parts: [tensors.get(name)!], isExact: true };
     },
     readText: (fileName) => checkpoint.readText(fileName),
@@ -121,13 +122,15 @@ function describe(
   spec: Spec,
   width?: StorageType,
 ): TensorHeader {
-  const baseline = spec.kind === "baseline" && isFloating(header.type) ? baselineTypes[spec.type] : undefined;
+  const own = matrix?.spec ?? spec;
+  const baseline = own.kind === "baseline" && isFloating(header.type) ? baselineTypes[own.type] : undefined;
   return { name: header.name, type: baseline ?? width ?? header.type, shape: matrix?.shape ?? header.shape };
 }
 
-function describeQuantized(matrix: PlannedMatrix, spec: QuantizedSpec, levels: number | undefined): StoredParts {
+function describeQuantized(matrix: PlannedMatrix, levels: number | undefined): StoredParts {
   const { role, shape } = matrix;
-  const parts = describePacked(role.name, shape, spec, countOutliers(matrix, spec), levels ?? 2 ** spec.bits);
+  const spec = matrix.spec as QuantizedSpec;
+  const parts = describePacked(role.name, shape, spec, countOutliers(matrix), levels ?? 2 ** spec.bits);
   return { parts, isExact: levels !== undefined || !dataTypes[spec.type].stored };
 }
 

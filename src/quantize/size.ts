@@ -2,7 +2,7 @@
 
 import { dataTypes } from "./data-types.ts";
 import type { BlockScales, QuantizedTensor } from "./quantized.ts";
-import type { Spec } from "./spec.ts";
+import type { MatrixSpec } from "./spec.ts";
 
 /** Bits of a quantized matrix by what they hold. */
 export interface TensorSize {
@@ -43,7 +43,7 @@ function bitsOfScales(scales: BlockScales): number {
  * @param columns - input width of the matrix, for `brow`; without it a row's absmax is left out too
  * @see Dettmers and Zettlemoyer (arXiv 2212.09720), sections 2.3 and 3
  */
-export function nominalBits(spec: Spec, columns = Infinity): number {
+export function nominalBits(spec: MatrixSpec, columns = Infinity): number {
   if (spec.kind === "baseline") return spec.type === "fp32" ? 32 : 16;
   const { bits, block, scales, center, proxy } = spec;
   const blockSize = block === "tensor" ? Infinity : block === "row" ? columns : block;

@@ -1,10 +1,11 @@
 // Spec text, the name of a quantization everywhere: command line, studies, result rows, file metadata.
 //
-//   SPEC     = BASELINE | TYPE BITS (":" OPTION)* | "file:" PATH (":" OPTION)*
+//   SPEC     = BASELINE | TYPE BITS (":" OPTION)* | "file:" PATH (":" OPTION)* | "mix:" PATH
 //   BASELINE = "fp16" | "bf16" | "fp32" | "stored"
 //   TYPE     = a name of the table in data-types.ts; BITS = 2..8
 //   PATH     = up to the last ".json" that is followed by ":" or the end; no option contains ".json", so colons in a
 //              path are safe. In canonical text the codebook is `fileBITS:HASH`, 16 hexadecimal digits of its content.
+//              That of a mix may be any; in canonical text it is `mix:HASH`.
 //   OPTION   = an option of the type (eN, ieee | bnb | appendix; sram | eq6), bN | brow, a32 | dq,
 //              center | center-median | center-block, proxyP | proxyP-self, embed, head
 //
@@ -14,7 +15,8 @@
 import { findNearest, InputError } from "../input-error.ts";
 import { bitsOfCodebook, readUserCodebook } from "./codebooks/user-file.ts";
 import { dataTypes } from "./data-types.ts";
-import type { BaselineSpec, DataTypeName, QuantizedSpec, Spec } from "./spec.ts";
+import type { BaselineSpec, DataTypeName, MixEntry, MixSpec, QuantizedSpec, Spec } from "./spec.ts";
+import * as mixes from "./spec-mix.ts";
 
 /** What an option of every data type means. */
 interface CommonOption {
@@ -79,7 +81,7 @@ const plain = { block: "tensor", scales: "float16", center: "none", embed: false
  * The spec that a text means, every choice made explicit.
  *
  * @param text - such as `float4:e2:b64:dq`; surrounding spaces are ignored
- * @param readText - reads the file of a `file:PATH` codebook
+ * @param readText - reads the file of a `file:PATH` codebook or a `mix:PATH`
  * @throws InputError naming the part that is wrong and, where there is one, the nearest right one
  */
 export function parseSpec(text: string, readText?: (path: string) => string): Spec {
@@ -87,6 +89,7 @@ export function parseSpec(text: string, readText?: (path: string) => string): Sp
   if (trimmed === "") throw new InputError("a spec is empty; write one such as int4:b64, or stored");
   try {
     const baseline = baselines.find((name) => name === trimmed);
+    if (trimmed.startsWith("mix:")) return parseMix(trimmed.slice(4), readText);
     return baseline ? { kind: "baseline", type: baseline } : parseQuantized(trimmed, readText);
   } catch (error) {
     throw error instanceof InputError ? new InputError(`spec "${trimmed}": ${error.message}`) : error;
@@ -96,6 +99,7 @@ export function parseSpec(text: string, readText?: (path: string) => string): Sp
 /** The canonical text of a spec. */
 export function formatSpec(spec: Spec): string {
   if (spec.kind === "baseline") return spec.type;
+  if (spec.kind === "mix") return `mix:${spec.hash}`;
   const complete = completeSpec(spec);
   const words: (string | undefined)[] = [`${spec.type}${spec.bits}`, spec.file?.hash];
   for (const [word, fields] of Object.entries(dataTypes[spec.type].options)) {
@@ -103,6 +107,33 @@ export function formatSpec(spec: Spec): string {
   }
   for (const option of commonOptions) words.push(option.format(complete));
   return words.filter((word) => word !== undefined).join(":");
+}
+
+/**
+ * The mix that a file's text means.
+ *
+ * @param where - the file, for messages
+ * @throws InputError naming the entry that is wrong
+ */
+export function parseMixText(text: string, where: string, readText?: (path: string) => string): MixSpec {
+  return mixes.readMix(text, where, { parse: (spec) => parseSpec(spec, readText), format: formatSpec });
+}
+
+/** A mix of the given entries. */
+export function createMix(entries: readonly MixEntry[]): MixSpec {
+  return mixes.createMix(entries, { parse: parseSpec, format: formatSpec });
+}
+
+/** The canonical JSON text of a mix, by which it can be read again. @throws InputError where only its hash is known */
+export function formatMix(mix: MixSpec): string {
+  return mixes.formatMix(mix, { parse: parseSpec, format: formatSpec });
+}
+
+function parseMix(path: string, readText?: (path: string) => string): MixSpec {
+  if (/^[0-9a-f]{16}$/.test(path)) return { kind: "mix", entries: [], hash: path };
+  if (path === "") throw new InputError("a mix needs the path of its file, as in mix:mix.json");
+  if (!readText) throw new InputError("the file of a mix cannot be read here");
+  return parseMixText(readText(path), path, readText);
 }
 
 function parseQuantized(text: string, readText?: (path: string) => string): QuantizedSpec {
@@ -147,6 +178,7 @@ function parseTypeHead(text: string): Head {
     if (glued !== undefined)
       throw new InputError(`options stand behind colons; did you mean "${[glued, ...words].join(":")}"?`);
     const names = Object.keys(dataTypes);
+    if (name === "mix") throw new InputError("a mix needs the path of its file, as in mix:mix.json");
     const nearest = findNearest(head, [
       ...names.map((known) => known + (/^[2-8]$/.test(digits) ? digits : 4)),
       ...baselines,

@@ -1,5 +1,5 @@
 // What to quantize to: the parsed form of a spec such as `float4:e3:b64:dq`.
-// Types only; parse and format stand in spec-text.ts, the facts of each data type in data-types.ts.
+// Types only; parse and format stand in spec-text.ts, mixes in spec-mix.ts, the facts of each data type in data-types.ts.
 
 /** A data type of the table, or `file` for a user's codebook. */
 export type DataTypeName = "int" | "float" | "dynamic" | "quantile" | "nf" | "af" | "bnbfp" | "file";
@@ -37,5 +37,24 @@ export interface BaselineSpec {
   readonly type: "fp16" | "bf16" | "fp32" | "stored";
 }
 
+/** What one matrix can be at. */
+export type MatrixSpec = QuantizedSpec | BaselineSpec;
+
+/** Matrices at different specs, by their names. */
+export interface MixSpec {
+  readonly kind: "mix";
+  /** In canonical order; none where only the hash is known. */
+  readonly entries: readonly MixEntry[];
+  /** Of the canonical JSON, 16 hexadecimal digits: the canonical text is `mix:HASH`. */
+  readonly hash: string;
+}
+
+/** The spec of the matrices whose names fit a pattern. */
+export interface MixEntry {
+  /** A name in which `*` stands for any characters and `?` for one, or `default` for all that fit no other. */
+  readonly pattern: string;
+  readonly spec: MatrixSpec;
+}
+
 /** Any spec. */
-export type Spec = QuantizedSpec | BaselineSpec;
+export type Spec = MatrixSpec | MixSpec;

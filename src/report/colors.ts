@@ -12,9 +12,10 @@ const precisionColors: Readonly<Record<number, { readonly light: string; readonl
   8: { light: "#2a2794", dark: "#5a66d6" },
 };
 
-/** CSS custom property that holds the colour of a precision. */
+/** CSS custom property that holds the colour of a precision; a mix has that of the precision nearest to its mean. */
 export function colorOf(bitsPerWeight: number): string {
-  return bitsPerWeight in precisionColors ? `var(--bits-${bitsPerWeight})` : "var(--ink)";
+  const nearest = Math.round(bitsPerWeight);
+  return nearest in precisionColors ? `var(--bits-${nearest})` : "var(--ink)";
 }
 
 /** Of one hue, light to dark on paper: what is ordered but no precision, such as block sizes and models. */

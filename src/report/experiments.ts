@@ -54,7 +54,7 @@ function readCells(row: ResultRow, isUnstable: boolean): string[] {
   const reading = metric && readMetric(row, metric);
   return [
     row.model.name,
-    String(row.bitsPerWeight),
+    String(Number(row.bitsPerWeight.toFixed(2))),
     row.key.spec,
     row.key.task,
     metric?.label ?? "",

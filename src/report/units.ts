@@ -49,9 +49,9 @@ export function formatShare(share: number): string {
   return `${Math.round(share * 100)} %`;
 }
 
-/** `4 bits`. */
+/** `4 bits`; of a mix `4.37 bits`. */
 export function formatPrecision(bitsPerWeight: number): string {
-  return `${bitsPerWeight} bits`;
+  return `${Number(bitsPerWeight.toFixed(2))} bits`;
 }
 
 /** `loss, nats a token` or `accuracy`. */

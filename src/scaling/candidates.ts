@@ -4,6 +4,7 @@
 import { InputError } from "../input-error.ts";
 import type { ResultRow } from "../result.ts";
 import { createUncertainty } from "./contrast.ts";
+import { isMix } from "./facets.ts";
 import { advantage, type MetricFacts, readMetric } from "./metrics.ts";
 import { describeSpecs, observe } from "./observations.ts";
 import { computePairedError, readDeviations } from "./paired.ts";
@@ -121,7 +122,8 @@ export function listPredicted(
   return { candidates, laws };
 }
 
-function predictCells(rows: readonly ResultRow[], metric: MetricFacts, { best: { fit } }: LawChoice): Candidate[] {
+function predictCells(all: readonly ResultRow[], metric: MetricFacts, { best: { fit } }: LawChoice): Candidate[] {
+  const rows = all.filter((row) => !isMix(row.key.spec)); // its patterns are those of one model
   const uncertainty = createUncertainty(fit);
   const describe = describeSpecs(rows.map((row) => row.key.spec));
   const specs = groupBy(

@@ -2,7 +2,7 @@
 // This is the paper's Figure 1 as numbers. Reading a curve between its points stands in interpolate.ts.
 
 import type { ResultRow } from "../result.ts";
-import { passesFilter, type SpecFilter } from "./facets.ts";
+import { isMix, passesFilter, type SpecFilter } from "./facets.ts";
 import { advantage, type MetricFacts, readMetric } from "./metrics.ts";
 import { groupBy, modelKey } from "./series.ts";
 
@@ -50,11 +50,13 @@ export function placePoints(
 /**
  * One curve a precision, ascending by precision. Where a model has several specs of one precision (types, block
  * sizes), the one with the best metric is its point, the smaller of equals: the curve shows what the precision can
- * do. Filter the points for the curve of one type. Of two models of the same size the better one stays.
+ * do. Filter the points for the curve of one type. Of two models of the same size the better one stays. Mixes are on no
+ * curve.
  */
 export function buildCurves(points: readonly Point[], metric: MetricFacts): Curve[] {
   const curves: Curve[] = [];
-  for (const [, precision] of groupBy(points, (point) => String(point.row.bitsPerWeight))) {
+  const plain = points.filter((point) => !isMix(point.row.key.spec));
+  for (const [, precision] of groupBy(plain, (point) => String(point.row.bitsPerWeight))) {
     const best = [...groupBy(precision, (point) => modelKey(point.row)).values()].map((same) => pickBest(same, metric));
     const bySize = [...groupBy(best, (point) => String(point.bits)).values()].map((same) => pickBest(same, metric));
     bySize.sort((a, b) => a.bits - b.bits);

@@ -2,6 +2,7 @@
 // Stands between series and fit. What a law cannot use (unstable rows, losses that are not positive) is left out here.
 
 import type { ResultRow } from "../result.ts";
+import { isMix } from "./facets.ts";
 import { type MetricFacts, readMetric } from "./metrics.ts";
 import { groupBy, modelKey } from "./series.ts";
 
@@ -27,11 +28,12 @@ export interface Observation {
 export const referenceBlock = 64;
 
 /**
- * Rows that a law can use, in their order. Of a share of which more is better (accuracy) the loss is what it lacks, `1 - v`.
+ * Rows that a law can use, in their order; a mix has no precision of its own. Of a share of which more is better (accuracy) the loss is what it lacks, `1 - v`.
  */
 export function observe(rows: readonly ResultRow[], metric: MetricFacts): Observation[] {
   const describe = describeSpecs(rows.map((row) => row.key.spec));
   return rows.flatMap((row): Observation[] => {
+    if (isMix(row.key.spec)) return [];
     const reading = readMetric(row, metric);
     const { parameters, nonEmbeddingParameters } = row.model;
     const size = nonEmbeddingParameters > 0 ? nonEmbeddingParameters : parameters;

@@ -10,11 +10,10 @@ import { listPerplexityDocuments, listPerplexityMetrics, measurePerplexity } fro
 import { evaluateTask, type TaskOptions } from "../evaluate/task.ts";
 import { InputError } from "../input-error.ts";
 import type { LanguageModel } from "../language-model.ts";
-import { countBits, countParameters } from "../model/count.ts";
+import { averageCodeBits, countBits, countParameters } from "../model/count.ts";
 import type { Model } from "../model/model.ts";
 import { quantizeCheckpoint } from "../model/quantized-view.ts";
 import type { Metric, ResultKey, ResultRow } from "../result.ts";
-import { storageTypes, type TensorHeader } from "../tensor/tensor.ts";
 import { nameTimer, type PlannedExperiment } from "./plan.ts";
 import { isLatency, type LatencyChoice, type ModelChoice, type PerplexityChoice, type TaskChoice } from "./study.ts";
 import { resolveTask } from "./task-choice.ts";
@@ -68,7 +67,7 @@ export async function runExperiment(
       id,
       key,
       model: { ...named(choice), ...countParameters(quantized) },
-      bitsPerWeight: countBitsPerWeight(quantized),
+      bitsPerWeight: averageCodeBits(quantized),
       bits,
       metrics: checkMetrics(metrics, experiment),
       ...(documents && { documents }),
@@ -154,15 +153,6 @@ function ownTask(choice: TaskChoice): { task?: string } {
 function checkPlanned(key: ResultKey, profile: string, computeType: string): void {
   if (profile !== key.profile) throw new Error(`planned for ${key.profile}, measured by ${profile}`);
   if (computeType !== key.computeType) throw new Error(`planned for ${key.computeType}, measured in ${computeType}`);
-}
-
-/** k of a quantized checkpoint; otherwise the width of its largest tensor. */
-function countBitsPerWeight({ spec, tensors }: Checkpoint): number {
-  if (spec?.kind === "quantized") return spec.bits;
-  if (spec && spec.type !== "stored") return spec.type === "fp32" ? 32 : 16;
-  const size = (tensor: TensorHeader) => tensor.shape.reduce((product, length) => product * length, 1);
-  const largest = [...tensors.values()].reduce((a, b) => (size(b) > size(a) ? b : a));
-  return 8 * storageTypes[largest.type].bytes;
 }
 
 /** The metrics as they are. @throws InputError if one is not a number: such a row would poison every curve. */

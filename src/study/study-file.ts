@@ -115,7 +115,7 @@ function buildStudy(raw: unknown, locate: Locate, folder: string, fallbackName: 
   const models = readModels(file, (index) => at("models", index, Array.isArray(file.models)), folder);
   const { specs, notes } = expandSpecs(
     [file.specs].flat(),
-    (path) => readCodebook(resolve(folder, path)),
+    (path) => readSpecFile(resolve(folder, path)),
     (index, sentence) => new InputError(`${at("specs", index, Array.isArray(file.specs))}: ${sentence}`),
   );
   const tasks = [file.tasks].flat().map((entry, index) => {
@@ -127,8 +127,9 @@ function buildStudy(raw: unknown, locate: Locate, folder: string, fallbackName: 
   return { name, models, specs, tasks: [...distinct.values()], notes, ...(allowNonfinite && { allowNonfinite }) };
 }
 
-function readCodebook(path: string): string {
-  if (!statSync(path, { throwIfNoEntry: false })?.isFile()) throw new InputError(`there is no codebook file ${path}.`);
+/** A user's codebook, or a mix. */
+function readSpecFile(path: string): string {
+  if (!statSync(path, { throwIfNoEntry: false })?.isFile()) throw new InputError(`there is no file ${path}.`);
   return readFileSync(path, "utf8");
 }
 

@@ -16,7 +16,7 @@ import { countBits } from "../../src/model/count.ts";
 import { quantizeCheckpoint } from "../../src/model/quantized-view.ts";
 import { quantize } from "../../src/quantize/quantize.ts";
 import type { QuantizedSpec } from "../../src/quantize/spec.ts";
-import { parseSpec } from "../../src/quantize/spec-text.ts";
+import { formatMix, formatSpec, parseMixText, parseSpec } from "../../src/quantize/spec-text.ts";
 import { toFloat32 } from "../../src/tensor/convert.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 
@@ -38,10 +38,10 @@ async function open(path: string): Promise<Checkpoint> {
   return checkpoint;
 }
 
-async function viewAt(path: string, spec: string): Promise<Checkpoint> {
+async function viewAt(path: string, spec: string, fileText = codebook): Promise<Checkpoint> {
   return quantizeCheckpoint(
     await open(path),
-    parseSpec(spec, () => codebook),
+    parseSpec(spec, () => fileText),
   );
 }
 
@@ -154,8 +154,9 @@ describe("a packed file that is damaged or hostile", () => {
   async function refusal(
     spec: string,
     change: (tensors: Tensor[], metadata: Record<string, string>) => Tensor[] | undefined,
+    fileText = codebook,
   ): Promise<string> {
-    await writePackedCheckpoint(await viewAt(llama, spec), out, { force: true });
+    await writePackedCheckpoint(await viewAt(llama, spec, fileText), out, { force: true });
     const path = join(out, "model.safetensors");
     const file = await openSafetensors(createMemorySource(path, new Uint8Array(readFileSync(path))));
     const tensors: Tensor[] = [];
@@ -166,6 +167,7 @@ describe("a packed file that is damaged or hostile", () => {
     expect(error).toBeInstanceOf(InputError);
     return (error as InputError).message;
   }
+  const refusalOfMix = (change: Parameters<typeof refusal>[1]) => refusal("mix:m.json", change, '{"default": "int4"}');
   async function readAll(path: string): Promise<void> {
     const packed = await open(path);
     for (const tensor of packed.tensors.keys()) await packed.read(tensor);
@@ -178,9 +180,22 @@ describe("a packed file that is damaged or hostile", () => {
   });
 
   it("is refused if it is of a later format", async () => {
-    const message = await refusal("int4", (_, metadata) => void (metadata.kbit_format = "2"));
-    expect(message).toMatch(/format 2, but this kbit reads up to 1; update kbit/);
+    const message = await refusal("int4", (_, metadata) => void (metadata.kbit_format = "3"));
+    expect(message).toMatch(/format 3, but this kbit reads up to 2; update kbit/);
     expect(await refusal("int4", (_, metadata) => void (metadata.kbit_format = "x"))).toMatch(/format x/);
+  });
+
+  it("is refused if its mix is missing, is not the one that it names, or does not quantize what is quantized", async () => {
+    const mix = (text: string) => (_: Tensor[], metadata: Record<string, string>) => void (metadata.kbit_mix = text);
+    const written = await refusalOfMix((_, metadata) => void delete metadata.kbit_mix);
+    expect(written).toMatch(/kbit_mix of its metadata\) is not JSON/);
+    expect(await refusalOfMix(mix('{"default":"int3"}'))).toMatch(/its kbit_mix is not mix:[0-9a-f]{16}/);
+    const other = parseMixText('{"default":"stored"}', "test");
+    const kept = await refusalOfMix((_, metadata) => {
+      Object.assign(metadata, { kbit_spec: formatSpec(other), kbit_mix: formatMix(other) });
+      return undefined;
+    });
+    expect(kept).toMatch(/does not quantize model\.layers\.\d\.\S+, but the file says so/);
   });
 
   it("is refused if its metadata is missing or not what it should be", async () => {

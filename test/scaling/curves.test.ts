@@ -6,6 +6,7 @@ import { readFacets } from "../../src/scaling/facets.ts";
 import { interpolate } from "../../src/scaling/interpolate.ts";
 import { averageAccuracies } from "../../src/scaling/mean-accuracy.ts";
 import { findMetric, readMetric } from "../../src/scaling/metrics.ts";
+import { observe } from "../../src/scaling/observations.ts";
 import { groupSeries } from "../../src/scaling/series.ts";
 import { findUnstable } from "../../src/scaling/stability.ts";
 import { makeRow } from "./simulate.ts";
@@ -37,8 +38,29 @@ describe("spec facets", () => {
     ["float3:e2:bnb:b128:proxy2", "float", "128"],
     ["fp16", "baseline", ""],
     ["stored", "baseline", ""],
+    ["mix:0123456789abcdef", "mix", ""],
   ])("%s has type %s and block %s", (spec, type, block) => {
     expect(readFacets(spec)).toEqual({ type, block });
+  });
+});
+
+describe("a mix", () => {
+  const mix = row("small", 4, 105, 2.5, "mix:0123456789abcdef");
+  const rows = [
+    ...[16, 8, 4, 3].flatMap((bits) => [row("small", bits, 25 * bits, 3), row("large", bits, 100 * bits, 2)]),
+    mix,
+  ];
+
+  test("is a point that can be chosen, but on the curve of no precision, even if its mean is whole", () => {
+    const [answer] = answerRows(rows, { metric: "nll", budgets: [110] });
+    expect(answer.points.map((point) => point.row)).toContain(mix);
+    expect(answer.curves.map((curve) => curve.bitsPerWeight)).toEqual([3, 4, 8, 16]);
+    expect(answer.curves.flatMap((curve) => curve.points.map((point) => point.row))).not.toContain(mix);
+    expect(answer.frontier.map((point) => point.row)).toContain(mix);
+  });
+
+  test("has no place in a law", () => {
+    expect(observe(rows, nll).map((one) => one.row)).toEqual(rows.slice(0, -1));
   });
 });
 

@@ -281,7 +281,7 @@ describe("a wrong study file is refused at its line and column:", () => {
     [
       "a missing codebook",
       good.replace("int4:b64", "file:no.json:b64"),
-      /^study\.yaml:3:15: .*there is no codebook file no\.json\.$/,
+      /^study\.yaml:3:15: .*there is no file no\.json\.$/,
     ],
     [
       "aliases that multiply",

@@ -1,6 +1,7 @@
 // A user's own codebook: a JSON file of numbers, named in canonical spec text by a hash of its values.
 
 import { InputError } from "../../input-error.ts";
+import { hashBytes } from "../content-hash.ts";
 
 /** A codebook of a file and the hash that names it. */
 export interface UserCodebook {
@@ -50,11 +51,7 @@ function parseValues(text: string, path: string): number[] {
   return values;
 }
 
-/** FNV-1a, 64 bits, of the values' float16 bytes, little-endian; as 16 hexadecimal digits. */
+/** Of the values' float16 bytes, little-endian. */
 function hashCodebook(codebook: readonly number[]): string {
-  let hash = 0xcbf29ce484222325n;
-  for (const byte of new Uint8Array(Float16Array.from(codebook).buffer)) {
-    hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
-  }
-  return hash.toString(16).padStart(16, "0");
+  return hashBytes(new Uint8Array(Float16Array.from(codebook).buffer));
 }
