@@ -14,7 +14,9 @@ import { openImmutable } from "../../src/study/store/node-sqlite.ts";
 import { splitRow } from "../../src/study/store/rows.ts";
 import { openStore } from "../../src/study/store/store.ts";
 import { createRandom } from "../scaling/simulate.ts";
+import { describeQueue } from "./queue-conformance.ts";
 import { makeRow } from "./rows.ts";
+import { describeStore } from "./store-conformance.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kbit-store-"));
 let files = 0;
@@ -23,31 +25,10 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const failure = { model: "m", spec: "int4:b64", task: "perplexity", reason: "It broke.", date: "2026-01-01T00:00:00Z" };
 
-describe("a store", () => {
-  test("gives back every field of every row after it was closed and opened again", async () => {
-    const path = newPath();
-    const trained = {
-      model: { ...makeRow(4).model, trainingTokens: 24_200_000, seed: 2 },
-      metrics: { acc: { value: 0.5, standardError: 0.1, n: 25, chance: 0.25 } },
-      imported: "lm-eval 0.4.9.2, results.json",
-    };
-    const rows = [
-      makeRow(1),
-      makeRow(2),
-      makeRow(3, { metrics: { perplexity: { value: Infinity, n: 5 } } }),
-      makeRow(4, trained),
-    ];
-    const store = await openStore(path);
-    await store.add(rows[0]);
-    await store.add(rows.slice(1));
-    await store.close();
-    const again = await openStore(path, { create: false });
-    expect(await again.rows()).toEqual(rows);
-    expect(await again.has(rows[1].id)).toBe(true);
-    expect(await again.has(makeRow(9).id)).toBe(false);
-    await again.close();
-  });
+describeStore("SQLite", newPath);
+describeQueue("SQLite", newPath);
 
+describe("a store", () => {
   test("that may only be read is read, in a folder that may only be read too, and is not written", async () => {
     const only = mkdtempSync(join(folder, "only-"));
     const path = join(only, "a.db");
@@ -80,20 +61,6 @@ describe("a store", () => {
     expect(() => openImmutable(path)).toThrow(/a\.db-wal; copy both/);
   });
 
-  test("gives back the documents of rows that have them, to those who ask", async () => {
-    const values = Float32Array.of(1.5, 0, -2.25);
-    const documents = { nll: { values, weights: Float32Array.of(255, 255, 31) }, acc: { values: values.subarray(1) } };
-    const paths = { model: "models/m", data: "/texts/a b.txt" };
-    const store = await openStore(":memory:");
-    await store.add([makeRow(1, { documents, paths }), makeRow(2)]);
-    await store.add(makeRow(1, { documents: { nll: { values } } })); // a row that is there stays as it is
-    expect(await store.rows({ documents: true })).toEqual([makeRow(1, { documents, paths }), makeRow(2)]);
-    const plain = await store.rows();
-    expect(plain).toEqual([makeRow(1, { paths }), makeRow(2)]);
-    expect(Object.keys(plain[0])).not.toContain("documents");
-    await store.close();
-  });
-
   test("ten thousand answers take less than three kilobytes; bytes that are no documents are refused", () => {
     const random = createRandom(1);
     const values = Float32Array.from({ length: 10_000 }, () => Number(random() < 0.6));
@@ -108,57 +75,6 @@ describe("a store", () => {
     ];
     for (const bytes of [packed.subarray(0, 100), new Uint8Array(), ...lies.map((text) => deflateRawSync(text))])
       expect(() => unpackDocuments(bytes)).toThrow(/it is damaged/);
-  });
-
-  test("keeps the first of two rows of one id, its metrics too", async () => {
-    const store = await openStore(":memory:");
-    await store.add(makeRow(1));
-    await store.add([makeRow(1, { seconds: 9, metrics: { acc: { value: 1, n: 1 } } }), makeRow(2), makeRow(2)]);
-    expect(await store.rows()).toEqual([makeRow(1), makeRow(2)]);
-    await store.close();
-  });
-
-  test("lists the newest failure of each experiment until it has a result", async () => {
-    const store = await openStore(":memory:");
-    const row = makeRow(1);
-    await store.addFailure(failure);
-    await store.addFailure({ ...failure, reason: "It broke again.", date: "2026-01-02T00:00:00Z" });
-    await store.addFailure({ ...failure, id: row.id, spec: "int3" });
-    const newest = { ...failure, reason: "It broke again.", date: "2026-01-02T00:00:00Z" };
-    expect(await store.failures()).toEqual([{ ...failure, id: row.id, spec: "int3" }, newest]);
-    await store.add(row);
-    expect(await store.failures()).toEqual([newest]);
-    await store.add(makeRow(2, { model: { ...row.model, name: "m" } }));
-    expect(await store.failures()).toEqual([]);
-    await store.close();
-  });
-
-  test("takes 10,000 rows at once and 2,000 one by one in seconds", async () => {
-    const store = await openStore(newPath());
-    const started = performance.now();
-    await store.add(Array.from({ length: 10_000 }, (_, i) => makeRow(i)));
-    for (let i = 10_000; i < 12_000; i++) await store.add(makeRow(i));
-    expect(performance.now() - started).toBeLessThan(20_000);
-    expect(await store.rows()).toHaveLength(12_000);
-    await store.close();
-  });
-
-  test("is written by two processes at once, and loses nothing", async () => {
-    const path = newPath();
-    const script = `
-      import { openStore } from ${JSON.stringify(new URL("../../src/study/store/store.ts", import.meta.url).href)};
-      import { makeRow } from ${JSON.stringify(new URL("./rows.ts", import.meta.url).href)};
-      const store = await openStore(process.argv[1]);
-      const first = Number(process.argv[2]);
-      for (let i = first; i < first + 500; i++) await store.add(makeRow(i));
-      await store.close();`;
-    const write = (first: number) =>
-      promisify(execFile)(process.execPath, ["--input-type=module", "-e", script, path, String(first)]);
-    // The second half of the first process and the first half of the second are the same rows.
-    await Promise.all([write(0), write(250)]);
-    const store = await openStore(path);
-    expect((await store.rows()).map((row) => row.id)).toEqual(Array.from({ length: 750 }, (_, i) => makeRow(i).id));
-    await store.close();
   });
 });
 
@@ -199,7 +115,7 @@ describe("a store of version 1", () => {
       await store.close();
     }
     const versions = new DatabaseSync(path).prepare("select version from kbit_schema").all();
-    expect(versions.map(({ version }) => version)).toEqual([1, 2, 3]);
+    expect(versions.map(({ version }) => version)).toEqual([1, 2, 3, 4]);
   });
 });
 
@@ -254,5 +170,5 @@ describe("a file that is no store is refused:", () => {
   });
 
   test("an address of a server, whose password is not repeated", () =>
-    refuse("postgres://user:secret@host/db", /^The store postgres:\/\/\.\. cannot be used/));
+    refuse("mysql://user:secret@host/db", /^The store mysql:\/\/\.\. cannot be used/));
 });

@@ -2,17 +2,19 @@
 
 import type { Kysely } from "kysely";
 import { InputError } from "../../input-error.ts";
+import type { Backend } from "./backend.ts";
 import { migrations, type Tables } from "./schema.ts";
 
 /**
- * Applies the steps of the schema that are missing, all in one transaction.
+ * Applies the steps of the schema that are missing, all in one transaction that no other process can be in.
  *
  * @throws InputError if the database holds other tables, or was written by a newer kbit
  */
-export async function migrate(db: Kysely<Tables>, path: string): Promise<void> {
-  if ((await readVersion(db, path)) === migrations.length) return;
+export async function migrate(db: Kysely<Tables>, backend: Backend): Promise<void> {
+  if ((await readVersion(db, backend)) === migrations.length) return;
   await db.transaction().execute(async (transaction) => {
-    const version = await readVersion(transaction, path); // again: another process may have been faster
+    if (backend.lockSchema) await backend.lockSchema.execute(transaction);
+    const version = await readVersion(transaction, backend); // again: another process may have been faster
     if (version === 0) await createVersionTable(transaction);
     for (let step = version; step < migrations.length; step++) {
       await migrations[step](transaction);
@@ -25,20 +27,21 @@ export async function migrate(db: Kysely<Tables>, path: string): Promise<void> {
 }
 
 /** Version of the database; 0 for an empty one. */
-async function readVersion(db: Kysely<Tables>, path: string): Promise<number> {
-  const tables = (await db.introspection.getTables()).map((table) => table.name);
+async function readVersion(db: Kysely<Tables>, { schema, name }: Backend): Promise<number> {
+  const place = schema && (await schema.execute(db)).rows[0].name;
+  if (place === null) throw new InputError(`The database ${name} has no schema to put tables in; see its search_path.`);
+  const found = (await db.introspection.getTables()).filter((table) => place === undefined || table.schema === place);
+  const tables = found.map((table) => table.name);
   if (tables.length === 0) return 0;
   if (!tables.includes("kbit_schema"))
-    throw new InputError(
-      `The database ${path} was not made by kbit (it holds a table ${tables[0]}); name another file.`,
-    );
+    throw new InputError(`The database ${name} was not made by kbit (it holds a table ${tables[0]}); name another.`);
   const { version } = await db
     .selectFrom("kbit_schema")
     .select((eb) => eb.fn.max("version").as("version"))
     .executeTakeFirstOrThrow();
   if (version > migrations.length)
     throw new InputError(
-      `The store ${path} has schema version ${version}, this kbit knows versions up to ${migrations.length}; update kbit or name another file.`,
+      `The store ${name} has schema version ${version}, this kbit knows versions up to ${migrations.length}; update kbit or name another.`,
     );
   return version;
 }

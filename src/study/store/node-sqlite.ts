@@ -1,5 +1,5 @@
-// Kysely on Node's built-in SQLite: the only file that knows which database serves the queries.
-// A second dialect (PostgreSQL) would stand beside it; the schema and the queries stay as they are.
+// Kysely on Node's built-in SQLite: files that are written, only read, or cannot even have a log beside them, and what
+// SQLite's errors mean.
 
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
@@ -8,14 +8,15 @@ import { pathToFileURL } from "node:url";
 import {
   CompiledQuery,
   type DatabaseConnection,
-  type Dialect,
   SqliteAdapter,
   type SqliteDatabase,
   SqliteDriver,
   SqliteIntrospector,
   SqliteQueryCompiler,
+  sql,
 } from "kysely";
 import { InputError } from "../../input-error.ts";
+import type { Backend } from "./backend.ts";
 
 /** How long a writer waits for another process that holds the database, in milliseconds. */
 const busyTimeoutMs = 60_000;
@@ -26,7 +27,7 @@ const busyTimeoutMs = 60_000;
  * @param path - the file, or `:memory:`; it is created where it is missing
  * @throws the error of node:sqlite, with its `errcode`, if the file cannot be used
  */
-export function openSqlite(path: string): Dialect {
+export function openSqlite(path: string): Backend {
   const database = new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true });
   try {
     // A write-ahead log lets readers and one writer go on side by side; with it, NORMAL loses nothing when a process dies.
@@ -35,12 +36,12 @@ export function openSqlite(path: string): Dialect {
     database.close();
     throw error;
   }
-  return describe(database);
+  return describe(database, path);
 }
 
 /** Opens an SQLite file for reading; what is written beside it goes on being seen. @throws as `openSqlite` */
-export function openReadOnly(path: string): Dialect {
-  return describe(new DatabaseSync(path, { readOnly: true, timeout: busyTimeoutMs }));
+export function openReadOnly(path: string): Backend {
+  return describe(new DatabaseSync(path, { readOnly: true, timeout: busyTimeoutMs }), path);
 }
 
 /**
@@ -49,7 +50,7 @@ export function openReadOnly(path: string): Dialect {
  *
  * @throws InputError if results are still in a log beside the file; else as `openSqlite`
  */
-export function openImmutable(path: string): Dialect {
+export function openImmutable(path: string): Backend {
   if ((statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0) {
     throw new InputError(
       `The store ${path} cannot be read here: results are still in ${path}-wal; copy both to where you may write.`,
@@ -57,16 +58,51 @@ export function openImmutable(path: string): Dialect {
   }
   const url = pathToFileURL(resolve(path));
   url.searchParams.set("immutable", "1");
-  return describe(new DatabaseSync(url, { readOnly: true }));
+  return describe(new DatabaseSync(url, { readOnly: true }), path);
 }
 
-function describe(database: DatabaseSync): Dialect {
+function describe(database: DatabaseSync, path: string): Backend {
   return {
-    createAdapter: () => new SqliteAdapter(),
-    createDriver: () => new PatientDriver(database),
-    createIntrospector: (db) => new SqliteIntrospector(db),
-    createQueryCompiler: () => new SqliteQueryCompiler(),
+    dialect: {
+      createAdapter: () => new SqliteAdapter(),
+      createDriver: () => new PatientDriver(database),
+      createIntrospector: (db) => new SqliteIntrospector(db),
+      createQueryCompiler: () => new SqliteQueryCompiler(),
+    },
+    name: path,
+    now: sql<number>`(unixepoch('subsec') * 1000)`,
+    locksRows: false,
+    explain: explainSqlite,
+    isPassing: (error) => [5, 10, 13].includes(codeOf(error) ?? 0),
   };
+}
+
+/** Primary result codes, https://sqlite.org/rescode.html. */
+const reasons: Record<number, string> = {
+  3: "permission is denied",
+  5: "another process has held it for a minute",
+  8: "it is read-only",
+  10: "the disk reported an error",
+  11: "it is damaged; restore it from a copy, or name another file",
+  13: "the disk is full",
+  14: "it cannot be opened; check the path and its permissions",
+  26: "it is not an SQLite file; name another",
+};
+
+/** Why SQLite refused, in half a sentence. */
+export function explainSqlite(error: unknown): string | undefined {
+  return reasons[codeOf(error) ?? 0];
+}
+
+/** Whether an error says that the file cannot be written, and perhaps can be read. */
+export function isUnwritable(error: unknown): boolean {
+  return [3, 8, 14].includes(codeOf(error) ?? 0);
+}
+
+/** Primary code of an error of SQLite. */
+function codeOf(error: unknown): number | undefined {
+  const code = error instanceof SyntaxError ? 11 : (error as { errcode?: number }).errcode;
+  return code === undefined ? undefined : code & 0xff;
 }
 
 /** Kysely's driver with transactions as several processes and a full disk need them. */

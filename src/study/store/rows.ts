@@ -18,7 +18,11 @@ interface RestOfRow {
 }
 
 /** The table rows of a result. */
-export function splitRow(row: ResultRow): { result: ResultTable; metrics: MetricTable[]; documents: DocumentTable[] } {
+export function splitRow(row: ResultRow): {
+  result: Omit<ResultTable, "added">;
+  metrics: MetricTable[];
+  documents: DocumentTable[];
+} {
   const { spec, task, ...key } = row.key;
   const { name, family, ...model } = row.model;
   const { total, ...bits } = row.bits;
@@ -49,7 +53,11 @@ export function splitRow(row: ResultRow): { result: ResultTable; metrics: Metric
 }
 
 /** The result of table rows; the inverse of `splitRow`. Documents are unpacked each time they are read. */
-export function joinRow(result: ResultTable, metrics: readonly MetricTable[], packed?: Uint8Array): ResultRow {
+export function joinRow(
+  result: Omit<ResultTable, "added">,
+  metrics: readonly MetricTable[],
+  packed?: Uint8Array,
+): ResultRow {
   const rest: RestOfRow = JSON.parse(result.rest);
   const row: ResultRow = {
     id: result.id,

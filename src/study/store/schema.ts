@@ -1,7 +1,7 @@
 // The tables of a result store and the steps that make them: what is queried has a column, the rest is JSON.
 // Written with Kysely's schema builder in types that SQLite and PostgreSQL both have.
 
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
 
 /** One result row, without its metrics. */
 export interface ResultTable {
@@ -16,6 +16,8 @@ export interface ResultTable {
   date: string;
   /** JSON of everything else in the row (`RestOfRow` in rows.ts). */
   rest: string;
+  /** When it was stored, by the database's clock, in milliseconds since 1970. */
+  added: number | null;
 }
 
 /** One metric of one result. */
@@ -48,6 +50,74 @@ export interface FailureTable {
   date: string;
 }
 
+/** A result that came out differently when it was computed again. */
+export interface DisagreementTable {
+  id: string;
+  result_id: string;
+  model: string;
+  spec: string;
+  task: string;
+  reason: string;
+  date: string;
+}
+
+/** A study whose experiments were put in the queue. */
+export interface StudyTable {
+  name: string;
+  /** Experiments of the study when it was last enqueued, those included that had a result. */
+  experiments: number;
+  /** 1: its experiments wait until it goes on. */
+  paused: number;
+}
+
+/** An experiment that has no result yet. Its row goes when the result comes, in the same transaction. */
+export interface JobTable {
+  /** The id that the result will have. */
+  id: string;
+  /** Name of the study that asked for it last, and the run that did. */
+  study: string;
+  run: string;
+  /** `queued`, `paused`, `running` or `failed`. */
+  state: string;
+  /** JSON of the `PlannedExperiment`. */
+  experiment: string;
+  compute_type: string;
+  /** Bytes that it needs. */
+  memory: number;
+  /** The higher first; then by rank and cost. */
+  priority: number;
+  /** Among the tasks of one model at one spec, which share what is loaded: the first one of each before any second. */
+  rank: number;
+  cost: number;
+  /** Of the model at the spec. */
+  batch: string;
+  /** How often it was begun. */
+  attempts: number;
+  /** Not to be begun before, by the database's clock. */
+  ready: number;
+  /** Who runs it. */
+  worker: string | null;
+  /** Ids of workers that do not have what it needs, with commas. */
+  refused: string;
+  /** Why the last attempt failed. */
+  reason: string | null;
+}
+
+/** A process that takes jobs. */
+export interface WorkerTable {
+  id: string;
+  /** Host, boot and process namespace: where its process id means something; and the process id. */
+  place: string;
+  process: number;
+  /** Counted up as a sign of life, every `beat_ms` milliseconds. */
+  beat: number;
+  beat_ms: number;
+  /** When it last counted, by the database's clock. */
+  seen: number;
+  /** JSON of `WorkerReport` in queue.ts. */
+  report: string;
+}
+
 /** One step of the schema that was applied to this database. */
 export interface SchemaTable {
   version: number;
@@ -61,6 +131,10 @@ export interface Tables {
   metrics: MetricTable;
   documents: DocumentTable;
   failures: FailureTable;
+  disagreements: DisagreementTable;
+  studies: StudyTable;
+  jobs: JobTable;
+  workers: WorkerTable;
 }
 
 /** The steps in order; step i makes version i + 1. A step that was released is never edited: add one. */
@@ -68,6 +142,7 @@ export const migrations: readonly ((db: Kysely<Tables>) => Promise<void>)[] = [
   createFirstTables,
   createDocumentTable,
   addChance,
+  createQueue,
 ];
 
 async function createFirstTables(db: Kysely<Tables>): Promise<void> {
@@ -116,4 +191,64 @@ async function createDocumentTable(db: Kysely<Tables>): Promise<void> {
 
 async function addChance(db: Kysely<Tables>): Promise<void> {
   await db.schema.alterTable("metrics").addColumn("chance", "double precision").execute();
+}
+
+async function createQueue(db: Kysely<Tables>): Promise<void> {
+  await db.schema.alterTable("results").addColumn("added", "double precision").execute();
+  await db.schema.createIndex("results_by_time").on("results").column("added").execute();
+  await db.schema
+    .createTable("disagreements")
+    .addColumn("id", "text", (column) => column.primaryKey())
+    .addColumn("result_id", "text", (column) => column.notNull().references("results.id"))
+    .addColumn("model", "text", (column) => column.notNull())
+    .addColumn("spec", "text", (column) => column.notNull())
+    .addColumn("task", "text", (column) => column.notNull())
+    .addColumn("reason", "text", (column) => column.notNull())
+    .addColumn("date", "text", (column) => column.notNull())
+    .execute();
+  await db.schema
+    .createTable("studies")
+    .addColumn("name", "text", (column) => column.primaryKey())
+    .addColumn("experiments", "bigint", (column) => column.notNull())
+    .addColumn("paused", "integer", (column) => column.notNull())
+    .execute();
+  await db.schema
+    .createTable("jobs")
+    .addColumn("id", "text", (column) => column.primaryKey())
+    .addColumn("study", "text", (column) => column.notNull())
+    .addColumn("run", "text", (column) => column.notNull())
+    .addColumn("state", "text", (column) => column.notNull())
+    .addColumn("experiment", "text", (column) => column.notNull())
+    .addColumn("compute_type", "text", (column) => column.notNull())
+    .addColumn("memory", "bigint", (column) => column.notNull())
+    .addColumn("priority", "integer", (column) => column.notNull())
+    .addColumn("rank", "integer", (column) => column.notNull())
+    .addColumn("cost", "double precision", (column) => column.notNull())
+    .addColumn("batch", "text", (column) => column.notNull())
+    .addColumn("attempts", "integer", (column) => column.notNull())
+    .addColumn("ready", "double precision", (column) => column.notNull())
+    .addColumn("worker", "text")
+    .addColumn("refused", "text", (column) => column.notNull())
+    .addColumn("reason", "text")
+    .execute();
+  const queued = (name: string, columns: ("priority desc" | "rank" | "cost" | "id" | "batch")[]) =>
+    db.schema.createIndex(name).on("jobs").columns(columns).where(sql.ref("state"), "=", "queued").execute();
+  await queued("jobs_in_order", ["priority desc", "rank", "cost", "id"]);
+  await queued("jobs_by_batch", ["batch"]);
+  await db.schema
+    .createIndex("jobs_by_worker")
+    .on("jobs")
+    .column("worker")
+    .where(sql.ref("state"), "=", "running")
+    .execute();
+  await db.schema
+    .createTable("workers")
+    .addColumn("id", "text", (column) => column.primaryKey())
+    .addColumn("place", "text", (column) => column.notNull())
+    .addColumn("process", "integer", (column) => column.notNull())
+    .addColumn("beat", "bigint", (column) => column.notNull())
+    .addColumn("beat_ms", "integer", (column) => column.notNull())
+    .addColumn("seen", "double precision", (column) => column.notNull())
+    .addColumn("report", "text", (column) => column.notNull())
+    .execute();
 }
