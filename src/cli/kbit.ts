@@ -9,6 +9,7 @@ import { addDemoCommand } from "./demo.ts";
 import { addEvalCommand } from "./eval.ts";
 import { addGenerateCommand } from "./generate.ts";
 import { addInspectCommand } from "./inspect.ts";
+import { addMixCommand } from "./mix.ts";
 import { addQuantizeCommand } from "./quantize.ts";
 import { addRecommendCommand } from "./recommend.ts";
 import { addReportCommand } from "./report.ts";
@@ -30,6 +31,7 @@ function createProgram(): Command {
     addUiCommand,
     addClaimsCommand,
     addRecommendCommand,
+    addMixCommand,
     addQuantizeCommand,
     addInspectCommand,
     addEvalCommand,

@@ -7,12 +7,14 @@ import { parseSpec } from "../quantize/spec-text.ts";
 
 /** Parses spec text. @throws InputError if it is wrong, or a file that it names cannot be read */
 export function readSpec(text: string): Spec {
-  return parseSpec(text, (path) => {
-    try {
-      return readFileSync(path, "utf8");
-    } catch (error) {
-      const what = text.trim().startsWith("mix:") ? "file" : "codebook";
-      throw new InputError(`The ${what} ${path} cannot be read: ${(error as Error).message}.`);
-    }
-  });
+  return parseSpec(text, readSpecFile);
+}
+
+/** The text of a codebook or mix that a spec names. @throws InputError if it cannot be read */
+export function readSpecFile(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new InputError(`The file ${path} cannot be read: ${(error as Error).message}.`);
+  }
 }
