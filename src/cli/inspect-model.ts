@@ -13,6 +13,7 @@ import { isQuantized, type QuantizedTensor } from "../quantize/quantized.ts";
 import type { Spec } from "../quantize/spec.ts";
 import { formatSpec, parseSpec } from "../quantize/spec-text.ts";
 import type { BitsCount } from "../result.ts";
+import { toFloat32 } from "../tensor/convert.ts";
 import type { TensorHeader } from "../tensor/tensor.ts";
 import { describeWideRest } from "./wide-note.ts";
 
@@ -87,12 +88,14 @@ export async function describeModel(
     measured.set(q.name, measureMatrix(weights, q));
     if (!isMix) addCodes(histogram, q);
   };
-  const run = options.quantize ?? quantize;
   const view = spec
     ? quantizeCheckpoint(checkpoint, spec, {
         ...options,
-        async quantize(weights, shape, quantizedSpec, quantizeOptions) {
-          const q = await run(weights, shape, quantizedSpec, quantizeOptions);
+        async quantize(tensor, shape, quantizedSpec, quantizeOptions) {
+          const weights = toFloat32(tensor);
+          const q = options.quantize
+            ? await options.quantize(tensor, shape, quantizedSpec, quantizeOptions)
+            : quantize(weights, shape, quantizedSpec, quantizeOptions);
           measure(weights, q);
           return q;
         },

@@ -1,17 +1,16 @@
 // kbit quantize: a checkpoint to a packed one at a spec, tensor by tensor, on every core.
 
-import { availableParallelism } from "node:os";
 import { basename } from "node:path";
 import type { Command } from "commander";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { openCheckpoint } from "../checkpoint/open-node.ts";
 import { writePackedCheckpoint } from "../checkpoint/write-packed-node.ts";
 import { InputError } from "../input-error.ts";
+import { selectQuantizer } from "../kernels/quantizer-node.ts";
 import { countBits, countParameters } from "../model/count.ts";
 import { quantizeCheckpoint } from "../model/quantized-view.ts";
 import { readTokenizerFiles } from "../model/tokenizer-files.ts";
 import { formatSpec } from "../quantize/spec-text.ts";
-import { createThreadedQuantizer } from "../quantize/threads-node.ts";
 import { parseWhole } from "./open-model.ts";
 import { readSpec } from "./read-spec.ts";
 import { createProgress, formatSeconds, printJson, printLine, printNote } from "./terminal.ts";
@@ -54,7 +53,7 @@ async function runQuantize(model: string, options: QuantizeCommandOptions): Prom
   const checkpoint = await openCheckpoint(model, {
     onDownload: (fileName, done, total) => progress.update(done, total, fileName),
   });
-  const threads = createThreadedQuantizer(options.threads ?? availableParallelism());
+  const threads = await selectQuantizer({ threads: options.threads, name: process.env["KBIT_KERNELS"] });
   const interruption = new AbortController();
   const interrupt = () => interruption.abort();
   process.once("SIGINT", interrupt).once("SIGTERM", interrupt);

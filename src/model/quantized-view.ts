@@ -25,7 +25,7 @@ export interface ViewOptions {
   readonly allowNonfinite?: boolean;
   /** Quantizes one matrix, for example on several threads; default: `quantize`. */
   readonly quantize?: (
-    weights: Float32Array,
+    weights: Tensor,
     shape: readonly [number, number],
     spec: QuantizedSpec,
     options: QuantizeOptions,
@@ -67,9 +67,9 @@ export function quantizeCheckpoint(checkpoint: Checkpoint, spec: Spec, options: 
 
   async function readQuantized(tensor: Tensor, matrix: PlannedMatrix): Promise<QuantizedTensor> {
     const outlierColumns = await outliers.find(matrix);
-    const { allowNonfinite, quantize: run = quantize } = options;
+    const { allowNonfinite, quantize: run = quantizeTensor } = options;
     const name = tensor.name;
-    const quantized = await run(toFloat32(tensor), matrix.shape, matrix.spec as QuantizedSpec, {
+    const quantized = await run(tensor, matrix.shape, matrix.spec as QuantizedSpec, {
       name,
       outlierColumns,
       allowNonfinite,
@@ -106,6 +106,8 @@ export function quantizeCheckpoint(checkpoint: Checkpoint, spec: Spec, options: 
     close: () => checkpoint.close(),
   };
 }
+
+const quantizeTensor: NonNullable<ViewOptions["quantize"]> = (tensor, ...rest) => quantize(toFloat32(tensor), ...rest);
 
 /** A packed checkpoint at its own spec, or as stored, is itself. */
 function checkSpec(checkpoint: Checkpoint, have: Spec, wanted: Spec): Checkpoint {

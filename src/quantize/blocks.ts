@@ -51,7 +51,7 @@ export function storeScales(absmax: Float32Array, kind: QuantizedSpec["scales"],
 
 /** One float32 absmax a block, as decoding uses it, never negative: `(ceil(rows * columns / blockSize))`. */
 export function expandScales(scales: BlockScales): Float32Array {
-  if (scales.kind !== "double") return Float32Array.from(scales.values);
+  if (scales.kind !== "double") return new Float32Array(scales.values);
   const { codes, scales: chunkScales, offset } = scales;
   return Float32Array.from(codes, (code, block) => {
     const scale = chunkScales[Math.floor(block / chunkSize)];

@@ -7,6 +7,7 @@ import { buildDynamic } from "./codebooks/dynamic.ts";
 import { buildFloat, defaultExponentBits } from "./codebooks/float.ts";
 import { buildInteger } from "./codebooks/integer.ts";
 import { buildAbnormalFloat, buildNormalFloat } from "./codebooks/normal.ts";
+import type { RankedValues } from "./codebooks/order-statistics.ts";
 import { buildQuantile } from "./codebooks/quantile.ts";
 import type { DataTypeName, QuantizedSpec } from "./spec.ts";
 
@@ -20,7 +21,7 @@ export interface DataType {
   /** Fills in what the text left open and drops what makes no difference. @throws InputError for what does not go together */
   readonly complete?: (spec: QuantizedSpec) => QuantizedSpec;
   /** The values, in any order, repetitions allowed. `weights` are those to be coded. */
-  readonly build: (spec: QuantizedSpec, weights?: Float32Array) => readonly number[];
+  readonly build: (spec: QuantizedSpec, weights?: Float32Array | RankedValues) => readonly number[];
   /** Whether the values depend on more than the spec text: rounded to float16, stored with each tensor and counted. */
   readonly stored: boolean;
   /** The values in one line. */
@@ -127,7 +128,7 @@ export const dataTypes: Readonly<Record<DataTypeName, DataType>> = {
  * @returns exact float32 values where the spec text determines them, values rounded to float16 where they are stored
  * @throws InputError if a user's codebook is known only by its hash
  */
-export function buildCodebook(spec: QuantizedSpec, weights?: Float32Array): Float32Array {
+export function buildCodebook(spec: QuantizedSpec, weights?: Float32Array | RankedValues): Float32Array {
   const { build, stored } = dataTypes[spec.type];
   const values = build(spec, weights);
   const rounded = stored && weights ? Float16Array.from(values) : Float32Array.from(values);

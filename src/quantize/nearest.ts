@@ -15,9 +15,7 @@ export interface NearestTable {
  * @param codebook - distinct values, ascending, at most 256
  */
 export function createNearestTable(codebook: Float32Array): NearestTable {
-  const midpoints = Float64Array.from(codebook, (value, code) =>
-    code + 1 < codebook.length ? (value + codebook[code + 1]) / 2 : Infinity,
-  );
+  const midpoints = findMidpoints(codebook);
   const firstCodes = new Uint8Array(65536);
   const word = new Uint32Array(1);
   const value = new Float32Array(word.buffer);
@@ -36,6 +34,18 @@ export function createNearestTable(codebook: Float32Array): NearestTable {
   return { midpoints, firstCodes };
 }
 
+/** Midpoints of neighbours and infinity: `(codebook.length)`. */
+export function findMidpoints(codebook: Float32Array): Float64Array {
+  return Float64Array.from(codebook, (value, code) =>
+    code + 1 < codebook.length ? (value + codebook[code + 1]) / 2 : Infinity,
+  );
+}
+
+/** The code of the value nearest to 0, the lower of two equally near: that of all weights of a block whose absmax is 0. */
+export function findZeroCode(midpoints: Float64Array): number {
+  return midpoints.findIndex((midpoint) => midpoint >= 0);
+}
+
 /**
  * Codes of the weights `[from, to)` of one block: `codes[at + i] = argmin_c |codebook[c] * absmax - weights[from + i]|`, the
  * lower of two equally near values. Midpoints times absmax are float64, so the choice is exact.
@@ -52,11 +62,7 @@ export function encodeNearest(
   at: number,
 ): void {
   if (absmax === 0) {
-    codes.fill(
-      midpoints.findIndex((midpoint) => midpoint >= 0),
-      at,
-      at + to - from,
-    );
+    codes.fill(findZeroCode(midpoints), at, at + to - from);
     return;
   }
   const inverse = 1 / absmax;

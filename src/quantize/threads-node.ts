@@ -4,6 +4,8 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { InputError } from "../input-error.ts";
+import { toFloat32 } from "../tensor/convert.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { groupSize, packedBytes } from "./pack.ts";
 import { type BlockCoding, prepareBlocks, type QuantizeOptions, quantize, quantizeBlocks } from "./quantize.ts";
 import type { QuantizedTensor } from "./quantized.ts";
@@ -40,11 +42,11 @@ export interface ThreadReply {
   readonly fault?: string;
 }
 
-/** Quantizes like `quantize`, several matrices at once. */
+/** Quantizes like `quantize`, bit for bit, on several threads; stored tensors too. */
 export interface ThreadedQuantizer {
   readonly threads: number;
   quantize(
-    weights: Float32Array,
+    weights: Float32Array | Tensor,
     shape: readonly [number, number],
     spec: QuantizedSpec,
     options?: QuantizeOptions,
@@ -64,7 +66,10 @@ const rangesPerThread = 8;
  * @param sharedWeights - from how many weights on a matrix is cut into ranges
  */
 export function createThreadedQuantizer(threads = availableParallelism(), sharedWeights = 2 ** 26): ThreadedQuantizer {
-  if (threads <= 1) return { threads: 1, quantize: async (...args) => quantize(...args), close: async () => {} };
+  if (threads <= 1) {
+    const run: ThreadedQuantizer["quantize"] = async (weights, ...rest) => quantize(floatsOf(weights), ...rest);
+    return { threads: 1, quantize: run, close: async () => {} };
+  }
   const pool = createPool(threads);
   const free: SharedArrayBuffer[] = [];
 
@@ -92,7 +97,8 @@ export function createThreadedQuantizer(threads = availableParallelism(), shared
 
   return {
     threads,
-    async quantize(weights, shape, spec, options) {
+    async quantize(given, shape, spec, options) {
+      const weights = floatsOf(given);
       if (weights.length < minThreadedWeights) return quantize(weights, shape, spec, options);
       const prepared = weights.length >= sharedWeights ? prepareBlocks(weights, shape, spec, options) : undefined;
       const shared = share(prepared?.rest ?? weights);
@@ -105,6 +111,10 @@ export function createThreadedQuantizer(threads = availableParallelism(), shared
     },
     close: () => pool.close(),
   };
+}
+
+function floatsOf(weights: Float32Array | Tensor): Float32Array {
+  return weights instanceof Float32Array ? weights : toFloat32(weights);
 }
 
 /** What a thread does with a request. */

@@ -13,6 +13,7 @@ const runs = Number(process.env["KBIT_FUZZ_RUNS"] ?? 300);
 type Method = (...values: unknown[]) => unknown;
 interface RawAddon {
   Kernels: new (...values: unknown[]) => Record<string, Method>;
+  Quantizer: new (...values: unknown[]) => Record<string, Method>;
   createMatrix: Method;
   releaseMatrix: Method;
   listInstructionSets(): { name: string; missing: string }[];
@@ -141,6 +142,49 @@ describe.skipIf(!hasAddon)("the native addon", () => {
             set.matmul(out, x, matrix, tokens, generating, undefined);
             expect(() => set.matmul(out, x, matrix, tokens + 1, generating, undefined)).toThrow(/needed/);
             expect(() => set.matmul(out.subarray(1), x, matrix, tokens || 1, generating, undefined)).toThrow(/needed/);
+          }
+          expectCanaries();
+        },
+      ),
+      { numRuns: runs / 5 },
+    );
+  });
+
+  test("quantizes within its arrays, and refuses ranges, sizes and slots that do not fit", () => {
+    const quantizers = names.map(({ name }) => new addon!.Quantizer(name, 2));
+    const [midpoints, slots] = [new Float64Array(256).fill(Infinity), new Int16Array(1)];
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 3000 }),
+        fc.constantFrom(0, 1, 2),
+        fc.integer({ min: 2, max: 8 }),
+        fc.integer({ min: 1, max: 700 }),
+        fc.constantFrom("measureAbsmax", "encode", "countDigits"),
+        fc.array(anything, { maxLength: 10 }),
+        (count, storage, bits, blockSize, method, given) => {
+          const width = storage === 0 ? 4 : 2;
+          const weights = guarded(Uint8Array, 1, count * width);
+          const absmax = guarded(Float32Array, 4, Math.ceil(count / blockSize));
+          const packed = Math.floor(count / 512) * 64 * bits + Math.ceil(((count % 512) * bits) / 8);
+          const codes = guarded(Uint8Array, 1, packed);
+          for (const quantizer of quantizers) {
+            const encode = (to: Uint8Array, from: number, end: number) =>
+              quantizer.encode(to, weights, storage, from, end, bits, blockSize, absmax, midpoints, 0);
+            quantizer.measureAbsmax(absmax, weights, storage, blockSize);
+            encode(codes, 0, count);
+            expect(() => quantizer.measureAbsmax(absmax.subarray(1), weights, storage, blockSize)).toThrow(/needed/);
+            expect(() => encode(codes.subarray(1), 0, count)).toThrow(/needed/);
+            expect(() => encode(codes, 1, count)).toThrow(/groups|range/);
+            expect(() => encode(codes, 0, count + 1)).toThrow(/range/);
+            const counts = guarded(Uint32Array, 4, 2 ** 8);
+            quantizer.countDigits(counts, weights, storage, new Int16Array(2 ** 8), 8 * width - 16, 8);
+            expect(() => quantizer.countDigits(counts, weights, storage, slots, 0, 8)).toThrow(/needed/);
+            expect(() => quantizer.countDigits(counts, weights, 1, new Int16Array(256).fill(1), 0, 8)).toThrow(/slot/);
+            try {
+              quantizer[method](...given.map((value) => value()));
+            } catch (error) {
+              expect(error).toBeInstanceOf(Error);
+            }
           }
           expectCanaries();
         },

@@ -15,6 +15,7 @@ export interface InstructionSet {
 /** The addon's exports; a matrix is opaque and keeps its arrays alive. */
 export interface Addon {
   readonly Kernels: new (instructionSet: string, threads: number, bfloat16: boolean) => AddonKernels;
+  readonly Quantizer: new (instructionSet: string, threads: number) => AddonQuantizer;
   createMatrix(...parts: unknown[]): object;
   releaseMatrix(matrix: object): void;
   mapFile(path: string): ArrayBuffer | undefined;
@@ -35,6 +36,12 @@ export type AddonKernels = Record<
   | "measureRead"
   | "measurePeak"
   | "close",
+  (...values: unknown[]) => unknown
+>;
+
+/** The addon's loops over weights that are quantized; arguments as quantizer.h says and checks. */
+export type AddonQuantizer = Record<
+  "measureAbsmax" | "encode" | "countDigits" | "close",
   (...values: unknown[]) => unknown
 >;
 

@@ -8,6 +8,7 @@
 #include "mapping.h"
 #include "pool.h"
 #include "processor.h"
+#include "quantizer.h"
 #include "table.h"
 #include "weight.h"
 
@@ -29,8 +30,7 @@ class Kernels : public Napi::ObjectWrap<Kernels> {
   // (instruction set, threads, products in bfloat16?)
   explicit Kernels(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Kernels>(info), bfloat16_(truth(info[2])) {
     const std::string name = info[0].ToString();
-    for (const Choice& choice : choices())
-      if (choice.missing.empty() && name == choice.functions->name) functions_ = choice.functions;
+    functions_ = findFunctions(name);
     require(info.Env(), functions_ != nullptr, "this processor has no such instruction set");
     if (bfloat16_ && name == "avx512") wide_ = wideFunctions();
     pool_ = std::make_unique<Pool>(static_cast<int>(whole(info[1], "threads", 1, 1024)));
@@ -264,6 +264,7 @@ static Napi::Value listInstructionSets(const Napi::CallbackInfo& info) {
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Kernels", Kernels::define(env));
+  exports.Set("Quantizer", Quantizer::define(env));
   exports.Set("createMatrix", Napi::Function::New(env, Weight::create));
   exports.Set("releaseMatrix", Napi::Function::New(env, Weight::release));
   exports.Set("mapFile", Napi::Function::New(env, mapFile));

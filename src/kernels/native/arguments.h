@@ -30,6 +30,8 @@ inline bool truth(const Napi::Value& value) { return value.ToBoolean(); }
 
 template <typename T> constexpr napi_typedarray_type arrayType = napi_uint8_array;
 template <> constexpr napi_typedarray_type arrayType<float> = napi_float32_array;
+template <> constexpr napi_typedarray_type arrayType<double> = napi_float64_array;
+template <> constexpr napi_typedarray_type arrayType<int16_t> = napi_int16_array;
 template <> constexpr napi_typedarray_type arrayType<int32_t> = napi_int32_array;
 template <> constexpr napi_typedarray_type arrayType<uint32_t> = napi_uint32_array;
 template <> constexpr napi_typedarray_type arrayType<uint16_t> = napi_uint16_array;

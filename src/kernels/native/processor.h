@@ -47,6 +47,13 @@ inline std::vector<Choice> choices() {
   return list;
 }
 
+// The set of that name; null where the processor lacks it.
+inline const Functions* findFunctions(const std::string& name) {
+  for (const Choice& choice : choices())
+    if (choice.missing.empty() && name == choice.functions->name) return choice.functions;
+  return nullptr;
+}
+
 // Products in bfloat16 by the processor's own instructions; null where it has none.
 inline const WideFunctions* wideFunctions() {
 #ifdef KBIT_BFLOAT16

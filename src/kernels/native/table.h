@@ -48,6 +48,17 @@ struct Heads {
 
 enum class Activation : int32_t { Relu, Gelu, GeluTanh, Silu };
 
+// What the codes of a matrix's weights depend on (encode.h).
+struct Coding {
+  const uint8_t* weights;   // in their storage type, F32, F16 or BF16; wherever they begin
+  Storage type;
+  int32_t bits;
+  int64_t blockSize;
+  const float* absmax;      // (blocks), not negative
+  const double* midpoints;  // (256), of neighbours in the codebook, ascending; infinity past them
+  uint8_t zeroCode;         // of the value nearest to 0: what the weights of a block of absmax 0 have
+};
+
 // Each function does the part of its work that `part` of `parts` names; the parts are disjoint in their outputs and
 // every output is computed the same way whatever the parts.
 struct Functions {
@@ -72,6 +83,11 @@ struct Functions {
   // out (columns): one row of the matrix, decoded.
   void (*row)(float* out, const Matrix& w, int64_t row);
   void (*roundToBfloat16)(float* x, int64_t count);
+  // Quantization (encode.h).
+  uint32_t (*largest)(const uint8_t* weights, Storage type, int64_t from, int64_t to);
+  void (*encode)(uint8_t* packed, const Coding& coding, int64_t from, int64_t to);
+  void (*countDigits)(uint32_t* counts, const uint8_t* weights, Storage type, int64_t from, int64_t to,
+                      const int16_t* slots, int shift, int digitBits);
   // What the machine can do at most (probe.h).
   float (*readBytes)(const uint8_t* bytes, int64_t count);
   double (*multiplyAdd)(int64_t rounds, bool bfloat16);

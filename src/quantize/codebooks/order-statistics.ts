@@ -1,5 +1,22 @@
-// The r-th smallest of many values without sorting them: three histograms, each refining the bins that hold a wanted rank.
+// The r-th smallest of many values without sorting them: histograms, each refining the bins that hold a wanted rank.
 // For the quantile data type and the median; linear in the number of values, of which it makes no copy. Few are sorted.
+
+/**
+ * Values by ordered keys: those of negative values are their bits inverted, those of others their bits with the sign bit
+ * set, so that keys are in the order of the values. Who has many values may count them faster than is done here.
+ */
+export interface RankedValues {
+  readonly length: number;
+  /** 16 for float16 and bfloat16: one histogram has them all. */
+  readonly keyBits: 16 | 32;
+  /** The value whose bits, signs included, these are. */
+  valueOf(bits: number): number;
+  /**
+   * How often each digit follows each prefix that has a slot, a key being prefix, digit and `shift` more bits:
+   * `(slotCount, 2^digitBits)`. `slots` has the slot of each prefix, or -1.
+   */
+  countDigits(slots: Int16Array, slotCount: number, shift: number, digitBits: number): Uint32Array;
+}
 
 /**
  * The values at the given ranks of the ascending order: `sorted(values)[rank]`.
@@ -7,23 +24,24 @@
  * @param values - finite
  * @param ranks - whole numbers in [0, values.length)
  */
-export function selectOrdered(values: Float32Array, ranks: readonly number[]): number[] {
-  if (values.length < 2 ** 16) {
+export function selectOrdered(values: Float32Array | RankedValues, ranks: readonly number[]): number[] {
+  if (values instanceof Float32Array) {
+    if (values.length >= 2 ** 16) return selectOrdered(rankFloats(values), ranks);
     const sorted = values.slice().sort();
     return ranks.map((rank) => sorted[rank]);
   }
-  const keys = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  // Each wanted rank sinks through the bins of 13, 9 and 10 leading bits of the ordered key.
+  // Each wanted rank sinks through the bins of the ordered key's leading bits.
+  const { keyBits } = values;
   const sought = ranks.map((rank) => ({ prefix: 0, rank }));
   let prefixBits = 0;
-  for (const digitBits of [13, 9, 10]) {
-    const shift = 32 - prefixBits - digitBits;
+  for (const digitBits of keyBits === 16 ? [16] : [13, 9, 10]) {
+    const shift = keyBits - prefixBits - digitBits;
     const prefixes = [...new Set(sought.map(({ prefix }) => prefix))];
     const slots = new Int16Array(2 ** prefixBits).fill(-1);
     prefixes.forEach((prefix, slot) => {
       slots[prefix] = slot;
     });
-    const counts = countDigits(keys, slots, prefixes.length, shift, digitBits);
+    const counts = values.countDigits(slots, prefixes.length, shift, digitBits);
     for (const target of sought) {
       let bin = slots[target.prefix] << digitBits;
       const first = bin;
@@ -32,12 +50,23 @@ export function selectOrdered(values: Float32Array, ranks: readonly number[]): n
     }
     prefixBits += digitBits;
   }
+  const sign = 2 ** (keyBits - 1);
+  return sought.map(({ prefix }) => values.valueOf(prefix >= sign ? prefix - sign : 2 * sign - 1 - prefix));
+}
+
+function rankFloats(values: Float32Array): RankedValues {
+  const keys = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const word = new Uint32Array(1);
   const value = new Float32Array(word.buffer);
-  return sought.map(({ prefix }) => {
-    word[0] = prefix >= 2 ** 31 ? prefix - 2 ** 31 : ~prefix;
-    return value[0];
-  });
+  return {
+    length: values.length,
+    keyBits: 32,
+    valueOf(bits) {
+      word[0] = bits;
+      return value[0];
+    },
+    countDigits: (...digits) => countDigits(keys, ...digits),
+  };
 }
 
 /** How often each digit follows each prefix that has a slot: `(slotCount, 2^digitBits)`. */

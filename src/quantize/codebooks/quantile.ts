@@ -2,7 +2,7 @@
 
 import { InputError } from "../../input-error.ts";
 import { inverseNormal } from "./inverse-normal.ts";
-import { selectOrdered } from "./order-statistics.ts";
+import { type RankedValues, selectOrdered } from "./order-statistics.ts";
 
 /** How the quantiles are estimated: exactly, as SRAM-Quantiles does, or by equation 6 of the paper taken literally. */
 export type QuantileEstimator = "exact" | "sram" | "eq6";
@@ -17,18 +17,26 @@ const chunkSize = 4096; // weights that SRAM-Quantiles sorts at once
  *
  * Paper: equation 6 and 0 are 2^k + 1 values, one more than there are codes; here 0 replaces the quantile nearest to it.
  *
- * @param weights - those to be coded; without them the quantiles are those of N(0, 1)
+ * @param weights - those to be coded, for `sram` in their own order; without them the quantiles are those of N(0, 1)
  * @throws InputError for `eq6` without weights, as its lowest value takes in the minimum
  * @see Dettmers and Zettlemoyer (arXiv 2212.09720), appendix A; `create_quantile_map` of bitsandbytes, which was run
  */
-export function buildQuantile(bits: number, estimator: QuantileEstimator, weights?: Float32Array): number[] {
+export function buildQuantile(
+  bits: number,
+  estimator: QuantileEstimator,
+  weights?: Float32Array | RankedValues,
+): number[] {
   if (weights?.length === 0) return [0];
   const values = estimateQuantiles(bits, estimator, weights);
   const largest = values.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
   return largest === 0 ? [0] : [...values.map((value) => value / largest), 0];
 }
 
-function estimateQuantiles(bits: number, estimator: QuantileEstimator, weights?: Float32Array): number[] {
+function estimateQuantiles(
+  bits: number,
+  estimator: QuantileEstimator,
+  weights?: Float32Array | RankedValues,
+): number[] {
   const n = 2 ** bits - 1;
   if (estimator === "eq6") {
     if (!weights) {
@@ -51,11 +59,13 @@ function estimateQuantiles(bits: number, estimator: QuantileEstimator, weights?:
       : // The kernel makes 256 quantiles from 1/(2n) to 1 - 1/(2n); n of them are taken at truncated indices.
         Array.from({ length: n }, (_, i) => 1 / (2 * n) + (Math.floor((255 * i) / (n - 1)) * (1 - 1 / n)) / 255);
   if (!weights) return probabilities.map(inverseNormal);
-  return estimator === "exact" ? exactQuantiles(weights, probabilities) : sramQuantiles(weights, probabilities);
+  if (estimator === "exact") return exactQuantiles(weights, probabilities);
+  if (!(weights instanceof Float32Array)) throw new Error("SRAM quantiles need the weights in their own order");
+  return sramQuantiles(weights, probabilities);
 }
 
 /** Quantiles by linear interpolation between order statistics, NumPy's default: rank `p (N - 1)`. */
-function exactQuantiles(weights: Float32Array, probabilities: readonly number[]): number[] {
+function exactQuantiles(weights: Float32Array | RankedValues, probabilities: readonly number[]): number[] {
   const places = probabilities.map((p) => p * (weights.length - 1));
   const ordered = selectOrdered(
     weights,
