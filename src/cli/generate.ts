@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { InputError } from "../input-error.ts";
-import { loadChatTemplate } from "../model/chat.ts";
+import { loadChatTemplate } from "../model/chat-node.ts";
 import { checkGenerateOptions, type GenerateOptions } from "../model/generate.ts";
 import type { Model } from "../model/model.ts";
 import { createTextStream } from "../model/text-stream.ts";
@@ -98,7 +98,7 @@ function encodePrompt(model: Model, text: string): number[] {
 async function encodeChat({ model, checkpoint }: OpenModel, options: GenerateCommandOptions): Promise<number[]> {
   const template = await loadChatTemplate(checkpoint);
   const system = options.system === undefined ? [] : [{ role: "system", content: options.system } as const];
-  return model.encode(template.format([...system, { role: "user", content: options.prompt }]), "none");
+  return model.encode(await template.format([...system, { role: "user", content: options.prompt }]), "none");
 }
 
 /** Writes on behind the prompt; `seconds` are those after the first token. */
