@@ -62,10 +62,11 @@ export function createUncertainty(fit: Fit): Uncertainty {
   );
   const lists = [...groups.values()];
   const ratio = noise.own > 0 ? noise.shared / noise.own : 0;
-  const jacobian = transpose(
-    observations.map((one) => gradient(fit, one)),
-    size,
-  ); // (parameters, observations)
+  const jacobian = theta.map((value, j) => {
+    const step = 1e-5 * Math.max(1, Math.abs(value));
+    const [up, down] = [step, -step].map((shift) => fit.predictAll(theta.with(j, value + shift)));
+    return up.map((loss, i) => (Math.log(loss) - Math.log(down[i])) / (2 * step));
+  }); // (parameters, observations)
   const whiteJacobian = jacobian.map((column) => whiten(column, lists, ratio));
   const trust = whiten(residuals, lists, ratio).map((r) => Math.min(1, threshold / Math.max(Math.abs(r), 1e-300)));
   const inverse = invertInformation(fit, whiteJacobian, trust);
@@ -138,13 +139,7 @@ export function createUncertainty(fit: Fit): Uncertainty {
 function gradient({ theta, predictAt }: Fit, place: Place): number[] {
   return theta.map((value, j) => {
     const step = 1e-5 * Math.max(1, Math.abs(value));
-    const at = (shift: number) =>
-      Math.log(
-        predictAt(
-          theta.map((one, k) => (k === j ? one + shift : one)),
-          place,
-        ),
-      );
+    const at = (shift: number) => Math.log(predictAt(theta.with(j, value + shift), place));
     return (at(step) - at(-step)) / (2 * step);
   });
 }
@@ -166,8 +161,4 @@ function invertInformation({ theta, noise, ranges }: Fit, jacobian: readonly num
     const inverse = invertSymmetric(information, size);
     if (inverse !== undefined) return inverse;
   }
-}
-
-function transpose(rows: readonly (readonly number[])[], columns: number): number[][] {
-  return Array.from({ length: columns }, (_, j) => rows.map((row) => row[j]));
 }

@@ -39,9 +39,9 @@ const offsetsAndSlopes: Law = {
       { name: `c(${bits})`, min: -10, max: 10, starts: [0.05] },
       { name: `s(${bits})`, min: -10, max: 10, starts: [0] },
     ]),
-  loss(base, own, { size, bits }, _factor, design) {
+  loss(base, own, { x, y, bits }, _factor, design) {
     const k = design.precisions.indexOf(bits);
-    return k < 0 ? Number.NaN : base(size) + own[2 * k] + own[2 * k + 1] * Math.log(size / design.size);
+    return k < 0 ? Number.NaN : base(x, y) + own[2 * k] + own[2 * k + 1] * x;
   },
 };
 

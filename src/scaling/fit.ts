@@ -48,14 +48,19 @@ export interface Fit {
   predict(place: Place): number;
   /** The same at other parameters. */
   predictAt(theta: readonly number[], place: Place): number;
+  /** The losses of the observations at other parameters. */
+  predictAll(theta: readonly number[]): number[];
 }
 
 /** How a law is fitted. */
 export interface FitOptions {
-  /** Parameters to start from instead of the many starts. */
-  readonly from?: readonly number[];
-  readonly design?: Design;
+  /** A fit of much the same observations: its parameters are the only start, and its noise is taken as it is. */
+  readonly from?: Pick<Fit, "theta" | "noise" | "threshold" | "design">;
 }
+
+/** Calls of the library for each start, and for the best of them; each takes a few steps. */
+const startRounds = 10;
+const polishRounds = 12;
 
 /** Of ln loss, as in the fits of Chinchilla: residuals below it are squared whatever the noise. */
 const smallestThreshold = 1e-3;
@@ -67,12 +72,15 @@ const smallestThreshold = 1e-3;
  * @see Hoffmann et al. 2022, section 3.3 (Huber, many starts); Besiroglu et al. 2024, arXiv 2404.10102 (tight tolerances)
  */
 export function fitLaw(observations: readonly Observation[], law: Law, options: FitOptions = {}): Fit {
-  const design = options.design ?? describeDesign(observations);
+  const { from } = options;
+  const design = from?.design ?? describeDesign(observations, law);
   const parameters = listParameters(law, design);
   const models = [...groupBy(observations, (one) => one.model).values()];
   if (models.length < 3) {
     throw new InputError(`A law needs at least 3 models of a family; there ${countModels(models.length)}.`);
   }
+  if (new Set(observations.map((one) => one.size)).size < 3)
+    throw new InputError("A law needs models of at least 3 sizes; these differ in other things.");
   if (observations.length <= parameters.length) {
     throw new InputError(
       `${law.name} has ${parameters.length} parameters; ${observations.length} results are too few to fit it.`,
@@ -80,31 +88,56 @@ export function fitLaw(observations: readonly Observation[], law: Law, options: 
   }
   const index = new Map(observations.map((one, i) => [one, i]));
   const groups = models.map((group) => group.map((one) => index.get(one)!));
-  const predict = createPredictor(law, design);
+  const { resolve, at, baseParameters } = createPredictor(law, design);
+  const spots = observations.map((one) => resolve(one)!);
   const logLosses = observations.map((one) => Math.log(one.loss));
-  const residualsAt = (theta: readonly number[]) =>
-    observations.map((one, i) => {
-      const value = logLosses[i] - Math.log(predict(theta, one));
+  const residualsOf = (indices: readonly number[]) => (theta: readonly number[]) => {
+    const predict = at(theta);
+    return indices.map((i) => {
+      const value = logLosses[i] - Math.log(predict(spots[i]));
       return Number.isFinite(value) ? value : 1e3;
     });
-  const minimize = (theta: readonly number[], ratio: number, threshold: number, rounds: number) =>
-    optimize((at) => whiten(residualsAt(at), groups, ratio), theta, parameters, threshold, rounds);
+  };
+  const residualsAt = residualsOf(observations.map((_, i) => i));
+  const minimize = (theta: readonly number[], ratio: number, threshold: number) =>
+    optimize((one) => whiten(residualsAt(one), groups, ratio), theta, parameters, threshold, polishRounds);
+  const ratioOf = ({ shared, own }: Noise) => (own > 0 ? shared / own : 0);
 
-  let threshold = 10 * smallestThreshold;
-  const starts = options.from ? [options.from] : crossStarts(parameters.map((one) => one.starts));
-  const tries = starts.map((start) => minimize(start, 0, threshold, 3)).sort((a, b) => a.error - b.error);
-  let best = minimize(tries[0].theta, 0, threshold, 8);
-  const agreeing = tries.filter((one) => one.error <= best.error * 1.02 + 1e-9).length;
-
-  let noise = estimateNoise(residualsAt(best.theta), groups, parameters.length);
-  for (let round = 0; round < 4; round++) {
-    const ratio = noise.own > 0 ? noise.shared / noise.own : 0;
-    const scale = medianOf(whiten(residualsAt(best.theta), groups, ratio).map(Math.abs)) / 0.6745;
-    threshold = Math.max(smallestThreshold, 1.345 * scale);
-    best = minimize(best.theta, ratio, threshold, 8);
-    noise = estimateNoise(residualsAt(best.theta), groups, parameters.length);
+  let best: Optimum;
+  let { threshold, noise } = from ?? { threshold: 10 * smallestThreshold, noise: undefined };
+  let [starts, agreeing] = [1, 1];
+  if (noise) best = minimize(from!.theta, ratioOf(noise), threshold);
+  else {
+    const some = residualsOf(pickSome(observations.length));
+    const tries = crossStarts(parameters.map((one) => one.starts)).map((start) =>
+      optimize(some, start, parameters, threshold, startRounds),
+    );
+    const least = optimize(
+      some,
+      tries.reduce((a, b) => (b.error < a.error ? b : a)).theta,
+      parameters,
+      threshold,
+      polishRounds,
+    );
+    [starts, agreeing] = [tries.length, tries.filter((one) => one.error <= least.error * 1.02 + 1e-9).length];
+    best = minimize(least.theta, 0, threshold);
+    noise = estimateNoise(residualsAt(best.theta), groups, parameters.length, baseParameters);
+    for (let round = 0; round < 4; round++) {
+      const scale = medianOf(whiten(residualsAt(best.theta), groups, ratioOf(noise)).map(Math.abs)) / 0.6745;
+      const before = threshold;
+      threshold = Math.max(smallestThreshold, 1.345 * scale);
+      best = minimize(best.theta, ratioOf(noise), threshold);
+      const next = estimateNoise(residualsAt(best.theta), groups, parameters.length, baseParameters);
+      const isSettled = isNear(threshold, before) && isNear(ratioOf(next), ratioOf(noise));
+      noise = next;
+      if (isSettled) break;
+    }
   }
   const { theta } = best;
+  const predictAt = (one: readonly number[], place: Place) => {
+    const spot = resolve(place);
+    return spot === null ? Number.NaN : at(one)(spot);
+  };
   return {
     law,
     design,
@@ -118,11 +151,12 @@ export function fitLaw(observations: readonly Observation[], law: Law, options: 
     noise,
     threshold,
     converged: best.converged,
-    starts: starts.length,
-    agreeing: options.from ? 1 : agreeing,
+    starts,
+    agreeing,
     ranges: parameters.map(({ min, max }) => max - min),
-    predict: (place) => predict(theta, place),
-    predictAt: predict,
+    predict: (place) => predictAt(theta, place),
+    predictAt,
+    predictAll: (one) => spots.map(at(one)),
   };
 }
 
@@ -142,14 +176,15 @@ export function whiten(residuals: readonly number[], groups: readonly (readonly 
   return white;
 }
 
-// Between models the base has three parameters; all others are determined within models.
+// Between models the base is determined; all other parameters are within models.
 function estimateNoise(
   residuals: readonly number[],
   groups: readonly (readonly number[])[],
   parameters: number,
+  baseParameters: number,
 ): Noise {
-  const sharedDegrees = groups.length - 3;
-  const ownDegrees = residuals.length - groups.length - (parameters - 3);
+  const sharedDegrees = groups.length - baseParameters;
+  const ownDegrees = residuals.length - groups.length - (parameters - baseParameters);
   let within = 0;
   let between = 0;
   let rows = 0;
@@ -187,23 +222,36 @@ function optimize(
   };
   let theta = [...start];
   let error = Number.POSITIVE_INFINITY;
-  let converged = false;
-  for (let round = 0; round < rounds && !converged; round++) {
+  let stalled = 0; // rounds in a row, each from another damping
+  for (let round = 0; round < rounds && stalled < 2; round++) {
     const found = levenbergMarquardt(points, roots, {
       initialValues: theta,
       minValues: parameters.map((one) => one.min),
       maxValues: parameters.map((one) => one.max),
       gradientDifference: 1e-6,
       damping: 10 ** -(round % 4),
-      maxIterations: 30,
+      maxIterations: 12,
       errorTolerance: 0,
     });
     const before = error;
     theta = found.parameterValues;
     error = found.parameterError;
-    converged = before - error <= 1e-9 * before + 1e-12;
+    stalled = before - error <= 1e-9 * before + 1e-12 ? stalled + 1 : 0;
   }
-  return { theta, error, converged };
+  return { theta, error, converged: stalled > 0 };
+}
+
+function isNear(a: number, b: number): boolean {
+  return Math.abs(a - b) <= 0.001 * Math.max(a, b);
+}
+
+/** Observations that are enough to tell starts apart. */
+const enough = 300;
+
+/** The places of some of so many, spread evenly by steps of the golden ratio; all where they are few. */
+function pickSome(count: number): number[] {
+  const all = Array.from({ length: count }, (_, i) => i);
+  return count <= enough ? all : all.filter((i) => (i * 0.6180339887498949) % 1 < enough / count);
 }
 
 function rootOfHuber(r: number): number {

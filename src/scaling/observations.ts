@@ -16,6 +16,8 @@ export interface Observation {
   readonly bits: number;
   /** Data type and every option but block and, where each width has one, exponent bits; empty for a baseline. */
   readonly variant: string;
+  /** Tokens of training; null where they are not known. */
+  readonly tokens: number | null;
   /** Weights that share one absmax; 64 where the spec has a row or the tensor, which its variant then says. */
   readonly block: number;
   /** Positive. */
@@ -35,14 +37,14 @@ export function observe(rows: readonly ResultRow[], metric: MetricFacts): Observ
   return rows.flatMap((row): Observation[] => {
     if (isMix(row.key.spec)) return [];
     const reading = readMetric(row, metric);
-    const { parameters, nonEmbeddingParameters } = row.model;
+    const { parameters, nonEmbeddingParameters, trainingTokens: tokens = null } = row.model;
     const size = nonEmbeddingParameters > 0 ? nonEmbeddingParameters : parameters;
     if (reading === undefined || !(size > 0)) return [];
     const { value, standardError } = reading;
     const loss = metric.better === "lower" ? value : 1 - value;
     if (!(loss > 0 && Number.isFinite(loss))) return [];
     const { variant, block } = describe(row.key.spec);
-    return [{ model: modelKey(row), size, bits: row.bitsPerWeight, variant, block, loss, standardError, row }];
+    return [{ model: modelKey(row), size, bits: row.bitsPerWeight, tokens, variant, block, loss, standardError, row }];
   });
 }
 

@@ -88,7 +88,7 @@ function holdOut(observations: readonly Observation[], fit: Fit) {
   let plain = 0;
   for (const [model, held] of models) {
     const rest = observations.filter((one) => one.model !== model);
-    const without = fitLaw(rest, fit.law, { from: fit.theta, design: fit.design });
+    const without = fitLaw(rest, fit.law, { from: fit });
     const errors = held.map((one) => Math.log(one.loss) - Math.log(without.predict(one)));
     const anchor = held.reduce((most, one, i) => (one.bits > held[most].bits ? i : most), 0);
     plain += errors.reduce((sum, error) => sum + error * error, 0);
