@@ -10,6 +10,7 @@ export { type WriteOptions, type WrittenCheckpoint, writePackedCheckpoint } from
 export { type CheckpointHashes, hashCheckpoint } from "./checkpoint/hash-node.ts";
 
 export { type ThreadedQuantizer, createThreadedQuantizer } from "./quantize/threads-node.ts";
+export { type QuantizerOptions, selectQuantizer } from "./kernels/quantizer-node.ts";
 export { type NodeSelectOptions, checkKernelSets, selectKernels } from "./kernels/select-node.ts";
 
 export type * from "./study/study.ts";

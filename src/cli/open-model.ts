@@ -6,6 +6,7 @@ import { InputError } from "../input-error.ts";
 import { roundInputs } from "../kernels/inputs.ts";
 import { type ComputeType, type InputType, inputTypes } from "../kernels/kernels.ts";
 import { mapFile } from "../kernels/native/addon-node.ts";
+import { selectQuantizer } from "../kernels/quantizer-node.ts";
 import { selectKernels } from "../kernels/select-node.ts";
 import { countBits, countParameters, type ParameterCount } from "../model/count.ts";
 import { loadModel } from "../model/load.ts";
@@ -52,13 +53,19 @@ export async function openModel(pathOrId: string, options: ModelOptions): Promis
     for (const resource of opened.splice(0).reverse()) await resource.close();
   };
   try {
-    const checkpoint = asked ? quantizeCheckpoint(stored, asked, { allowNonfinite: options.allowNonfinite }) : stored;
-    const parameters = countParameters(checkpoint);
     const name = options.kernels ?? process.env["KBIT_KERNELS"];
+    const quantizer =
+      asked && asked.kind !== "baseline" ? await selectQuantizer({ threads: options.threads, name }) : undefined;
+    if (quantizer) opened.push(quantizer);
+    const { allowNonfinite } = options;
+    const checkpoint = asked
+      ? quantizeCheckpoint(stored, asked, { allowNonfinite, quantize: quantizer?.quantize })
+      : stored;
+    const parameters = countParameters(checkpoint);
     const selected = await selectKernels({ name, threads: options.threads, computeType: options.compute });
     opened.push(selected);
     const kernels = options.inputs ? roundInputs(selected, options.inputs) : selected;
-    const model = await loadModel(checkpoint, kernels, { allowNonfinite: options.allowNonfinite });
+    const model = await loadModel(checkpoint, kernels, { allowNonfinite });
     opened.push(model);
     const bits = await countBits(checkpoint); // after loading: by then the view knows the size of every codebook
     const spec = checkpoint.spec ? formatSpec(checkpoint.spec) : "stored";
