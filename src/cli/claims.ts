@@ -5,7 +5,7 @@ import { InputError } from "../input-error.ts";
 import type { ResultRow } from "../result.ts";
 import { formatNumber, type Verdict } from "../scaling/claims/verdict.ts";
 import { checkClaims } from "../scaling/claims.ts";
-import { openStore } from "../study/store/store.ts";
+import { openRows } from "../study/exchange/open-rows.ts";
 import { formatTable, paint, printJson, printLine, type Style } from "./terminal.ts";
 
 interface ClaimsOptions {
@@ -68,7 +68,7 @@ async function runClaims({ db, family, cut, json }: ClaimsOptions): Promise<void
 
 /** All results of a store with their documents. @throws InputError if there is none */
 export async function readRows(path: string): Promise<ResultRow[]> {
-  const store = await openStore(path, { create: false });
+  const store = await openRows(path);
   try {
     return await store.rows({ documents: true });
   } finally {

@@ -13,7 +13,7 @@ import { formatPlural } from "../report/units.ts";
 import type { FailureRow, ResultRow } from "../result.ts";
 import { type Answer, type AnswerOptions, answerRows } from "../scaling/answer.ts";
 import { summarizeAnswer } from "../scaling/summary.ts";
-import { openStore } from "../study/store/store.ts";
+import { openRows } from "../study/exchange/open-rows.ts";
 import { fitTable } from "./fit-table.ts";
 import { checkOptions, counts, parseBudgets, type ReportOptions, splitList } from "./report-options.ts";
 import { formatTable, paint, printJson, printLine, type Style, wrapText } from "./terminal.ts";
@@ -52,7 +52,7 @@ Examples:
 }
 
 async function runReport(options: ReportOptions): Promise<void> {
-  const store = await openStore(options.db, { create: false });
+  const store = await openRows(options.db);
   let rows: ResultRow[];
   let failures: FailureRow[];
   try {

@@ -117,5 +117,6 @@ function formatResult(row: ResultRow, files: readonly ResultRow[]): string[] {
   const metric = key.task === name ? name : `${key.task} ${name}`;
   const data = cleanText(nameData(row, files), 28);
   const size = formatSize(bits.total);
-  return [model.name, key.spec, density, size, data, metric, formatValue(value), error, `${seconds.toFixed(1)} s`];
+  const time = Number.isNaN(seconds) ? "" : `${seconds.toFixed(1)} s`; // of an imported row
+  return [model.name, key.spec, density, size, data, metric, formatValue(value), error, time];
 }

@@ -5,6 +5,7 @@ import { basename, dirname, join } from "node:path";
 import type { Command } from "commander";
 import { findNearest, InputError } from "../input-error.ts";
 import type { ResultRow } from "../result.ts";
+import { openRows, refuseRowsFile } from "../study/exchange/open-rows.ts";
 import { createCostModel, learnFromRows } from "../study/progress.ts";
 import { describeMachine } from "../study/resources.ts";
 import { countWorkers, planOnKernels } from "../study/run.ts";
@@ -12,11 +13,13 @@ import { openStore } from "../study/store/store.ts";
 import type { Study } from "../study/study.ts";
 import { createStudy, parseStudy } from "../study/study-file.ts";
 import { parseWhole } from "./open-model.ts";
+import { addExportCommand } from "./study-export.ts";
+import { addImportCommand } from "./study-import.ts";
 import { runInTerminal } from "./study-run.ts";
 import { printPlan, printReportHint, printStore } from "./study-tables.ts";
 import { printJson } from "./terminal.ts";
 
-/** Adds `kbit study run`, `plan` and `show`. */
+/** Adds `kbit study`: `run`, `plan`, `show`, `export` and `import`. */
 export function addStudyCommand(program: Command): void {
   const study = program
     .command("study")
@@ -45,6 +48,8 @@ export function addStudyCommand(program: Command): void {
     .option("--json", "print one JSON document")
     .addHelpText("after", "\nExample:\n  kbit study show --db results.db")
     .action(showCommand);
+  addExportCommand(study);
+  addImportCommand(study);
 }
 
 /** What `run` and `plan` take. */
@@ -137,6 +142,7 @@ async function runCommand(inputs: string[], options: RunCommandOptions): Promise
   const db = checkComplete(inputs, options);
   const read = readStudy(inputs, options);
   const study = options.allowNonfinite ? { ...read, allowNonfinite: true } : read;
+  refuseRowsFile(db);
   const store = await openStore(db);
   const { workers, threads, json } = options;
   const summary = await runInTerminal(study, store, { workers, threads, isQuiet: json });
@@ -179,14 +185,14 @@ async function planCommand(inputs: string[], options: StudyOptions & { readonly 
 }
 
 async function readRows(path: string): Promise<ResultRow[]> {
-  const store = await openStore(path, { create: false });
+  const store = await openRows(path);
   const rows = await store.rows();
   await store.close();
   return rows;
 }
 
 async function showCommand(options: { readonly db: string; readonly json?: boolean }): Promise<void> {
-  const store = await openStore(options.db, { create: false });
+  const store = await openRows(options.db);
   const [rows, failures] = [await store.rows(), await store.failures()];
   await store.close();
   if (options.json) printJson({ db: options.db, rows, failures });

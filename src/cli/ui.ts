@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import type { Command } from "commander";
 import { InputError } from "../input-error.ts";
-import { openStore } from "../study/store/store.ts";
+import { openRows } from "../study/exchange/open-rows.ts";
 import { isLoopback } from "../ui/access-node.ts";
 import { watchStore } from "../ui/live-node.ts";
 import { bundledModels, openShelf } from "../ui/models-node.ts";
@@ -49,7 +49,7 @@ async function runUi(options: UiOptions): Promise<void> {
   }
   const token = options.token ?? (isLoopback(host) ? undefined : randomBytes(24).toString("base64url"));
   const shelf = await openShelf([bundledModels, ...(options.models === undefined ? [] : [options.models])]);
-  const store = await openStore(options.db, { create: false });
+  const store = await openRows(options.db);
   const live = watchStore(store);
   const start = (port: number) => startServer({ live, shelf, host, port, token });
   let server: LiveServer;

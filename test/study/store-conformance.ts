@@ -17,6 +17,8 @@ export function describeStore(name: string, newPath: () => string | Promise<stri
         model: { ...makeRow(4).model, trainingTokens: 24_200_000, seed: 2 },
         metrics: { acc: { value: 0.5, standardError: 0.1, n: 25, chance: 0.25 } },
         imported: "lm-eval 0.4.9.2, results.json",
+        bits: { total: 9000, nonEmbedding: NaN, quantized: NaN, nominalPerParameter: NaN },
+        seconds: NaN,
       };
       const rows = [
         makeRow(1),

@@ -15,7 +15,7 @@ const number = z.union([
   z.literal([Infinity, -Infinity]),
   z.enum(wordsForNumbers).transform(Number),
 ]);
-const name = z.string().regex(/^[\w,:-]{1,100}$/, "expected letters, digits, _ - , and :");
+const name = z.string().regex(/^[a-z][\w,:-]{0,100}$/i, "expected letters, digits, _ - , and :");
 
 const floats = z.union([
   z.instanceof(Float32Array<ArrayBuffer>),

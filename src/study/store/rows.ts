@@ -62,13 +62,13 @@ export function joinRow(
   const row: ResultRow = {
     id: result.id,
     key: { ...rest.key, spec: result.spec, task: result.task },
-    model: { name: result.model, family: result.family, ...rest.model },
+    model: { name: result.model, family: result.family, ...restoreUnknown(rest.model) },
     bitsPerWeight: Number(result.bits_per_weight),
-    bits: { total: Number(result.total_bits), ...rest.bits },
+    bits: { total: Number(result.total_bits), ...restoreUnknown(rest.bits) },
     metrics: Object.fromEntries(metrics.map((metric) => [metric.name, joinMetric(metric)])),
     ...(rest.paths && { paths: rest.paths }),
     kernels: rest.kernels,
-    seconds: rest.seconds,
+    seconds: rest.seconds ?? Number.NaN,
     machine: rest.machine,
     kbit: rest.kbit,
     date: result.date,
@@ -76,6 +76,11 @@ export function joinRow(
   };
   if (packed === undefined) return row;
   return Object.defineProperty(row, "documents", { enumerable: true, get: () => unpackDocuments(packed) });
+}
+
+/** Numbers that an imported row does not know are NaN, for which JSON has null. */
+function restoreUnknown<T extends object>(numbers: T): T {
+  return Object.fromEntries(Object.entries(numbers).map(([name, value]) => [name, value ?? Number.NaN])) as T;
 }
 
 function joinMetric({ value, standard_error, n, chance }: MetricTable): Metric {

@@ -1,0 +1,145 @@
+// What a user says of models whose results come from another tool: a YAML file for several, or options for one.
+//
+//     - { model: facebook/opt-125m, family: opt, spec: fp16, totalBytes: 250478592 }
+//     - { model: facebook/opt-125m, args: load_in_4bit=True, family: opt, spec: "nf4:b64:a32", totalBytes: 123456789 }
+//     - { file: "*-gptq4.json", name: opt-1.3b, family: opt, spec: "gptq4:b128", bits: 4, totalBytes: 801112064 }
+
+import { LineCounter, parseDocument } from "yaml";
+import { z } from "zod";
+import { InputError } from "../../input-error.ts";
+import { formatSpec, parseSpec } from "../../quantize/spec-text.ts";
+
+/** A run of another tool, as its file tells. */
+export interface ImportedRun {
+  /** The model as the tool names it, such as `facebook/opt-125m`; empty where it does not. */
+  readonly model: string;
+  /** Arguments of the model, `pretrained=..,load_in_4bit=True`. */
+  readonly args: string;
+  /** Name of the file, without folder. */
+  readonly file: string;
+}
+
+/** What is known of its model. */
+export interface ImportedModel {
+  readonly name: string;
+  readonly family: string;
+  /** Canonical if it is one of kbit's; else as it was said. */
+  readonly spec: string;
+  /** k. */
+  readonly bits: number;
+  readonly totalBits: number;
+  readonly parameters?: number;
+  readonly nonEmbeddingParameters?: number;
+  readonly quantizedParameters?: number;
+  readonly trainingTokens?: number;
+  /** By task, over how many documents its metrics are. */
+  readonly documents?: Readonly<Record<string, number>>;
+}
+
+const text = z.string().min(1).max(200);
+const count = z.int().positive();
+
+const entrySchema = z.strictObject({
+  /** Which runs: all that are given must fit. */
+  model: text.optional(),
+  args: text.optional(),
+  file: text.optional(),
+  /** What is said of them. */
+  name: text.optional(),
+  family: text,
+  spec: text.regex(/^[\w.-]+(:[\w./-]+)*$/, "expected a spec such as nf4:b64, or a name such as gptq4:b128"),
+  bits: z.number().positive().max(64).optional(),
+  totalBytes: count.optional(),
+  totalBits: count.optional(),
+  parameters: count.optional(),
+  nonEmbeddingParameters: count.optional(),
+  quantizedParameters: count.optional(),
+  trainingTokens: z.number().positive().optional(),
+  documents: z.record(z.string(), count).optional(),
+});
+
+/** What is said of models of another tool, as it is written. */
+export type ImportedEntry = z.infer<typeof entrySchema>;
+
+/** Reads a mapping file. @throws InputError with line and column */
+export function parseImportedModels(source: string, fileName: string): ImportedEntry[] {
+  const lines = new LineCounter();
+  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
+  const at = (offset: number) => {
+    const { line, col } = lines.linePos(offset);
+    return `${fileName}:${line}:${col}`;
+  };
+  const [broken] = document.errors;
+  if (broken) throw new InputError(`${at(broken.pos[0])}: ${broken.message.replace(/\.?$/, ".")}`);
+  const { data, error } = z
+    .array(entrySchema)
+    .min(1)
+    .safeParse(document.toJS({ maxAliasCount: 100 }));
+  if (!error) return data;
+  const [issue] = error.issues;
+  let path = issue.path;
+  let node = document.getIn(path, true);
+  while (path.length > 0 && node === undefined) node = document.getIn((path = path.slice(0, -1)), true);
+  const offset = (node as { range?: [number] } | undefined)?.range?.[0] ?? 0;
+  const what =
+    issue.code === "unrecognized_keys"
+      ? `there is no key "${issue.keys[0]}"`
+      : `${String(issue.path.at(-1) ?? "the file")}: ${issue.message}`;
+  const known = Object.keys(entrySchema.shape).join(", ");
+  throw new InputError(`${at(offset)}: ${what}; expected a list of models with ${known}.`);
+}
+
+/**
+ * What the entries say of a run: the first that fits.
+ *
+ * @throws InputError if none fits, or the one that does lacks the size or the bits
+ */
+export function describeRun(run: ImportedRun, entries: readonly ImportedEntry[], source: string): ImportedModel {
+  const entry = entries.find((one) => fits(one, run));
+  const shown = `the model "${run.model}"${run.args ? ` (${run.args})` : ""}`;
+  if (!entry) throw new InputError(`${source} says nothing that fits ${shown} of ${run.file}; add an entry for it.`);
+  const name = entry.name ?? run.model.split("/").at(-1)!;
+  if (name === "") throw new InputError(`${run.file} does not name its model; say name: in ${source}.`);
+  const { spec, bits } = readSpec(entry, source);
+  const totalBits = entry.totalBits ?? (entry.totalBytes === undefined ? undefined : entry.totalBytes * 8);
+  if (totalBits === undefined)
+    throw new InputError(
+      `${source} does not say how large ${name} at ${spec} is; say totalBytes, all its weights as stored.`,
+    );
+  const { family, parameters, nonEmbeddingParameters, quantizedParameters, trainingTokens, documents } = entry;
+  const sizes = { parameters, nonEmbeddingParameters, quantizedParameters, trainingTokens };
+  return { name, family, spec, bits, totalBits, ...sizes, documents };
+}
+
+/** How messages name what was said of a run. */
+export function nameRun({ name, spec }: ImportedModel): string {
+  return `${name} at ${spec}`;
+}
+
+function fits({ model, args, file }: ImportedEntry, run: ImportedRun): boolean {
+  const matches = (pattern: string) =>
+    new RegExp(`^${pattern.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*")}$`).test(run.file);
+  return (
+    (model === undefined || model === run.model) &&
+    (args === undefined || run.args.includes(args)) &&
+    (file === undefined || matches(file))
+  );
+}
+
+/** The spec in canonical text with its bits, or a foreign one with the bits that are said. */
+function readSpec({ spec, bits }: ImportedEntry, source: string): { spec: string; bits: number } {
+  let canonical = spec;
+  let own: number | undefined;
+  let reason = `${spec} does not say how many bits a weight has`;
+  try {
+    const parsed = parseSpec(spec);
+    canonical = formatSpec(parsed);
+    if (parsed.kind === "quantized") own = parsed.bits;
+    if (parsed.kind === "baseline" && parsed.type !== "stored") own = parsed.type === "fp32" ? 32 : 16;
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    reason = `${spec} is no spec of kbit's (${error.message.replace(/^spec ".*?": |\.$/g, "")}), so its bits are not known`;
+  }
+  if ((bits ?? own) === undefined) throw new InputError(`${source}: ${reason}; say bits: N.`);
+  return { spec: canonical, bits: (bits ?? own)! };
+}
