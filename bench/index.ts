@@ -1,6 +1,7 @@
 // npm run bench: how fast kbit is against its peers and against the machine, on a Llama-shaped model of 1.1 B random weights.
 //
-//   npm run bench -- [--json] [--folder FOLDER] [--threads N] [--rounds N] [--only decode,bits,prefill,batch,wasm,start]
+//   npm run bench -- [--json] [--folder FOLDER] [--threads N] [--rounds N]
+//                    [--only decode,bits,prefill,batch,wasm,quantize,start]
 //
 // FOLDER (default: kbit-bench in the system's folder for temporary files) takes llama.cpp as node-llama-cpp ships it and
 // the models: about 4 GB, kept for the next run. What is compared is measured in turns, and each figure is the fastest
@@ -18,6 +19,7 @@ import { ggufBytesPerToken, writeGguf } from "./gguf.ts";
 import { benchFolder, bytesPerToken, weightsPerToken } from "./llama-shape.ts";
 import { createMachine, type Figures, fastest, openModel } from "./measure.ts";
 import { type Peer, startPeer } from "./peer-process.ts";
+import { measureQuantizing } from "./quantize.ts";
 import { measureStart } from "./start.ts";
 
 const { values: flags } = parseArgs({
@@ -26,7 +28,7 @@ const { values: flags } = parseArgs({
     folder: { type: "string", default: join(tmpdir(), "kbit-bench") },
     threads: { type: "string", default: "2" },
     rounds: { type: "string", default: "3" },
-    only: { type: "string", default: "decode,bits,prefill,batch,wasm,start" },
+    only: { type: "string", default: "decode,bits,prefill,batch,wasm,quantize,start" },
   },
 });
 const threads = Number(flags.threads);
@@ -44,8 +46,8 @@ function report(key: string, value: number | Record<string, unknown>, note = "")
   say(`${key.padEnd(28)} ${typeof value === "number" ? value.toFixed(3).padStart(10) : ""} ${note}`);
 }
 
-/** llama.cpp with a model of that type, both made if they are not there. */
-async function startLlamaCpp(type: "F16" | "Q4_0"): Promise<Peer> {
+/** The folder that llama.cpp is installed in, as node-llama-cpp ships it. */
+function installLlamaCpp(): string {
   const place = join(flags.folder, "peer");
   mkdirSync(place, { recursive: true });
   if (!existsSync(join(place, "node_modules/node-llama-cpp"))) {
@@ -54,6 +56,12 @@ async function startLlamaCpp(type: "F16" | "Q4_0"): Promise<Peer> {
       stdio: "ignore",
     });
   }
+  return place;
+}
+
+/** llama.cpp with a model of that type, both made if they are not there. */
+async function startLlamaCpp(type: "F16" | "Q4_0"): Promise<Peer> {
+  const place = installLlamaCpp();
   const path = join(flags.folder, `random-${type}.gguf`);
   if (!existsSync(path)) {
     writeGguf(`${path}.new`, type);
@@ -164,6 +172,11 @@ if (wanted.has("bits"))
 if (wanted.has("prefill")) await measurePrefill();
 if (wanted.has("batch")) report("throughput_by_batch", await measureBatches(threads, say), "tokens/s of all products");
 if (wanted.has("wasm")) await measureWasm();
+if (wanted.has("quantize")) {
+  const { ours, theirs, ratio } = await measureQuantizing(threads, rounds, installLlamaCpp(), say);
+  report("quantize_mweights_s", ours, "M float16 weights/s, file to codes");
+  if (ratio !== undefined) report("quantize_int4_vs_llamacpp_q4_0", ratio, `theirs ${theirs!.toFixed(0)} M weights/s`);
+}
 if (wanted.has("start")) {
   const { first_token_ms, resident_extra_mb, page } = await measureStart(flags.folder, threads, rounds);
   report("first_token_ms", first_token_ms, page);

@@ -10,12 +10,17 @@ export interface Peer {
 }
 
 /** Starts `node script ...args`; resolves when it prints its first line. */
-export async function startPeer(script: string, args: readonly string[]): Promise<Peer> {
-  const child: ChildProcess = spawn(process.execPath, [script, ...args], { stdio: ["pipe", "pipe", "inherit"] });
+export function startPeer(script: string, args: readonly string[]): Promise<Peer> {
+  return startProgram(process.execPath, [script, ...args]);
+}
+
+/** Starts a program; resolves when it prints its first line. */
+export async function startProgram(program: string, args: readonly string[]): Promise<Peer> {
+  const child: ChildProcess = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
   const next = async () => {
     const { value, done } = await lines.next();
-    if (done) throw new Error(`${script} has ended`);
+    if (done) throw new Error(`${program} ${args[0]} has ended`);
     return value as string;
   };
   await next();

@@ -97,7 +97,7 @@ class Quantizer : public Napi::ObjectWrap<Quantizer> {
     const std::vector<int16_t> slots(given.data, given.data + given.length);
     const int64_t most = counts.length >> digitBits;
     require(info.Env(), std::all_of(slots.begin(), slots.end(), [&](int16_t slot) { return slot < most; }), "a slot is outside");
-    const int64_t parts = std::min<int64_t>(pool_->threads(), partsOf(w.count));
+    const int64_t parts = std::min<int64_t>(pool_->threads() == 1 ? 1 : pool_->threads() * 4, partsOf(w.count));
     std::vector<std::vector<uint32_t>> own(parts);
     pool_->run(parts, [&](int64_t part) {
       own[part].resize(most << digitBits);
