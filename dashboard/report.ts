@@ -2,62 +2,109 @@
 // budget; what to choose for it is the server's answer, marked in the figures.
 
 import { formatCommand } from "../src/report/command.ts";
-import { runPage } from "../src/report/page-script.ts";
+import { createActions, listenToPoints, readyPoints } from "../src/report/page-script.ts";
+import type { RecordPage } from "../src/report/record-index.ts";
 import { saveFigures } from "../src/report/save-figure.ts";
-import { formatPlural, formatSize } from "../src/report/units.ts";
+import type { RowSource } from "../src/report/source.ts";
+import { startTable } from "../src/report/table-script.ts";
+import { formatPlural, formatSize, formatValue } from "../src/report/units.ts";
+import { listenToZoom } from "../src/report/zoom-script.ts";
 import type { LiveState } from "../src/ui/live-node.ts";
 import type { LiveChoice, LiveView } from "../src/ui/views.ts";
 
 const byId = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
 
+async function ask(path: string): Promise<Response> {
+  const response = await fetch(path);
+  if (!response.ok) throw new Error(await response.text());
+  return response;
+}
+
+/** The rows of the server's store. */
+const source: RowSource = {
+  async find({ ids, ...query }) {
+    const words = Object.entries(query).map(([name, value]) => [name, String(value)]);
+    const response = await ask(`/rows?${new URLSearchParams([...words, ["ids", ids.join(" ")]])}`);
+    return (await response.json()) as RecordPage;
+  },
+  csv: async () => (await ask("/results.csv")).blob(),
+};
+
+/** Sections that come after the answer: their laws and claims take the server a while. */
+const later = [
+  ["contrasts", "Comparing one choice at a time .."],
+  ["findings", "Checking the findings of the paper .."],
+] as const;
+
 /** Fills the report's view and keeps it up to date. */
 export function startReport(): void {
-  const [head, main, chooser, live] = ["head", "report", "chooser", "live"].map((id) => byId(id));
+  const [head, answer, chooser, live] = ["head", "answer", "chooser", "live"].map((id) => byId(id));
   const filters = byId<HTMLFormElement>("filters");
   const slider = byId<HTMLInputElement>("budget");
+  const actions = createActions(source, formatCommand);
+  let showRows: (() => Promise<void>) | undefined;
   let view: LiveView | undefined;
   let shown = -1; // version on the page
   let isAsking = false;
+  document.documentElement.classList.add("has-script");
+  listenToPoints(source, actions);
+  listenToZoom();
+  saveFigures();
 
   const query = () => {
     const chosen = [...new FormData(filters)].filter(([, value]) => value !== "") as [string, string][];
     return new URLSearchParams(chosen);
-  };
-  const ask = async (path: string): Promise<string> => {
-    const response = await fetch(path);
-    if (!response.ok) throw new Error(await response.text());
-    return response.text();
   };
   const budget = () => {
     const [low, high] = view!.range!;
     return low * ((high * 1.05) / low) ** (Number(slider.value) / 1000);
   };
 
-  async function refresh(withRecords: boolean): Promise<void> {
-    const [text, records] = await Promise.all([ask(`/view?${query()}`), withRecords ? ask("/records") : undefined]);
-    view = JSON.parse(text) as LiveView;
-    if (records !== undefined) byId("records").textContent = records;
+  let turn = 0;
+  async function refresh(isNewStore: boolean): Promise<void> {
+    const own = ++turn;
+    const asked = query().toString();
+    const next = (await (await ask(`/view?${asked}`)).json()) as LiveView;
+    if (own !== turn) return; // another choice has been made since
+    view = next;
     document.title = view.title;
-    const restore = rememberPage(main);
     head.innerHTML = view.head;
-    main.innerHTML = view.main;
-    restore();
-    runPage(formatCommand);
-    saveFigures();
+    replaceSection(answer, view.answer);
+    if (isNewStore) replaceSection(byId("troubles"), view.troubles);
+    if (isNewStore) replaceSection(byId("provenance"), view.provenance);
+    if (showRows === undefined) {
+      byId("table").innerHTML = view.experiments;
+      showRows = startTable(source, actions, formatValue);
+    }
     fillFilters(filters, view);
     chooser.hidden = view.range === null;
-    await choose();
+    await Promise.all([
+      choose(),
+      isNewStore ? showRows() : undefined,
+      ...later.map(([name, note]) =>
+        name === "findings" && !isNewStore ? undefined : fillLater(name, note, asked, own),
+      ),
+    ]);
+  }
+  async function fillLater(name: string, note: string, asked: string, own: number): Promise<void> {
+    const place = byId(name);
+    if (place.childElementCount === 0 && view?.range) place.innerHTML = `<p class="note" role="status">${note}</p>`;
+    place.setAttribute("aria-busy", "true");
+    const html = await (await ask(`/${name}?${asked}`)).text();
+    if (own !== turn) return;
+    replaceSection(place, html);
+    place.removeAttribute("aria-busy");
   }
   async function choose(): Promise<void> {
     if (view?.range == null) return;
     const asked = Math.round(budget());
     byId("budget-size").textContent = formatSize(asked);
-    const text = await ask(`/choice?${query()}&budget=${asked}`);
-    const choice = JSON.parse(text) as LiveChoice;
+    slider.setAttribute("aria-valuetext", formatSize(asked));
+    const choice = (await (await ask(`/choice?${query()}&budget=${asked}`)).json()) as LiveChoice;
     if (Math.round(budget()) !== asked) return; // the slider has moved on
     byId("choice").textContent = choice.sentences[0];
     byId("choice-curves").textContent = choice.sentences[1];
-    markChoice(main, choice);
+    markChoice(answer, choice);
   }
   const tell = (message: string, isTrouble: boolean) => {
     live.textContent = message;
@@ -92,24 +139,13 @@ export function startReport(): void {
   events.addEventListener("error", () => tell("kbit does not answer; trying again ..", true));
 }
 
-/** What a reader has set in the page, to be set again after it is replaced: filter, sorting, opened details. */
-function rememberPage(main: HTMLElement): () => void {
-  const filter = main.querySelector<HTMLInputElement>("#filter");
-  const words = filter?.value ?? "";
-  const hadFocus = filter !== null && document.activeElement === filter;
-  const sorted = main.querySelector<HTMLElement>("#experiments th[aria-sort]");
-  const [column, order] = [sorted?.dataset["column"], sorted?.getAttribute("aria-sort")];
+/** Replaces a section, and opens the details again that a reader had opened. */
+function replaceSection(place: HTMLElement, html: string): void {
   const nameOf = (details: Element) => details.querySelector("summary")?.firstChild?.textContent ?? "";
-  const opened = new Set([...main.querySelectorAll("details[open]")].map(nameOf));
-  return () => {
-    const next = main.querySelector<HTMLInputElement>("#filter");
-    if (next) next.value = words;
-    if (hadFocus) next?.focus();
-    for (const cell of main.querySelectorAll<HTMLElement>("#experiments th")) {
-      if (column && cell.dataset["column"] === column) cell.setAttribute("aria-sort", order!);
-    }
-    for (const details of main.querySelectorAll("details")) if (opened.has(nameOf(details))) details.open = true;
-  };
+  const opened = new Set([...place.querySelectorAll("details[open]")].map(nameOf));
+  place.innerHTML = html;
+  for (const details of place.querySelectorAll("details")) if (opened.has(nameOf(details))) details.open = true;
+  readyPoints(place);
 }
 
 function fillFilters(filters: HTMLFormElement, view: LiveView): void {
@@ -134,16 +170,18 @@ function fillFilters(filters: HTMLFormElement, view: LiveView): void {
 }
 
 /** A line at the budget and a ring round what to choose, in each figure of the answer. */
-function markChoice(main: HTMLElement, { row, marks }: LiveChoice): void {
-  for (const old of main.querySelectorAll("svg.figure .budget")) old.remove();
-  for (const old of main.querySelectorAll("svg.figure .chosen")) old.classList.remove("chosen");
-  for (const figure of main.querySelectorAll("section[aria-label='The answer'] svg.figure")) {
+function markChoice(answer: HTMLElement, { rows, marks }: LiveChoice): void {
+  for (const old of answer.querySelectorAll("svg.figure .budget")) old.remove();
+  for (const old of answer.querySelectorAll("svg.figure .chosen")) old.classList.remove("chosen");
+  const chosen = rows.join(" ");
+  for (const figure of answer.querySelectorAll("svg.figure")) {
     const [x, top, bottom] = marks[figure.classList.contains("narrow") ? "narrow" : "wide"];
     const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
     const places = { class: "budget", x1: x, x2: x, y1: top, y2: bottom };
     for (const [name, value] of Object.entries(places)) line.setAttribute(name, String(value));
-    figure.append(line);
-    if (row >= 0)
-      for (const point of figure.querySelectorAll(`.point[data-row="${row}"]`)) point.classList.add("chosen");
+    figure.querySelector(".marks")!.append(line);
+    if (figure.classList.contains("zoomed")) figure.dispatchEvent(new Event("kbit-marks", { bubbles: true }));
+    for (const point of figure.querySelectorAll(".point"))
+      if (chosen !== "" && point.getAttribute("data-rows") === chosen) point.classList.add("chosen");
   }
 }

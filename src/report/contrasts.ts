@@ -6,7 +6,6 @@ import { type BitsLaw, fitOverBits } from "../scaling/bits-law.ts";
 import { findVariants, type Variants, type VariedChoice } from "../scaling/variants.ts";
 import { drawCurves, drawModels, drawVariants } from "./figure.ts";
 import { renderFigure } from "./figure-block.ts";
-import type { RowIndex } from "./frame.ts";
 import { describeSeries } from "./headline.ts";
 import { cleanText, escapeHtml } from "./text.ts";
 import { formatPrecision } from "./units.ts";
@@ -27,17 +26,17 @@ const explanations: Readonly<Record<VariedChoice, string>> = {
 const maxFamilies = 6;
 
 /** The section of an answer's contrasts; empty where its rows hold none. */
-export function renderContrasts(answer: Answer, all: readonly Answer[], rows: RowIndex): string {
+export function renderContrasts(answer: Answer, all: readonly Answer[]): string {
   if (answer.points.length === 0) return "";
   const blocks = [
-    renderFamilies(answer, all, rows),
-    ...findVariants(answer).map((variants) => renderVariants(variants, answer, rows)),
-    renderModels(answer, rows),
+    renderFamilies(answer, all),
+    ...findVariants(answer).map((variants) => renderVariants(variants, answer)),
+    renderModels(answer),
   ].filter((block) => block !== "");
   return blocks.length === 0 ? "" : `<section><h2>One choice at a time</h2>\n${blocks.join("\n")}</section>`;
 }
 
-function renderFamilies(answer: Answer, all: readonly Answer[], rows: RowIndex): string {
+function renderFamilies(answer: Answer, all: readonly Answer[]): string {
   const { task, metric } = answer.series;
   const alike = all.filter(
     ({ series, points }) => series.task === task && series.metric === metric && points.length > 0,
@@ -45,7 +44,7 @@ function renderFamilies(answer: Answer, all: readonly Answer[], rows: RowIndex):
   const families = alike.filter((one, i) => alike.findIndex((a) => a.series.family === one.series.family) === i);
   if (families.length < 2) return "";
   const panels = families.slice(0, maxFamilies).map((one) => {
-    const drawing = drawCurves(one, rows, { width: 360, height: 320 });
+    const drawing = drawCurves(one, { width: 360, height: 320 });
     return `<div><h4><bdi>${escapeHtml(cleanText(one.series.family, 40))}</bdi></h4>${drawing}</div>`;
   });
   const more = families.length > maxFamilies ? ` The first ${maxFamilies} of ${families.length} families.` : "";
@@ -54,7 +53,7 @@ function renderFamilies(answer: Answer, all: readonly Answer[], rows: RowIndex):
 <p class="note">${escapeHtml(`${metric.label} on ${cleanText(task, 60)} against size, one line a precision, one panel a family. Axes differ: losses of families with different tokenizers cannot be compared.${more}`)}</p>`;
 }
 
-function renderVariants(variants: Variants, answer: Answer, rows: RowIndex): string {
+function renderVariants(variants: Variants, answer: Answer): string {
   const { choice, bitsPerWeight, common, lines } = variants;
   const equal = common === "" ? "" : ` Equal in all: ${cleanText(common, 80)}.`;
   const caption = `${explanations[choice]}${equal} The line of 16 bits is not quantized.`;
@@ -62,13 +61,13 @@ function renderVariants(variants: Variants, answer: Answer, rows: RowIndex): str
 ${renderFigure({
   name: choice,
   series: answer.series,
-  draw: (size) => drawVariants(variants, answer, rows, size),
+  draw: (size) => drawVariants(variants, answer, size),
   caption: `<b>${titles[choice]} at ${formatPrecision(bitsPerWeight)}.</b> ${escapeHtml(caption)}`,
   lines,
 })}`;
 }
 
-function renderModels(answer: Answer, rows: RowIndex): string {
+function renderModels(answer: Answer): string {
   if (answer.curves.length < 3) return "";
   const { label } = answer.series.metric;
   const law = fitOverBits(answer);
@@ -81,7 +80,7 @@ function renderModels(answer: Answer, rows: RowIndex): string {
 ${renderFigure({
   name: "bits",
   series: answer.series,
-  draw: (size) => drawModels(answer, law, rows, size),
+  draw: (size) => drawModels(answer, law, size),
   caption: `<b>${escapeHtml(describeSeries(answer))}</b>${escapeHtml(`${caption} Size is not charged here: for that see the first figure.`)}`,
   lines: law?.models.map(({ points }) => ({ label: points[0].row.model.name, points })) ?? curves,
 })}`;

@@ -2,7 +2,7 @@
 // replaces them with rows that can be filtered, sorted and repeated.
 
 import type { ResultRow } from "../result.ts";
-import { defaultMetric, readMetric } from "../scaling/metrics.ts";
+import { readMain } from "./records.ts";
 import { escapeHtml } from "./text.ts";
 import { formatCount, formatTime, formatValue } from "./units.ts";
 
@@ -22,44 +22,50 @@ const columns = [
 
 const staticRows = 200;
 
-/** The table with its filter and downloads; `unstable` are indices of rows. */
-export function renderExperiments(rows: readonly ResultRow[], unstable: ReadonlySet<number>): string {
+/**
+ * The table with its filter, its pages and its download; `unstable` rows are marked.
+ *
+ * @param hasPaths - whether every row says where its model and data were
+ */
+export function renderExperiments(
+  rows: readonly ResultRow[],
+  unstable: ReadonlyMap<ResultRow, string>,
+  hasPaths = rows.every((row) => row.paths),
+): string {
   const classOf = (name: string) => (name === "" ? "" : ` class="${name}"`);
   const head = columns.map(
     ([name, label, cells]) => `<th scope="col" data-column="${name}"${classOf(cells)}>${label}</th>`,
   );
-  const body = rows.slice(0, staticRows).map((row, i) => {
-    const cells = readCells(row, unstable.has(i)).map((text, j) => {
+  const body = rows.slice(0, staticRows).map((row) => {
+    const cells = readCells(row, unstable.has(row)).map((text, j) => {
       return `<td${classOf(columns[j][2])}><bdi>${escapeHtml(text)}</bdi></td>`;
     });
     return `<tr>${cells.join("")}</tr>`;
   });
-  const stand = rows.every((row) => row.paths)
-    ? ""
-    : "; FILE-… in it stands for the text or documents whose SHA-256 begins so";
+  const stand = hasPaths ? "" : "; FILE-… in it stands for the text or documents whose SHA-256 begins so";
   const more =
     rows.length > staticRows
       ? `<noscript><p class="note">The first ${staticRows} of ${formatCount(rows.length)}; a browser with scripts shows them all.</p></noscript>`
       : "";
-  return `<section><h2>All experiments</h2>
+  return `<section id="all-experiments"><h2>All experiments</h2>
 <p class="note script-only">Click a heading to sort. Copy takes the command that measures a row again${stand}.</p>
-<div class="tools script-only"><input id="filter" type="search" placeholder="Filter: model, spec, task, .." aria-label="Filter the experiments by words"><span id="shown" role="status"></span><button id="csv" class="plain" type="button">Download CSV</button></div>
-<div class="scroll" tabindex="0" role="region" aria-label="All experiments"><table id="experiments" data-unstable="${JSON.stringify([...unstable])}"><thead><tr>${head.join("")}<th scope="col" class="script-only">Command</th></tr></thead><tbody>${body.join("\n")}</tbody></table></div>
-${more}<p class="script-only"><button id="more" class="plain" type="button" hidden>Show more</button></p>
+<div class="tools script-only"><input id="filter" type="search" placeholder="Filter: model, spec, task, id, .." aria-label="Filter the experiments by words"><button id="before" class="plain" type="button" aria-label="Previous rows" hidden>‹</button><span id="shown" role="status"></span><button id="after" class="plain" type="button" aria-label="Next rows" hidden>›</button><button id="csv" class="plain" type="button">Download CSV</button></div>
+<p id="traced" class="note" hidden><span id="traced-note"></span> <button id="untrace" class="plain" type="button">Show all</button></p>
+<div class="scroll" tabindex="0" role="region" aria-label="All experiments"><table id="experiments"><thead><tr>${head.join("")}<th scope="col" class="script-only">Command</th></tr></thead><tbody>${body.join("\n")}</tbody></table></div>
+${more}
 </section>`;
 }
 
 function readCells(row: ResultRow, isUnstable: boolean): string[] {
-  const metric = defaultMetric([row]);
-  const reading = metric && readMetric(row, metric);
+  const main = readMain(row);
   return [
     row.model.name,
-    String(Number(row.bitsPerWeight.toFixed(2))),
+    String(row.bitsPerWeight),
     row.key.spec,
     row.key.task,
-    metric?.label ?? "",
-    reading === undefined ? "" : `${formatValue(reading.value)}${isUnstable ? " unstable" : ""}`,
-    reading?.standardError === undefined || reading.standardError === null ? "" : formatValue(reading.standardError),
+    main?.label ?? "",
+    main === undefined ? "" : `${formatValue(main.value)}${isUnstable ? " unstable" : ""}`,
+    main?.standardError == null ? "" : formatValue(main.standardError),
     (row.bits.total / 8e6).toFixed(3),
     row.seconds.toFixed(1),
     formatTime(row.date),

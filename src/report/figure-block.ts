@@ -40,10 +40,19 @@ function nameFile(text: string): string {
 }
 
 function renderButtons(): string {
-  const buttons = ["svg", "png", "csv"].map(
-    (kind) => `<button class="plain" type="button" data-save="${kind}">${kind.toUpperCase()}</button>`,
-  );
-  return ` <span class="saves script-only">Save as ${buttons.join(" ")}</span>`;
+  const button = (attribute: string, text: string, label: string) =>
+    `<button class="plain" type="button" ${attribute} aria-label="${label}">${text}</button>`;
+  const saves = ["svg", "png", "csv"].map((kind) => {
+    return button(`data-save="${kind}"`, kind.toUpperCase(), `Save this figure as ${kind.toUpperCase()}`);
+  });
+  const zooms = [
+    button('data-zoom="in"', "+", "Zoom this figure in"),
+    button('data-zoom="out" disabled', "−", "Zoom this figure out"),
+    button('data-zoom="reset" disabled', "All", "Show all of this figure"),
+  ];
+  const title =
+    "Ctrl and wheel, pinch or double-click zoom, dragging moves; with a point focused + − 0 and Shift with arrows";
+  return ` <span class="saves script-only">Save as ${saves.join(" ")}</span> <span class="saves script-only" title="${title}">Zoom ${zooms.join(" ")}</span>`;
 }
 
 /** The points of lines as CSV, its lines ended as an attribute can keep them. Texts that a spreadsheet would run as a formula get an apostrophe. */

@@ -16,29 +16,28 @@ import {
   type Frame,
   finishFigure,
   isInView,
-  type RowIndex,
   type Shown,
   startFigure,
 } from "./frame.ts";
 import { describeSeries } from "./headline.ts";
 import { keepFree, type PlacedLabel, placeLabels } from "./labels.ts";
 import { cleanText } from "./text.ts";
+import { traceRows } from "./trace.ts";
 import { formatParameters } from "./units.ts";
 
 /** The metric against total model bits: one line a precision, labelled at its end; points beyond the view at its edge. */
-export function drawCurves(answer: Answer, rows: RowIndex, size: FigureSize): string {
+export function drawCurves(answer: Answer, size: FigureSize): string {
   const lines = answer.curves.map(({ bitsPerWeight, points }) => nameCurve(bitsPerWeight, points));
   return drawLines(
     createFrame(answer, size),
     lines,
     `${describeSeries(answer)} against size, one line a precision`,
-    rows,
     answer,
   );
 }
 
 /** Choices that differ in one thing, a line each, and the unquantized models. */
-export function drawVariants(variants: Variants, answer: Answer, rows: RowIndex, size: FigureSize): string {
+export function drawVariants(variants: Variants, answer: Answer, size: FigureSize): string {
   const baseline = answer.curves.filter((curve) => curve.bitsPerWeight >= 16);
   const color = variants.choice === "block" ? stepColor : kindColor;
   const lines = [
@@ -53,14 +52,14 @@ export function drawVariants(variants: Variants, answer: Answer, rows: RowIndex,
   ];
   const shown = { ...answer, points: lines.flatMap((line) => line.points) };
   const what = `${describeSeries(answer)} at ${variants.bitsPerWeight} bits against size, one line a choice`;
-  return drawLines(createFrame(shown, size), lines, what, rows, shown);
+  return drawLines(createFrame(shown, size), lines, what, shown);
 }
 
 /**
  * The metric against bits a weight, one line a model: the law with its band and what was measured of its kind of spec;
  * without a law the best spec of each precision.
  */
-export function drawModels(answer: Answer, law: BitsLaw | null, rows: RowIndex, size: FigureSize): string {
+export function drawModels(answer: Answer, law: BitsLaw | null, size: FigureSize): string {
   const all: readonly { readonly points: readonly Point[]; readonly law?: readonly LawPoint[] }[] =
     law?.models ?? listModels(answer);
   const models = all.slice(0, mostModels);
@@ -74,7 +73,7 @@ export function drawModels(answer: Answer, law: BitsLaw | null, rows: RowIndex, 
   }));
   const shown = { ...answer, points: lines.flatMap((line) => line.points) };
   const what = `${describeSeries(answer)} against bits a weight, one line a model`;
-  return drawLines(createBitsFrame(shown, size), lines, what, rows, shown, (point) => point.row.bitsPerWeight);
+  return drawLines(createBitsFrame(shown, size), lines, what, shown, (point) => point.row.bitsPerWeight);
 }
 
 function listModels({ curves }: Answer): { readonly points: readonly Point[] }[] {
@@ -104,7 +103,6 @@ function drawLines(
   frame: Frame,
   named: readonly Line[],
   what: string,
-  rows: RowIndex,
   answer: Shown,
   place: (point: Point) => number = (point) => point.bits,
 ): string {
@@ -156,7 +154,6 @@ function drawLines(
       { selector: ".beyond", points: outside.map((mark) => mark.point) },
     ],
     labels.map((label) => ({ ...label, anchor: "middle" })),
-    rows,
     answer,
   );
 }
@@ -170,7 +167,7 @@ interface Mark {
 }
 
 /** Every measured point, and the steps of those that no smaller point equals: what to choose at each budget. */
-export function drawFrontier(answer: Answer, rows: RowIndex, size: FigureSize): string {
+export function drawFrontier(answer: Answer, size: FigureSize): string {
   const frame = createFrame(answer, size);
   const { frontier } = answer;
   const steps = frontier.filter((point) => isInView(frame, point.value)).map(({ bits, value }) => ({ bits, value }));
@@ -198,7 +195,6 @@ export function drawFrontier(answer: Answer, rows: RowIndex, size: FigureSize): 
     what,
     [{ selector: ".points", points: shown }],
     keepFree(labels).map((label) => ({ ...label, anchor: "middle" })),
-    rows,
     answer,
   );
 }
@@ -211,12 +207,12 @@ function addCloud(figure: Element, frame: Frame, points: readonly Point[]): void
   cloud.setAttribute("class", "cloud");
   const visible = points.filter((point) => isInView(frame, point.value));
   for (const [bits, same] of groupBy(visible, (point) => String(point.row.bitsPerWeight))) {
-    const places = new Set(
-      same.map((point) => `M${frame.x(point.bits).toFixed(1)},${frame.y(point.value).toFixed(1)}h0`),
-    );
+    const places = groupBy(same, (point) => `M${frame.x(point.bits).toFixed(1)},${frame.y(point.value).toFixed(1)}h0`);
     const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-    path.setAttribute("d", [...places].join(""));
+    path.setAttribute("d", [...places.keys()].join(""));
     path.setAttribute("stroke", colorOf(Number(bits)));
+    const ids = [...places.values()].map(([point]) => traceRows([point.row]).join(" "));
+    if (frame.size.width >= 500) path.setAttribute("data-cloud", ids.join(",")); // for a pointer, place by place
     cloud.append(path);
   }
   const outside = points.filter((point) => !isInView(frame, point.value));
@@ -232,7 +228,7 @@ function addCloud(figure: Element, frame: Frame, points: readonly Point[]): void
     path.setAttribute("fill", colorOf(Number(bits)));
     cloud.append(path);
   }
-  figure.insertBefore(cloud, figure.querySelector(".points") ?? null);
+  figure.querySelector(".marks")!.insertBefore(cloud, figure.querySelector(".points"));
 }
 
 // The outline of a band as far as it is in view: along its upper ends and back along its lower ones.
@@ -256,6 +252,8 @@ function addBands(
   frame: Frame,
   lines: readonly { readonly band: readonly { bits: number; value: number }[]; readonly color: string }[],
 ): void {
+  const bands = figure.ownerDocument.createElementNS("http://www.w3.org/2000/svg", "g");
+  bands.setAttribute("class", "bands");
   for (const { band, color } of lines) {
     if (band.length < 3) continue;
     const path = figure.ownerDocument.createElementNS("http://www.w3.org/2000/svg", "path");
@@ -263,8 +261,9 @@ function addBands(
     path.setAttribute("d", `M${places.join("L")}Z`);
     path.setAttribute("fill", color);
     path.setAttribute("fill-opacity", "0.16");
-    figure.insertBefore(path, figure.querySelector("[aria-label=line]"));
+    bands.append(path);
   }
+  figure.querySelector(".marks")!.prepend(bands);
 }
 
 function colorOfMark({ color }: Mark): string {

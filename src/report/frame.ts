@@ -3,22 +3,32 @@
 
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
-import type { ResultRow } from "../result.ts";
 import type { Answer } from "../scaling/answer.ts";
 import { chooseBudgets } from "../scaling/budgets.ts";
 import type { Point } from "../scaling/curves.ts";
 import { describeCount } from "./headline.ts";
 import type { LabelFrame, PlacedLabel } from "./labels.ts";
 import { cleanText } from "./text.ts";
+import { traceRows } from "./trace.ts";
 import { formatMeasured, formatMetric, formatParameters, formatSize } from "./units.ts";
-
-/** Where each row stands in the page's table. */
-export type RowIndex = ReadonlyMap<ResultRow, number>;
 
 /** Width and height of a figure in CSS pixels. */
 export interface FigureSize {
   readonly width: number;
   readonly height: number;
+}
+
+/** What the page's script knows of a figure's scales, to zoom it. */
+export interface FrameFacts {
+  /** Left, top, right and bottom of the plane, in pixels. */
+  readonly box: readonly [number, number, number, number];
+  /** Values at the left and right edge; the scale is logarithmic. */
+  readonly x: readonly [number, number];
+  /** Values at the bottom and top edge. */
+  readonly y: readonly [number, number];
+  readonly isLogY: boolean;
+  /** `bytes`: values of the x axis are bits and shown as bytes. */
+  readonly unit: string;
 }
 
 /** Scales and edges of a figure. */
@@ -31,6 +41,9 @@ export interface Frame {
   /** The value at the edge behind which worse points lie. */
   readonly edge: number;
   readonly worseIsUp: boolean;
+  readonly isLogY: boolean;
+  /** Of the x axis: `bytes`, or empty. */
+  readonly unit: string;
   readonly xLabel: string;
   readonly yLabel: string;
   /** Ticks of the x axis and their texts. */
@@ -55,6 +68,7 @@ export function createFrame(answer: Shown, size: FigureSize): Frame {
   const name = describeCount(answer.count);
   return createPlane(answer, size, {
     domain,
+    unit: "bytes",
     xLabel: `${name.charAt(0).toUpperCase()}${name.slice(1)}, as bytes`,
     ticks: chooseBudgets(domain[0], domain[1], size.width < 500 ? 4 : 7),
     formatTick: formatSize,
@@ -65,7 +79,7 @@ export function createFrame(answer: Shown, size: FigureSize): Frame {
 export function createBitsFrame(answer: Shown, size: FigureSize): Frame {
   const widths = [...new Set(answer.points.map((point) => point.row.bitsPerWeight))].sort((a, b) => a - b);
   const domain = [widths[0] / 1.08, widths[widths.length - 1] * 1.08] as const;
-  return createPlane(answer, size, { domain, xLabel: "Bits a weight", ticks: widths, formatTick: String });
+  return createPlane(answer, size, { domain, unit: "", xLabel: "Bits a weight", ticks: widths, formatTick: String });
 }
 
 /** What a frame is made for. */
@@ -74,27 +88,30 @@ export type Shown = Pick<Answer, "points" | "series" | "count">;
 function createPlane(
   answer: Shown,
   size: FigureSize,
-  axis: Pick<Frame, "domain" | "xLabel" | "ticks" | "formatTick">,
+  axis: Pick<Frame, "domain" | "unit" | "xLabel" | "ticks" | "formatTick">,
 ): Frame {
   const worseIsUp = answer.series.metric.better === "lower";
-  const values = viewOf(answer, worseIsUp);
-  const { domain } = axis;
-  const { width, height } = size;
-  const x = (at: number) =>
-    margin.left + (Math.log(at / domain[0]) / Math.log(domain[1] / domain[0])) * (width - margin.left - margin.right);
-  const y = (value: number) =>
-    height - margin.bottom - ((value - values[0]) / (values[1] - values[0])) * (height - margin.top - margin.bottom);
   const better = worseIsUp ? "lower is better" : "higher is better";
+  const yLabel = `${formatMetric(answer.series.metric)} (${better})`;
+  return createScales(size, { ...axis, values: viewOf(answer, worseIsUp), worseIsUp, isLogY: false, yLabel });
+}
+
+/** A frame of the given domain and range. */
+export function createScales(
+  size: FigureSize,
+  facts: Omit<Frame, "size" | "edge" | "labels" | "x" | "y" | "clampY">,
+): Frame {
+  const { domain, values, worseIsUp, isLogY } = facts;
+  const { width, height } = size;
+  const share = (at: number, [low, high]: readonly [number, number], isLog: boolean) =>
+    isLog ? Math.log(at / low) / Math.log(high / low) : (at - low) / (high - low);
   return {
-    ...axis,
+    ...facts,
     size,
-    values,
     edge: values[worseIsUp ? 1 : 0],
-    worseIsUp,
-    yLabel: `${formatMetric(answer.series.metric)} (${better})`,
     labels: { left: margin.left, right: width - 4, top: margin.top, bottom: height - margin.bottom - 4 },
-    x,
-    y,
+    x: (at) => margin.left + share(at, domain, true) * (width - margin.left - margin.right),
+    y: (value) => height - margin.bottom - share(value, values, isLogY) * (height - margin.top - margin.bottom),
     clampY: (value) => Math.min(values[1], Math.max(values[0], value)),
   };
 }
@@ -133,7 +150,7 @@ export function startFigure(frame: Frame, marks: readonly Plot.Markish[]): Eleme
     marginBottom: margin.bottom,
     marginLeft: margin.left,
     x: { type: "log", domain: [...frame.domain], label: null },
-    y: { domain: [...frame.values], label: null },
+    y: { type: frame.isLogY ? "log" : "linear", domain: [...frame.values], label: null },
     marks: [
       Plot.gridY({ ticks: 6, stroke: "var(--rule)", strokeOpacity: 1 }),
       Plot.ruleY([frame.values[0]], { stroke: "var(--muted)" }),
@@ -148,6 +165,8 @@ export function startFigure(frame: Frame, marks: readonly Plot.Markish[]): Eleme
     ],
   }) as unknown as Element;
   figure.querySelector("style")?.remove();
+  gatherMarks(figure);
+  figure.setAttribute("data-frame", JSON.stringify(factsOf(frame)));
   addText(figure, { text: frame.yLabel, x: 2, y: 14, color: "var(--ink)", anchor: "start" }, "axis-title");
   const middle = (margin.left + width - margin.right) / 2;
   addText(
@@ -158,30 +177,42 @@ export function startFigure(frame: Frame, marks: readonly Plot.Markish[]): Eleme
   return figure;
 }
 
+// Everything that lies on the plane in one group, after the axes.
+function gatherMarks(figure: Element): void {
+  const group = figure.ownerDocument.createElementNS("http://www.w3.org/2000/svg", "g");
+  group.setAttribute("class", "marks");
+  const after = figure.querySelector("[aria-label='y-axis tick label']")!;
+  while (after.nextElementSibling !== null) group.append(after.nextElementSibling);
+  figure.append(group);
+}
+
+function factsOf({ size: { width, height }, domain, values, isLogY, unit }: Frame): FrameFacts {
+  const box = [margin.left, margin.top, width - margin.right, height - margin.bottom] as const;
+  return { box, x: domain, y: values, isLogY, unit };
+}
+
 /** A text of a figure with where `x` holds it. */
 export interface FigureText extends PlacedLabel {
   readonly anchor: "start" | "middle" | "end";
 }
 
-/** Adds labels, and to every point what it is and which row of the table it shows; returns the SVG as text. */
+/** Adds labels, and to every point what it is and which rows it shows; returns the SVG as text. */
 export function finishFigure(
   figure: Element,
   description: string,
   marks: readonly { readonly selector: string; readonly points: readonly Point[] }[],
   labels: readonly FigureText[],
-  rows: RowIndex,
   answer: Shown,
+  describe: (point: Point) => string = (point) => describePoint(point, answer),
 ): string {
   for (const { selector, points } of marks) {
     const shapes = figure.querySelectorAll(`${selector} circle, ${selector} path, circle${selector}, path${selector}`);
     points.forEach((point, i) => {
       const shape = shapes[i];
       shape.setAttribute("class", "point");
-      shape.setAttribute("data-row", String(rows.get(point.row) ?? -1));
-      const text = describePoint(point, answer);
-      shape.setAttribute("aria-label", text);
+      shape.setAttribute("data-rows", traceRows([point.row]).join(" "));
       const title = figure.ownerDocument.createElementNS("http://www.w3.org/2000/svg", "title");
-      title.textContent = text;
+      title.textContent = describe(point);
       shape.append(title);
     });
   }

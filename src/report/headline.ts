@@ -216,7 +216,7 @@ export function describeCount(count: Answer["count"]): string {
 }
 
 /** `books, perplexity (loss)`: what a series compares, as plain text. */
-export function describeSeries({ series }: Answer): string {
+export function describeSeries({ series }: Pick<Answer, "series">): string {
   const note = series.note === "" ? "" : ` [${series.note}]`;
   return `${cleanText(series.family, 40)}, ${cleanText(series.task, 40)} (${series.metric.label})${cleanText(note, 160)}`;
 }

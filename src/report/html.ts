@@ -2,20 +2,24 @@
 // needed to trust and repeat it. It opens from disk, asks no network, and its policy lets no text of a row run.
 
 import type { FailureRow, ResultRow } from "../result.ts";
-import { type AnswerOptions, answerRows } from "../scaling/answer.ts";
-import { findUnstable } from "../scaling/stability.ts";
+import { type Answer, type AnswerOptions, answerRows, listUnstable } from "../scaling/answer.ts";
 import { formatCommand, quoteShell } from "./command.ts";
 import { renderContrasts } from "./contrasts.ts";
 import { renderExperiments } from "./experiments.ts";
 import { renderFindings } from "./findings.ts";
 import { describeSeries, writeHeadline } from "./headline.ts";
-import { runPage } from "./page-script.ts";
+import { createActions, listenToPoints, readyPoints } from "./page-script.ts";
 import { pageStyle } from "./page-style.ts";
+import { createRecordIndex } from "./record-index.ts";
 import { tabulateRecords } from "./records.ts";
 import { saveFigures } from "./save-figure.ts";
-import { renderAnswer, renderOtherAnswers, renderProvenance, renderTroubles } from "./sections.ts";
+import { renderAnswer, renderOtherAnswers, renderProvenance, renderTrace, renderTroubles } from "./sections.ts";
+import { readPageRows } from "./source.ts";
+import { startTable } from "./table-script.ts";
 import { cleanText, escapeHtml, escapeJson } from "./text.ts";
-import { formatPlural } from "./units.ts";
+import { traceRows } from "./trace.ts";
+import { formatPlural, formatValue } from "./units.ts";
+import { listenToZoom } from "./zoom-script.ts";
 
 /** What a report is made of. */
 export interface ReportInput {
@@ -44,15 +48,9 @@ export function renderReport(input: ReportInput): string {
   const title = input.title ?? nameFamilies(rows);
   const nonce = escapeHtml(input.nonce ?? crypto.randomUUID());
   const answers = answerRows(rows, options);
-  const unstable = findUnstable(rows);
-  const rowIndex = new Map(rows.map((row, i) => [row, i]));
+  const unstable = listUnstable(rows);
+  const reasons = new Map(unstable.map(({ row, reason }) => [row, reason]));
   const [main, ...others] = answers;
-  const counts = [
-    formatPlural(rows.length, "experiment"),
-    failures.length > 0 ? `${formatPlural(failures.length, "failure")}` : "",
-    unstable.length > 0 ? `${unstable.length} unstable` : "",
-  ].filter((text) => text !== "");
-  const script = `${quoteShell.toString()}\n${formatCommand.toString()}\n(${runPage.toString()})(${formatCommand.name});\n(${saveFigures.toString()})();`;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -68,25 +66,70 @@ export function renderReport(input: ReportInput): string {
 <header>
 <h1><bdi>${escapeHtml(title)}</bdi></h1>
 ${renderHeadline(main === undefined ? explainEmpty(rows.length, options) : writeHeadline(main))}
-<p class="facts">${escapeHtml(main === undefined ? "" : `${describeSeries(main)} · `)}${escapeHtml(counts.join(", "))}</p>
+${renderFacts(main, rows, failures.length, unstable.length)}
 </header>
 <main>
-${main === undefined ? "" : `<section aria-label="The answer">${renderAnswer(main, rowIndex)}</section>`}
-${main === undefined ? "" : renderContrasts(main, answers, rowIndex)}
-${renderOtherAnswers(others, rowIndex, otherLimit)}
+${main === undefined ? "" : `<section aria-label="The answer">${renderAnswer(main)}</section>`}
+${main === undefined ? "" : renderContrasts(main, answers)}
+${renderOtherAnswers(others, otherLimit)}
 ${renderFindings(rows)}
 ${renderTroubles(failures, unstable)}
-${renderExperiments(rows, new Set(unstable.map(({ row }) => rowIndex.get(row)!)))}
+${renderExperiments(rows, reasons)}
 ${renderProvenance(rows, facts)}
 </main>
 <footer><p>Made by kbit from the rows above; every number can be recomputed from them. Method: Dettmers and Zettlemoyer, <i>The case for 4-bit precision: k-bit inference scaling laws</i>, 2023.</p></footer>
 <div id="tip" role="tooltip" hidden></div>
 <div id="said" role="status" aria-live="polite"></div>
-<script type="application/json" id="records">${escapeJson(tabulateRecords(rows))}</script>
-<script nonce="${nonce}">${script.replaceAll("</", "<\\/")}</script>
+<script type="application/json" id="records">${escapeJson(tabulateRecords(rows, reasons))}</script>
+<script nonce="${nonce}">${writeScript().replaceAll("</", "<\\/")}</script>
 </body>
 </html>
 `;
+}
+
+// The page's functions as text, and the calls that bring it to life.
+function writeScript(): string {
+  const functions = [
+    quoteShell,
+    formatCommand,
+    formatValue,
+    createRecordIndex,
+    readPageRows,
+    createActions,
+    listenToPoints,
+    readyPoints,
+    startTable,
+    listenToZoom,
+    saveFigures,
+  ];
+  return `${functions.map(String).join("\n")}
+document.documentElement.classList.add("has-script");
+const source = readPageRows(createRecordIndex);
+const actions = createActions(source, formatCommand);
+listenToPoints(source, actions);
+readyPoints(document);
+listenToZoom();
+saveFigures();
+startTable(source, actions, formatValue)();`;
+}
+
+/** What is shown of how many results, and the rows that its curves are made of. */
+export function renderFacts(
+  answer: Answer | undefined,
+  rows: readonly ResultRow[],
+  failures: number,
+  unstable: number,
+): string {
+  const counts = [
+    formatPlural(rows.length, "experiment"),
+    failures > 0 ? formatPlural(failures, "failure") : "",
+    unstable > 0 ? `${unstable} unstable` : "",
+  ].filter((text) => text !== "");
+  const points = answer?.curves.flatMap((curve) => curve.points) ?? [];
+  const trace = renderTrace(traceRows(points.map(({ row }) => row)), "the answer");
+  const series = answer === undefined ? "" : `${describeSeries(answer)} · `;
+  const from = trace === "" ? "" : ` <span class="script-only saves">from ${trace}</span>`;
+  return `<p class="facts">${escapeHtml(series + counts.join(", "))}${from}</p>`;
 }
 
 /** The title of rows that were given none: `k-bit scaling laws of` the families. */

@@ -1,8 +1,7 @@
 // The report as Markdown: the sentences and tables of the page, for a README, a notebook or an issue. Figures stay in the page.
 
 import type { Answer } from "../scaling/answer.ts";
-import { type AnswerOptions, answerRows } from "../scaling/answer.ts";
-import { findUnstable } from "../scaling/stability.ts";
+import { type AnswerOptions, answerRows, listUnstable } from "../scaling/answer.ts";
 import { describeCount, describeSeries, writeHeadline } from "./headline.ts";
 import { explainEmpty, nameFamilies, type ReportInput } from "./html.ts";
 import {
@@ -27,7 +26,7 @@ const troubleLimit = 100;
 export function renderMarkdown(input: ReportInput): string {
   const { rows, failures = [], facts = [], options = {} as AnswerOptions } = input;
   const answers = answerRows(rows, options);
-  const unstable = findUnstable(rows);
+  const unstable = listUnstable(rows);
   const [main, ...others] = answers;
   const parts = [`# ${escapeMarkdown(input.title ?? nameFamilies(rows))}`];
   if (main === undefined) parts.push(escapeMarkdown(explainEmpty(rows.length, options).join(" ")));

@@ -1,37 +1,22 @@
-// The page's one script: hover and focus on points, a table that filters and sorts, copies and the CSV.
-// `runPage` is complete in itself; the page carries its text. Everything a row says is set as text, never as HTML.
+// The page's scripts: points of figures that say what they are and copy their command, and traces from numbers to rows.
+// Each function is complete in itself; the report carries its text. Everything a row says is set as text, never as HTML.
 
 import type { RepeatedRow } from "./command.ts";
-import type { Records } from "./records.ts";
+import type { RecordRow } from "./record-index.ts";
+import type { RowSource } from "./source.ts";
 
-/** Brings the page to life. Runs in a browser, on the page that html.ts writes. */
-export function runPage(formatCommand: (row: RepeatedRow) => string): void {
-  const pageSize = 200;
-  const byId = (id: string) => document.getElementById(id)!;
-  const records: Records = JSON.parse(byId("records").textContent ?? "");
-  const columns = new Map(records.columns.map((column) => [column.name, column]));
-  const tip = byId("tip");
-  const said = byId("said");
-  document.documentElement.classList.add("has-script");
+/** What a page does with its rows. */
+export interface PageActions {
+  /** Says something for a while, to eyes and screen readers. */
+  say(message: string): void;
+  /** Copies the commands that measure rows again, a line each. */
+  copy(ids: readonly string[]): Promise<void>;
+  commandOf(row: RecordRow): string;
+}
 
-  const read = (name: string, i: number): string | number | null => {
-    const column = columns.get(name);
-    const value = column?.values[i] ?? null;
-    return column?.distinct && value !== null ? column.distinct[value as number] : value;
-  };
-  const text = (name: string, i: number) => String(read(name, i) ?? "");
-  const commandOf = (i: number) =>
-    formatCommand({
-      model: text("model", i),
-      spec: text("spec", i),
-      task: text("taskPath", i) || text("task", i),
-      profile: text("profile", i),
-      limit: read("limit", i) as number | null,
-      dataHash: text("dataHash", i),
-      modelPath: text("modelPath", i),
-      dataPath: text("dataPath", i),
-    });
-
+/** Copying and saying. Runs in a browser, once a page. */
+export function createActions(source: RowSource, formatCommand: (row: RepeatedRow) => string): PageActions {
+  const said = document.getElementById("said")!;
   let silence = 0;
   const say = (message: string) => {
     said.textContent = message;
@@ -40,198 +25,159 @@ export function runPage(formatCommand: (row: RepeatedRow) => string): void {
       said.textContent = "";
     }, 4000);
   };
-  const copyCommand = async (i: number) => {
-    if (i < 0) return; // a mean of several rows
-    const command = commandOf(i);
+  const commandOf = (row: RecordRow) => {
+    const text = (name: string) => String(row[name] ?? "");
+    return formatCommand({
+      model: text("model"),
+      spec: text("spec"),
+      task: text("task"),
+      profile: text("profile"),
+      limit: row["limit"] as number | null,
+      dataHash: text("dataHash"),
+      modelPath: text("modelPath"),
+      dataPath: text("dataPath"),
+    });
+  };
+  const copy = async (ids: readonly string[]) => {
+    const all = { words: "", sort: "", descending: false, from: 0, count: ids.length };
+    const { rows } = await source.find({ ...all, ids });
+    const commands = rows.map(commandOf).join("\n");
     try {
-      await navigator.clipboard.writeText(command);
+      await navigator.clipboard.writeText(commands);
     } catch {
       // Pages opened from disk may lack the clipboard interface.
       const area = document.createElement("textarea");
-      area.value = command;
+      area.value = commands;
       document.body.append(area);
       area.select();
       document.execCommand("copy");
       area.remove();
     }
-    say(`Copied: ${command}`);
+    say(`Copied: ${commands}`);
   };
+  return { say, copy, commandOf };
+}
 
-  // Points: one stop of the Tab key a figure, arrow keys between its points.
-  const showTip = (point: Element) => {
-    const hint = Number(point.getAttribute("data-row")) < 0 ? "" : "\nEnter or click copies the command.";
-    tip.textContent = `${point.getAttribute("aria-label")}${hint}`;
+/** Hover, focus and keys of the points of all figures, also of those that come later. Runs in a browser, once a page. */
+export function listenToPoints(source: RowSource, { copy }: PageActions): void {
+  const tip = document.getElementById("tip")!;
+  const pointOf = (event: Event) => (event.target as Element).closest?.<SVGElement>("svg.figure .point") ?? null;
+  const split = (ids: string | null) => (ids ?? "").split(" ").filter(Boolean);
+  const show = (
+    text: string,
+    ids: readonly string[],
+    box: { left: number; right: number; top: number; bottom: number },
+  ) => {
+    const rows = ids.length === 1 ? `Row ${ids[0]}` : `Mean of rows ${ids.map((id) => id.slice(0, 8)).join(", ")}`;
+    const copies = ids.length === 1 ? "Enter or click copies its command." : "Enter or click copies their commands.";
+    tip.textContent = [text, ...(ids.length === 0 ? [] : [rows, copies])].join("\n");
     tip.hidden = false;
-    const box = point.getBoundingClientRect();
-    const left = box.left + box.width / 2 - tip.offsetWidth / 2;
+    const left = (box.left + box.right) / 2 - tip.offsetWidth / 2;
     tip.style.left = `${Math.max(8, Math.min(left, document.documentElement.clientWidth - tip.offsetWidth - 8)) + scrollX}px`;
     const above = box.top - tip.offsetHeight - 6;
     tip.style.top = `${(above < 4 ? box.bottom + 6 : above) + scrollY}px`;
   };
-  const hideTip = () => {
+  let near: readonly string[] = []; // of a dot of a cloud
+  const hide = () => {
     tip.hidden = true;
+    near = [];
   };
-  for (const figure of document.querySelectorAll("svg.figure")) {
-    const points = [...figure.querySelectorAll<SVGElement>(".point")];
-    points.forEach((point, place) => {
-      point.querySelector("title")?.remove();
-      point.setAttribute("role", "button");
-      point.setAttribute("tabindex", place === 0 ? "0" : "-1");
-      const row = Number(point.getAttribute("data-row"));
-      point.addEventListener("mouseenter", () => showTip(point));
-      point.addEventListener("mouseleave", hideTip);
-      point.addEventListener("focus", () => showTip(point));
-      point.addEventListener("blur", hideTip);
-      point.addEventListener("click", () => copyCommand(row));
-      point.addEventListener("keydown", (event) => {
-        if (event.key === "Enter" || event.key === " ") {
-          event.preventDefault();
-          copyCommand(row);
-        }
-        if (event.key === "Escape") hideTip();
-        const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-        const next = step === undefined ? undefined : points[place + step];
-        if (next === undefined) return;
-        event.preventDefault();
-        point.setAttribute("tabindex", "-1");
-        next.setAttribute("tabindex", "0");
-        next.focus();
-      });
+  for (const kind of ["mouseover", "focusin"]) {
+    document.addEventListener(kind, (event) => {
+      const point = pointOf(event);
+      if (!point) return;
+      near = [];
+      show(
+        point.getAttribute("aria-label") ?? "",
+        split(point.getAttribute("data-rows")),
+        point.getBoundingClientRect(),
+      );
     });
   }
+  for (const kind of ["mouseout", "focusout", "kbit-zoom"]) {
+    document.addEventListener(kind, (event) => (kind === "kbit-zoom" || pointOf(event)) && hide());
+  }
 
-  // The table of experiments.
-  const table = byId("experiments") as HTMLTableElement;
-  const body = table.tBodies[0];
-  const template = [...table.tHead!.rows[0].cells];
-  const shownNames = template.map((cell) => cell.dataset["column"] ?? "");
-  const filter = byId("filter") as HTMLInputElement;
-  const status = byId("shown");
-  const more = byId("more");
-  const unstable = new Set<number>(JSON.parse(table.dataset["unstable"] ?? "[]"));
-  const searchable = [
-    "model",
-    "family",
-    "spec",
-    "task",
-    "measure",
-    "profile",
-    "machine",
-    "kernels",
-    "computeType",
-    "id",
-  ];
-  let haystack: string[] | undefined;
-  let order = Array.from({ length: records.count }, (_, i) => i);
-  let shown = 0;
-
-  const format = (name: string, value: string | number | null): string => {
-    if (value === null) return "";
-    if (typeof value === "string") return name === "date" ? value.slice(0, 16).replace("T", " ") : value;
-    if (name === "value" || name === "standardError") return value.toFixed(3);
-    if (name === "totalBits") return (value / 8e6).toFixed(3);
-    if (name === "seconds") return value.toFixed(1);
-    return String(value);
-  };
-  const makeRow = (i: number): HTMLTableRowElement => {
-    const line = document.createElement("tr");
-    shownNames.forEach((name, j) => {
-      const cell = line.insertCell();
-      cell.className = template[j].className;
-      if (name === "") {
-        const button = document.createElement("button");
-        button.className = "plain";
-        button.type = "button";
-        button.textContent = "Copy";
-        button.title = commandOf(i);
-        button.setAttribute("aria-label", `Copy the command of ${text("model", i)} at ${text("spec", i)}`);
-        button.addEventListener("click", () => copyCommand(i));
-        cell.append(button);
-        return;
+  // Dots of a cloud are one path; the pointer finds the one it is at.
+  const dots = new WeakMap<
+    Element,
+    { readonly places: readonly (readonly number[])[]; readonly ids: readonly string[] }
+  >();
+  const findDot = (figure: Element, event: MouseEvent): readonly string[] => {
+    let [best, found] = [8, [] as readonly string[]];
+    for (const path of figure.querySelectorAll<SVGPathElement>("path[data-cloud]")) {
+      let cloud = dots.get(path);
+      if (cloud === undefined) {
+        const places = [...path.getAttribute("d")!.matchAll(/M([-\d.]+),([-\d.]+)/g)].map(([, x, y]) => [+x, +y]);
+        cloud = { places, ids: path.getAttribute("data-cloud")!.split(",") };
+        dots.set(path, cloud);
       }
-      const words = document.createElement("bdi");
-      words.textContent = format(name, read(name, i));
-      if (typeof read(name, i) === "string") cell.title = text(name, i);
-      cell.append(words);
-      if (name === "value" && unstable.has(i)) {
-        const mark = document.createElement("span");
-        mark.className = "unstable";
-        mark.textContent = " unstable";
-        cell.append(mark);
-      }
-    });
-    return line;
-  };
-  const showMore = () => {
-    const until = Math.min(order.length, shown + pageSize);
-    const lines = document.createDocumentFragment();
-    for (; shown < until; shown++) lines.append(makeRow(order[shown]));
-    body.append(lines);
-    status.textContent = `${shown.toLocaleString("en-US")} of ${order.length.toLocaleString("en-US")} shown`;
-    more.hidden = shown >= order.length;
-  };
-  const refresh = () => {
-    haystack ??= Array.from({ length: records.count }, (_, i) =>
-      searchable
-        .map((name) => text(name, i))
-        .join("\n")
-        .toLowerCase(),
-    );
-    const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const sorted = template.find((cell) => cell.hasAttribute("aria-sort"));
-    order = [];
-    for (let i = 0; i < records.count; i++) if (words.every((word) => haystack![i].includes(word))) order.push(i);
-    if (sorted) {
-      const name = sorted.dataset["column"]!;
-      const sign = sorted.getAttribute("aria-sort") === "ascending" ? 1 : -1;
-      const keys = Array.from({ length: records.count }, (_, i) => read(name, i));
-      const collator = new Intl.Collator("en", { numeric: true });
-      order.sort((a, b) => {
-        const [x, y] = [keys[a], keys[b]];
-        if (x === null || y === null) return Number(x === null) - Number(y === null);
-        return sign * (typeof x === "number" && typeof y === "number" ? x - y : collator.compare(String(x), String(y)));
+      const matrix = path.getScreenCTM()!;
+      const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(matrix.inverse());
+      cloud.places.forEach(([x, y], i) => {
+        const far = Math.hypot(x - at.x, y - at.y) * matrix.a;
+        if (far < best) [best, found] = [far, split(cloud.ids[i])];
       });
     }
-    body.replaceChildren();
-    shown = 0;
-    showMore();
+    return found;
   };
-  let pause = 0;
-  filter.addEventListener("input", () => {
-    clearTimeout(pause);
-    pause = window.setTimeout(refresh, 120);
+  let isMoving = false;
+  document.addEventListener("mousemove", (event) => {
+    const figure = (event.target as Element).closest?.("svg.figure");
+    if (isMoving || pointOf(event) || (!figure && near.length === 0)) return;
+    isMoving = true;
+    requestAnimationFrame(async () => {
+      isMoving = false;
+      const found = figure && event.buttons === 0 ? findDot(figure, event) : [];
+      if (found.join() === near.join()) return;
+      hide();
+      near = found;
+      if (found.length === 0) return;
+      const { rows } = await source.find({ words: "", ids: found, sort: "", descending: false, from: 0, count: 9 });
+      const [row] = rows;
+      if (row === undefined || near !== found) return;
+      const text = `${row["model"]} at ${row["spec"]}\n${rows.map((one) => `${one["task"]}: ${one["measure"]} ${Number(one["value"]).toPrecision(4)}`).join("\n")}`;
+      const [x, y] = [event.clientX, event.clientY];
+      show(text, found, { left: x, right: x, top: y - 6, bottom: y + 6 });
+    });
   });
-  more.addEventListener("click", showMore);
-  for (const cell of template) {
-    if (!cell.dataset["column"]) continue;
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = cell.textContent;
-    cell.replaceChildren(button);
-    button.addEventListener("click", () => {
-      const next = cell.getAttribute("aria-sort") === "ascending" ? "descending" : "ascending";
-      for (const other of template) other.removeAttribute("aria-sort");
-      cell.setAttribute("aria-sort", next);
-      refresh();
+  document.addEventListener("click", (event) => {
+    const figure = (event.target as Element).closest?.<SVGSVGElement>("svg.figure");
+    if (!figure || figure.dataset["dragged"] !== undefined) return;
+    const point = pointOf(event);
+    const ids = point ? split(point.getAttribute("data-rows")) : near;
+    if (ids.length > 0) void copy(ids);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") hide();
+    const point = pointOf(event);
+    if (!point || event.shiftKey || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      void copy(split(point.getAttribute("data-rows")));
+    }
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (step === undefined) return;
+    const points = [...point.closest("svg")!.querySelectorAll<SVGElement>(".point")];
+    const next = points[points.indexOf(point) + step];
+    if (next === undefined) return;
+    event.preventDefault();
+    point.setAttribute("tabindex", "-1");
+    next.setAttribute("tabindex", "0");
+    next.focus();
+  });
+}
+
+/** Makes the points of figures below `root` buttons: one stop of the Tab key a figure, arrow keys between its points. */
+export function readyPoints(root: ParentNode): void {
+  for (const figure of root.querySelectorAll("svg.figure")) {
+    figure.querySelectorAll(".point").forEach((point, place) => {
+      const title = point.querySelector("title");
+      if (title === null) return; // ready already
+      point.setAttribute("aria-label", title.textContent);
+      title.remove(); // the tip says it
+      point.setAttribute("role", "button");
+      point.setAttribute("tabindex", place === 0 ? "0" : "-1");
     });
   }
-  refresh();
-
-  // The CSV: every row and every column. Texts that a spreadsheet would run as a formula get an apostrophe.
-  byId("csv").addEventListener("click", () => {
-    const quote = (value: string | number | null): string => {
-      if (value === null) return "";
-      if (typeof value === "number") return String(value);
-      const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
-      return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-    };
-    const names = records.columns.map((column) => column.name);
-    const lines = [names.map(quote).join(",")];
-    for (let i = 0; i < records.count; i++) lines.push(names.map((name) => quote(read(name, i))).join(","));
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([`${lines.join("\r\n")}\r\n`], { type: "text/csv" }));
-    link.download = "kbit-results.csv";
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  });
 }

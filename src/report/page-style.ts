@@ -36,6 +36,10 @@ svg .point{stroke:transparent;stroke-width:13px;cursor:pointer;pointer-events:al
 svg .point:hover,svg .point:focus-visible{stroke:var(--ink);stroke-width:1.75px}
 svg .cloud path.beyond{stroke:none;opacity:.7}
 svg .cloud path:not(.beyond){fill:none;stroke-width:4;stroke-linecap:round;opacity:.4}
+svg.figure[data-frame]{touch-action:pan-y}
+svg.figure.zoomed{cursor:grab;touch-action:none}
+svg.figure.zoomed .marks path,svg.figure.zoomed .marks line{vector-effect:non-scaling-stroke}
+svg.figure.zoomed .cloud .beyond{display:none}
 .keys{display:flex;flex-wrap:wrap;gap:.2rem 1rem;margin:.4rem 0 0;padding:0;list-style:none;font:12px ui-sans-serif,system-ui,sans-serif;color:var(--muted)}
 .keys svg{width:9px;height:9px;margin-right:.35rem}
 .scroll{position:relative;overflow-x:auto;margin:1rem 0;background:linear-gradient(to right,var(--paper) 40%,transparent) left/2.5rem 100% no-repeat local,linear-gradient(to left,var(--paper) 40%,transparent) right/2.5rem 100% no-repeat local,linear-gradient(to right,var(--shade),transparent) left/.9rem 100% no-repeat scroll,linear-gradient(to left,var(--shade),transparent) right/.9rem 100% no-repeat scroll}
@@ -60,6 +64,8 @@ th[aria-sort=descending] button::after{content:" ↓"}
 button.plain{font:inherit;font-size:13px;padding:.4rem .8rem;border:1px solid var(--muted);border-radius:3px;background:var(--paper);color:var(--ink);cursor:pointer}
 td button.plain{padding:.05rem .5rem;font-size:12px;border-color:var(--rule)}
 button.plain:hover{border-color:var(--ink)}
+#traced[hidden],.tools [hidden]{display:none}
+button.plain:disabled{opacity:.45;cursor:default}
 .saves{white-space:nowrap}
 .saves button.plain{padding:0 .35rem;font-size:11px;border-color:var(--rule);color:var(--muted)}
 .has-script .saves.script-only{display:inline}

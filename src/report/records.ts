@@ -27,9 +27,9 @@ const fields: readonly (readonly [string, (row: ResultRow) => string | number | 
   ["spec", (row) => row.key.spec],
   ["bitsPerWeight", (row) => row.bitsPerWeight],
   ["task", (row) => row.key.task],
-  ["measure", (row) => defaultMetric([row])?.label ?? ""],
-  ["value", (row) => mainReading(row)?.value ?? null],
-  ["standardError", (row) => mainReading(row)?.standardError ?? null],
+  ["measure", (row) => readMain(row)?.label ?? ""],
+  ["value", (row) => readMain(row)?.value ?? null],
+  ["standardError", (row) => readMain(row)?.standardError ?? null],
   ["totalBits", (row) => row.bits.total],
   ["nonEmbeddingBits", (row) => row.bits.nonEmbedding],
   ["quantizedBits", (row) => row.bits.quantized],
@@ -54,9 +54,18 @@ const fields: readonly (readonly [string, (row: ResultRow) => string | number | 
   ["id", (row) => row.id],
 ];
 
-/** The rows by column: what they are, their main value, sizes, provenance, and every metric with error and n. */
-export function tabulateRecords(rows: readonly ResultRow[]): Records {
+/**
+ * The rows by column: what they are, their main value, sizes, provenance, and every metric with error and n.
+ *
+ * @param unstable - why a row is unstable
+ */
+export function tabulateRecords(
+  rows: readonly ResultRow[],
+  unstable: ReadonlyMap<ResultRow, string> = new Map(),
+): Records {
   const columns = fields.map(([name, read]) => makeColumn(name, rows.map(read)));
+  const reasons = rows.map((row) => unstable.get(row) ?? null);
+  columns.push(makeColumn("unstable", reasons));
   const names = [...new Set(rows.flatMap((row) => Object.keys(row.metrics)))].sort();
   for (const name of names) {
     const metricsOf = rows.map((row) => (Object.hasOwn(row.metrics, name) ? row.metrics[name] : undefined));
@@ -82,14 +91,20 @@ export function tabulateRecords(rows: readonly ResultRow[]): Records {
   return { count: rows.length, columns };
 }
 
-function mainReading(row: ResultRow) {
+/** The one value that a table shows of a row, and its name; undefined where it has none that tables know. */
+export function readMain(
+  row: ResultRow,
+): { readonly label: string; readonly value: number; readonly standardError: number | null } | undefined {
   const metric = defaultMetric([row]);
-  return metric && readMetric(row, metric);
+  if (metric !== undefined) return { label: metric.label, ...readMetric(row, metric)! };
+  const time = row.metrics["msPerToken"];
+  return time && { label: "ms a token", value: time.value, standardError: time.standardError ?? null };
 }
 
-// Texts that repeat become indices; numbers that are not finite become texts, since JSON has none.
+// Texts that repeat become indices; numbers that are not finite become texts, since JSON has none. A column of nothing is short.
 function makeColumn(name: string, values: readonly (string | number | null)[]): RecordColumn {
   const plain = values.map((value) => (typeof value === "number" && !Number.isFinite(value) ? String(value) : value));
+  if (plain.every((value) => value === null)) return { name, values: [] };
   if (!plain.some((value) => typeof value === "string")) return { name, values: plain };
   const index = new Map<string, number>();
   for (const value of plain) if (value !== null && !index.has(String(value))) index.set(String(value), index.size);

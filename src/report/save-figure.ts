@@ -1,9 +1,19 @@
 // Saves a figure as SVG, PNG or CSV. `saveFigures` is complete in itself; the report carries its text.
 // The page's colours are custom properties of its style sheet; in a saved file they stand as the reader sees them.
 
-/** Brings the buttons under the figures to life. Runs in a browser. */
+/** Brings the buttons under the figures to life, also of those that come later. Runs in a browser, once a page. */
 export function saveFigures(): void {
-  const styles = ["fill", "stroke", "stroke-width", "stroke-opacity", "opacity", "stroke-linecap", "stroke-linejoin"];
+  const styles = [
+    "fill",
+    "stroke",
+    "stroke-width",
+    "stroke-opacity",
+    "opacity",
+    "stroke-linecap",
+    "stroke-linejoin",
+    "fill-opacity",
+    "vector-effect",
+  ];
   const ofText = ["font-size", "font-weight", "font-family", "paint-order", "text-anchor"];
   const space = "http://www.w3.org/2000/svg";
 
@@ -14,13 +24,24 @@ export function saveFigures(): void {
     const copies = [copy, ...copy.querySelectorAll<SVGElement>("*")];
     originals.forEach((original, i) => {
       const computed = getComputedStyle(original);
+      if (computed.display === "none") copies[i].setAttribute("display", "none");
       const isPoint = original.classList.contains("point"); // its wide stroke only catches the pointer
       const isText = original.tagName === "text";
       for (const name of isText || i === 0 ? [...styles, ...ofText] : styles) {
         if (isPoint && name.startsWith("stroke")) copies[i].setAttribute("stroke", "none");
         else copies[i].setAttribute(name, computed.getPropertyValue(name));
       }
-      for (const name of ["class", "tabindex", "data-row", "role", "style"]) copies[i].removeAttribute(name);
+      for (const name of [
+        "class",
+        "tabindex",
+        "data-rows",
+        "data-cloud",
+        "data-frame",
+        "data-dragged",
+        "role",
+        "style",
+      ])
+        copies[i].removeAttribute(name);
     });
     const paper = document.createElementNS(space, "rect");
     paper.setAttribute("width", String(width));
@@ -53,17 +74,17 @@ export function saveFigures(): void {
     canvas.toBlob((blob) => blob && download(blob, name), "image/png");
   };
 
-  for (const button of document.querySelectorAll<HTMLButtonElement>("button[data-save]")) {
-    button.addEventListener("click", () => {
-      const figure = button.closest("figure")!;
-      const name = `${figure.dataset["name"]}.${button.dataset["save"]}`;
-      if (button.dataset["save"] === "csv") {
-        download(new Blob([(figure.dataset["csv"] ?? "").replaceAll("\n", "\r\n")], { type: "text/csv" }), name);
-        return;
-      }
-      const drawn = drawPlain(figure.querySelector<SVGSVGElement>("svg.figure")!);
-      if (button.dataset["save"] === "png") void savePng(drawn, name);
-      else download(new Blob([drawn.text], { type: "image/svg+xml" }), name);
-    });
-  }
+  document.addEventListener("click", (event) => {
+    const button = (event.target as Element).closest?.<HTMLButtonElement>("button[data-save]");
+    if (!button) return;
+    const figure = button.closest("figure")!;
+    const name = `${figure.dataset["name"]}.${button.dataset["save"]}`;
+    if (button.dataset["save"] === "csv") {
+      download(new Blob([(figure.dataset["csv"] ?? "").replaceAll("\n", "\r\n")], { type: "text/csv" }), name);
+      return;
+    }
+    const drawn = drawPlain(figure.querySelector<SVGSVGElement>("svg.figure")!);
+    if (button.dataset["save"] === "png") void savePng(drawn, name);
+    else download(new Blob([drawn.text], { type: "image/svg+xml" }), name);
+  });
 }

@@ -3,11 +3,12 @@
 
 import type { FailureRow, ResultRow } from "../result.ts";
 import type { Answer } from "../scaling/answer.ts";
+import { modelKey } from "../scaling/series.ts";
 import type { UnstableRow } from "../scaling/stability.ts";
 import { colorOf } from "./colors.ts";
 import { drawCurves, drawFrontier } from "./figure.ts";
 import { renderFigure, wide } from "./figure-block.ts";
-import { createFrame, isInView, type RowIndex } from "./frame.ts";
+import { createFrame, isInView } from "./frame.ts";
 import { describeCount, describeSeries, writeHeadline } from "./headline.ts";
 import {
   explainBudgets,
@@ -18,10 +19,10 @@ import {
   tabulateShares,
 } from "./table.ts";
 import { cleanText, escapeHtml } from "./text.ts";
-import { formatCount, formatPrecision, formatTime } from "./units.ts";
+import { formatCount, formatPlural, formatPrecision, formatTime } from "./units.ts";
 
 /** Figures and tables of one answer. */
-export function renderAnswer(answer: Answer, rows: RowIndex): string {
+export function renderAnswer(answer: Answer): string {
   if (answer.points.length === 0) return "";
   const { label } = answer.series.metric;
   const frame = createFrame(answer, wide);
@@ -35,7 +36,7 @@ export function renderAnswer(answer: Answer, rows: RowIndex): string {
 ${renderFigure({
   name: "curves",
   series: answer.series,
-  draw: (size) => drawCurves(answer, rows, size),
+  draw: (size) => drawCurves(answer, size),
   caption: `<b>${escapeHtml(capitalize(label))} against ${describeCount(answer.count)}</b> of the ${escapeHtml(answer.series.family)} models on ${escapeHtml(answer.series.task)}. One line a precision, one point a model at the best spec of that precision; straight between models over log bits, and nothing beyond them.${bars}${off}`,
   lines: answer.curves.map(({ bitsPerWeight, points }) => ({ label: formatPrecision(bitsPerWeight), points })),
 })}
@@ -49,7 +50,7 @@ ${renderShares(answer)}
 ${renderFigure({
   name: "frontier",
   series: answer.series,
-  draw: (size) => drawFrontier(answer, rows, size),
+  draw: (size) => drawFrontier(answer, size),
   caption: `<b>Every measured model and spec</b>; the steps join those that no smaller one equals: the best ${escapeHtml(label)} that can be had within a size. A name stands where the best model changes.${answer.points.some((point) => !isInView(frame, point.value)) ? " A triangle at the edge is a point beyond it." : ""}`,
   keys: renderKeys(answer),
   lines: [{ label: "frontier", points: answer.frontier }],
@@ -66,7 +67,7 @@ ${renderTable(shares, "Share of budgets at which each precision is best")}
 }
 
 /** Answers after the first, folded. */
-export function renderOtherAnswers(answers: readonly Answer[], rows: RowIndex, limit: number): string {
+export function renderOtherAnswers(answers: readonly Answer[], limit: number): string {
   if (answers.length === 0) return "";
   const shown = answers.slice(0, limit);
   const left = answers.length - shown.length;
@@ -74,7 +75,7 @@ export function renderOtherAnswers(answers: readonly Answer[], rows: RowIndex, l
     (
       answer,
     ) => `<details><summary>${escapeHtml(describeSeries(answer))} <span>${escapeHtml(writeHeadline(answer)[0])}</span></summary>
-${renderAnswer(answer, rows)}</details>`,
+${renderAnswer(answer)}</details>`,
   );
   const rest = left > 0 ? `<p class="note">${formatCount(left)} more are in the rows below but not drawn.</p>` : "";
   return `<section><h2>Other families, tasks and conditions</h2>${items.join("\n")}${rest}</section>`;
@@ -109,8 +110,9 @@ ${table(
 
 /** Where the rows come from. */
 export function renderProvenance(rows: readonly ResultRow[], facts: readonly (readonly [string, string])[]): string {
-  const distinct = (read: (row: ResultRow) => string) => {
-    const values = [...new Set(rows.map(read))];
+  const models = [...new Map(rows.map((row) => [modelKey(row), row])).values()];
+  const distinct = (read: (row: ResultRow) => string, from: readonly ResultRow[] = rows) => {
+    const values = [...new Set(from.map(read))];
     const shown = values.slice(0, 12).map((value) => `<bdi>${escapeHtml(cleanText(value, 160))}</bdi>`);
     return shown.join("; ") + (values.length > 12 ? `; and ${formatCount(values.length - 12)} more` : "");
   };
@@ -129,7 +131,7 @@ export function renderProvenance(rows: readonly ResultRow[], facts: readonly (re
       distinct(({ key }) => `${key.task} ${key.taskVersion}, ${key.profile}, ${key.limit ?? "all"}`),
     ],
     ["Data, SHA-256", distinct(({ key }) => `${key.task}: ${key.dataHash}`)],
-    ["Weights, SHA-256", distinct((row) => `${cleanText(row.model.name, 60)}: ${row.key.weightsHash}`)],
+    ["Weights, SHA-256", distinct((row) => `${cleanText(row.model.name, 60)}: ${row.key.weightsHash}`, models)],
     [
       "Code of quantizer, model, task",
       distinct(({ key: { versions } }) => `${versions.quantizer}, ${versions.model}, ${versions.task}`),
@@ -142,15 +144,36 @@ export function renderProvenance(rows: readonly ResultRow[], facts: readonly (re
 }
 
 /** A table of plain text as HTML; the caption is for screen readers, the heading above it says the same. */
-export function renderTable(table: TextTable, caption: string): string {
+export function renderTable({ columns, rows, traces }: TextTable, caption: string): string {
   const cell = (tag: "th" | "td", text: string, j: number) => {
-    const { align, opens } = table.columns[j];
+    const { align, opens } = columns[j];
     const names = [align === "right" ? "right" : "", opens ? "opens" : ""].filter((name) => name !== "").join(" ");
     return `<${tag}${tag === "th" ? ' scope="col"' : ""}${names && ` class="${names}"`}><bdi>${escapeHtml(text)}</bdi></${tag}>`;
   };
-  const head = table.columns.map((column, j) => cell("th", column.title, j)).join("");
-  const body = table.rows.map((row) => `<tr>${row.map((text, j) => cell("td", text, j)).join("")}</tr>`).join("\n");
-  return `<div class="scroll" tabindex="0" role="region" aria-label="${escapeHtml(caption)}"><table><caption>${escapeHtml(caption)}</caption><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
+  const head = columns.map((column, j) => cell("th", column.title, j)).join("");
+  const traced = traces === undefined ? "" : '<th scope="col" class="right script-only">From</th>';
+  const lines = rows.map((row, i) => {
+    const trace =
+      traces === undefined
+        ? ""
+        : `<td class="right script-only">${renderTrace(traces[i], `${columns[0].title} ${row[0]}`)}</td>`;
+    return `<tr>${row.map((text, j) => cell("td", text, j)).join("")}${trace}</tr>`;
+  });
+  return `<div class="scroll" tabindex="0" role="region" aria-label="${escapeHtml(caption)}"><table><caption>${escapeHtml(caption)}</caption><thead><tr>${head}${traced}</tr></thead><tbody>${lines.join("\n")}</tbody></table></div>`;
+}
+
+/** More ids than this do not fit into the address of a request. */
+const mostTraced = 600;
+
+/** A button that shows the rows behind a number in the table of experiments. */
+export function renderTrace(ids: readonly string[], what: string): string {
+  if (ids.length === 0) return "";
+  const shown = ids.slice(0, mostTraced);
+  const count =
+    ids.length > mostTraced
+      ? `first ${mostTraced} of ${formatCount(ids.length)} rows`
+      : formatPlural(ids.length, "row");
+  return `<button class="plain" type="button" data-trace="${escapeHtml(shown.join(" "))}" data-what="${escapeHtml(what)}" aria-label="${escapeHtml(`Show the ${count} behind ${what}`)}">${count}</button>`;
 }
 
 function renderFrontierTable(answer: Answer): string {

@@ -5,6 +5,7 @@ import type { Comparison, Margin, Pair } from "../scaling/compare.ts";
 import type { Point } from "../scaling/curves.ts";
 import { nameSpecs, type SpecNames } from "./specs.ts";
 import { cleanText } from "./text.ts";
+import { traceRows } from "./trace.ts";
 import {
   formatMargin,
   formatMeasured,
@@ -28,6 +29,8 @@ export interface TextColumn {
 export interface TextTable {
   readonly columns: readonly TextColumn[];
   readonly rows: readonly (readonly string[])[];
+  /** Short ids of the results behind each row. */
+  readonly traces?: readonly (readonly string[])[];
 }
 
 const left = (title: string) => ({ title, align: "left" }) as const;
@@ -66,8 +69,14 @@ export function tabulateBudgets(answer: Answer, isFull = false): TextTable {
     choice?.second ? nameChoice(choice.second) : "",
     describeWinner(curves, precisions, isFull),
   ]);
+  const traces = answer.budgets.map(({ curves, choice }) =>
+    traceRows([
+      ...[choice?.best, choice?.second].flatMap((point) => point?.row ?? []),
+      ...curves.standings.flatMap(({ parts }) => parts.map(({ row }) => row)),
+    ]),
+  );
   return dropColumns(
-    { columns, rows },
+    { columns, rows, traces },
     columns.flatMap(({ title }, j) =>
       rows.every((row) => row[j] === "") || (title === "At equal size" && answer.range.contested === null)
         ? [title]
@@ -77,9 +86,9 @@ export function tabulateBudgets(answer: Answer, isFull = false): TextTable {
 }
 
 /** The table without the columns of these titles. */
-export function dropColumns({ columns, rows }: TextTable, titles: readonly string[]): TextTable {
+export function dropColumns({ columns, rows, traces }: TextTable, titles: readonly string[]): TextTable {
   const isKept = (_: unknown, j: number) => !titles.includes(columns[j].title);
-  return { columns: columns.filter(isKept), rows: rows.map((row) => row.filter(isKept)) };
+  return { columns: columns.filter(isKept), rows: rows.map((row) => row.filter(isKept)), traces };
 }
 
 /**
@@ -114,7 +123,9 @@ export function tabulateShares(answer: Answer, isFull = false): TextTable {
       ...(baseline === undefined ? [] : [gain === undefined ? "–" : formatSigned(gain)]),
     ];
   });
-  return { columns, rows };
+  const compared = curves.find((curve) => curve.bitsPerWeight === baseline)?.points ?? [];
+  const traces = curves.map(({ points }) => traceRows([...points, ...compared].map(({ row }) => row)));
+  return { columns, rows, traces };
 }
 
 /** The measured choices that no smaller one equals, smallest first. */
@@ -126,7 +137,7 @@ export function tabulateFrontier({ frontier, series }: Answer): TextTable {
     row.key.spec,
     formatMeasured(value, standardError),
   ]);
-  return { columns, rows };
+  return { columns, rows, traces: frontier.map(({ row }) => traceRows([row])) };
 }
 
 /** What the columns and marks of a budgets' table mean, a short sentence each, as plain text. */

@@ -22,9 +22,16 @@ export function formatParameters(parameters: number): string {
   return parameters >= 99_950 ? `${trimDigits(parameters / 1e6)} M` : `${trimDigits(parameters / 1e3)} K`;
 }
 
-/** A metric's value with three digits after the point, so that columns line up. */
+/**
+ * A metric's value with three digits after the point, so that columns line up; of what that would make zero, two digits
+ * that are not. Complete in itself: the page carries its text.
+ */
 export function formatValue(value: number): string {
-  return Number.isFinite(value) ? value.toFixed(3) : String(value);
+  const size = Math.abs(value);
+  if (!Number.isFinite(value)) return String(value);
+  if (size === 0 || size >= 0.0005) return value.toFixed(3);
+  if (size < 1e-7) return value < 0 ? "> -0.0000001" : "< 0.0000001";
+  return value.toFixed(1 - Math.floor(Math.log10(size)));
 }
 
 /** `3.571 ± 0.012`: a value and its standard error, where it has one. */

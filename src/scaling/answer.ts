@@ -90,6 +90,11 @@ export function prepareAnswers(rows: readonly ResultRow[], options: AnswerOption
   };
 }
 
+/** The measured rows that are unstable, of all tasks. */
+export function listUnstable(rows: readonly ResultRow[]): UnstableRow[] {
+  return judgeRows(rows).unstable.filter(({ row }) => !("members" in row));
+}
+
 const judged = new WeakMap<readonly ResultRow[], { all: ResultRow[]; unstable: UnstableRow[] }>();
 
 // Rows with the means of tasks, and which of them are unstable; the same for all options.

@@ -3,7 +3,8 @@
 
 import { InputError } from "../input-error.ts";
 import type { Store } from "../study/store/store.ts";
-import { type Board, createBoard } from "./views.ts";
+import { createSectionMaker } from "./sections-node.ts";
+import { type Board, createBoard, type SectionName } from "./views.ts";
 
 /** How the store stands, as the page is told. */
 export interface LiveState {
@@ -19,6 +20,8 @@ export interface LiveStore {
   state(): LiveState;
   /** Everything to show of what the store holds now. @throws InputError if it cannot be read */
   board(): Promise<Board>;
+  /** A section that takes long, made in a thread of its own. @throws InputError as `board` and its views do */
+  section(name: SectionName, query: URLSearchParams): Promise<string>;
   /** Calls back at every change until the function that it returns is called. */
   listen(onChange: (state: LiveState) => void): () => void;
   close(): void;
@@ -37,6 +40,7 @@ export function watchStore(store: Store, pollMs = 1000): LiveStore {
   let restUntil = 0;
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
+  const sections = createSectionMaker(store.path);
 
   function change(next: Omit<LiveState, "version">): void {
     if (!isNew && next.trouble === state.trouble) return;
@@ -83,6 +87,10 @@ export function watchStore(store: Store, pollMs = 1000): LiveStore {
       if (board === undefined) throw new InputError(state.trouble ?? "The store could not be read.");
       return board;
     },
+    async section(name, query) {
+      const now = await this.board();
+      return sections.make(name, query.toString(), held ?? "", now);
+    },
     listen(onChange) {
       listeners.add(onChange);
       return () => listeners.delete(onChange);
@@ -90,6 +98,7 @@ export function watchStore(store: Store, pollMs = 1000): LiveStore {
     close() {
       isClosed = true;
       clearTimeout(timer);
+      sections.close();
     },
   };
 }

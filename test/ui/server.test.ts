@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 import { addUiCommand } from "../../src/cli/ui.ts";
+import type { RecordPage } from "../../src/report/record-index.ts";
 import { openStore } from "../../src/study/store/store.ts";
 import { isLoopback } from "../../src/ui/access-node.ts";
 import { type LiveState, watchStore } from "../../src/ui/live-node.ts";
@@ -92,7 +93,19 @@ describe("who is let in", () => {
 
   test("with a token nothing is answered without it; the page's address gives it, and a cookie keeps it", async () => {
     const { port } = await serve({ token: "long-enough-token" });
-    const paths = ["/", "/page.js", "/view", "/records", "/events", "/models", "/models/0/config.json", "/choice"];
+    const paths = [
+      "/",
+      "/page.js",
+      "/view",
+      "/rows",
+      "/results.csv",
+      "/contrasts",
+      "/findings",
+      "/events",
+      "/models",
+      "/models/0/config.json",
+      "/choice",
+    ];
     for (const path of paths) expect((await ask(port, path)).status).toBe(401);
     for (const path of ["/?token=", "/?token=long-enough-toke", "/view?token=long-enough-token"]) {
       expect((await ask(port, path)).status).toBe(401);
@@ -199,9 +212,8 @@ describe("what is shown", () => {
     );
     expect(other.chosen).toBe("books, piqa (accuracy)");
     expect(other.head).toMatch(/highest accuracy/);
-    const figures = other.main.slice(0, other.main.indexOf("Findings of the paper"));
-    expect(figures).toContain("int4:b256");
-    expect(figures).not.toContain("float4");
+    expect(other.answer).toContain("int4:b256");
+    expect(other.answer).not.toContain("float4");
     for (const query of ["count=none", "metric=bleu"]) {
       const refused = await fetch(`${url}/view?${query}`);
       expect(refused.status).toBe(422);
@@ -216,7 +228,7 @@ describe("what is shown", () => {
     for (let i = 0; i <= 12; i++) {
       const budget = Math.ceil(low * (high / low) ** (i / 12));
       const choice = await readJson<LiveChoice>(`${url}/choice?budget=${budget}`);
-      const row = (await listRows(url))[choice.row];
+      const row = rows.find(({ id }) => id.startsWith(choice.rows[0]))!;
       expect(row.bits.total).toBeLessThanOrEqual(budget);
       expect(row.metrics["nll"].value).toBeLessThanOrEqual(before);
       expect(choice.sentences[0]).toContain(`${row.model.name} at ${row.key.spec}`);
@@ -224,9 +236,48 @@ describe("what is shown", () => {
       [before, last] = [row.metrics["nll"].value, choice.marks.wide[0]];
     }
     const none = await readJson<LiveChoice>(`${url}/choice?budget=8`);
-    expect([none.row, none.sentences[0]]).toEqual([-1, "Nothing that was measured fits into 1 B."]);
+    expect([none.rows, none.sentences[0]]).toEqual([[], "Nothing that was measured fits into 1 B."]);
     for (const budget of ["0", "-1", "x", "Infinity"])
       expect((await fetch(`${url}/choice?budget=${budget}`)).status).toBe(422);
+  });
+
+  test("rows come a page at a time: by words, ids and in order, and all of them as CSV", async () => {
+    const { url } = await serve();
+    const find = (query: Record<string, string>) =>
+      readJson<RecordPage>(`${url}/rows?${new URLSearchParams({ count: "10", ...query })}`);
+    const all = await find({});
+    expect([all.total, all.from, all.rows.length]).toEqual([rows.length, 0, 10]);
+    const words = await find({ words: "PIQA 4.8m", sort: "totalBits", descending: "true" });
+    const wanted = rows.filter((row) => row.key.task === "piqa" && row.model.name === "books-4.8m");
+    expect(words.total).toBe(wanted.length);
+    const sizes = wanted.map((row) => row.bits.total).sort((a, b) => b - a);
+    expect(words.rows.map((row) => row["totalBits"])).toEqual(sizes.slice(0, 10));
+    const last = await find({ from: "1000000" });
+    expect([last.from, last.rows.length]).toEqual([rows.length - 1, 1]);
+    const ids = [rows[3].id, rows[5].id.slice(0, 16), "no such id"];
+    expect((await find({ ids: ids.join(" ") })).rows.map((row) => row["id"]).sort()).toEqual(
+      [rows[3].id, rows[5].id].sort(),
+    );
+    for (const query of [{ from: "-1" }, { count: "100000" }, { from: "x" }] as Record<string, string>[])
+      expect((await fetch(`${url}/rows?${new URLSearchParams(query)}`)).status).toBe(422);
+    const csv = (await (await fetch(`${url}/results.csv`)).text()).trimEnd().split("\r\n");
+    expect(csv).toHaveLength(1 + rows.length);
+  });
+
+  test("what takes long comes apart from the answer, made in a thread, and is refused in a sentence too", async () => {
+    const { url, store } = await serve();
+    const contrasts = await (await fetch(`${url}/contrasts`)).text();
+    expect(contrasts).toContain("Block sizes at");
+    expect(contrasts).toContain("data-rows=");
+    expect(await (await fetch(`${url}/findings`)).text()).toContain("Findings of the paper, on these rows");
+    const refused = await fetch(`${url}/contrasts?metric=bleu`);
+    expect([refused.status, await refused.text()]).toEqual([422, expect.stringMatching(/^Metric "bleu"/)]);
+    await store.add(simulateStudy({ family: "other", sizes, tasks: ["perplexity"] }));
+    await expect
+      .poll(async () => (await (await fetch(`${url}/contrasts`)).text()).includes("<h3>Families</h3>"), {
+        timeout: 9000,
+      })
+      .toBe(true);
   });
 
   test("an empty store is a sentence, and its first results are told of", async () => {
@@ -244,7 +295,7 @@ describe("what is shown", () => {
     expect(second.version).toBeGreaterThan(first.version);
     await store.addFailure({ model: "m", spec: "int4", task: "t", reason: "It broke.", date: rows[0].date });
     expect((await next()).version).toBeGreaterThan(second.version);
-    expect((await readJson<LiveView>(`${url}/view`)).main).toContain("It broke.");
+    expect((await readJson<LiveView>(`${url}/view`)).troubles).toContain("It broke.");
     await stream.cancel();
     expect(live.state().results).toBe(40);
   });
@@ -337,9 +388,3 @@ describe("kbit ui as a process", () => {
     expect((await fetch(`http://127.0.0.1:${port}/?token=${tokenOf(one.url)}`)).status).toBe(200);
   });
 });
-
-async function listRows(url: string): Promise<typeof rows> {
-  const records = await readJson<{ columns: { name: string; values: unknown[] }[] }>(`${url}/records`);
-  const ids = records.columns.find(({ name }) => name === "id")!.values;
-  return ids.map((id) => rows.find((row) => row.id === id)!);
-}
