@@ -4,20 +4,28 @@ import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { openCheckpoint } from "../checkpoint/open-node.ts";
 import { InputError } from "../input-error.ts";
+import { selectKernels } from "../kernels/select-node.ts";
 import type { Spec } from "../quantize/spec.ts";
 import { createThreadedQuantizer } from "../quantize/threads-node.ts";
 import { describeMachine, formatMachine } from "./inspect-machine.ts";
 import { describeModel } from "./inspect-model.ts";
+import { describeOutliers, formatOutliers } from "./inspect-outliers.ts";
 import { formatModel } from "./inspect-page.ts";
 import { describeSpec, formatSpecPage } from "./inspect-spec.ts";
 import { parseWhole } from "./open-model.ts";
 import { readSpec } from "./read-spec.ts";
+import { readTextFile } from "./read-text.ts";
 import { createProgress, printJson, printLine } from "./terminal.ts";
 
 interface InspectOptions {
   readonly spec?: string;
   readonly machine?: boolean;
   readonly all?: boolean;
+  readonly outliers?: boolean;
+  readonly text?: string;
+  readonly window?: number;
+  readonly limit?: number;
+  readonly kernels?: string;
   readonly threads?: number;
   readonly allowNonfinite?: boolean;
   readonly json?: boolean;
@@ -34,6 +42,15 @@ export function addInspectCommand(program: Command): void {
     .option("--spec <spec>", "what the model would be quantized to")
     .option("--machine", "which kernels run here, why others do not, and how fast memory and arithmetic are")
     .option("--all", "every tensor in a line of its own")
+    .option("--outliers", "whether wide weights write large hidden states, with --text: the paper's Table 2")
+    .option("--text <file>", "with --outliers: the text over which they are measured")
+    .option(
+      "--window <tokens>",
+      "with --text: tokens a window (default: the model's, at most 2048)",
+      parseWhole("--window"),
+    )
+    .option("--limit <n>", "with --text: only the first n windows (default: 16)", parseWhole("--limit"))
+    .option("--kernels <name>", "with --outliers: kernel set (default: the fastest)")
     .option("--threads <n>", "threads (default: all cores)", parseWhole("--threads"))
     .option("--allow-nonfinite", "quantize NaN and infinite weights as 0")
     .option("--json", "print one JSON document")
@@ -43,12 +60,16 @@ export function addInspectCommand(program: Command): void {
 Examples:
   kbit inspect float4:e3
   kbit inspect --machine
-  kbit inspect models/books/books-0.4m --spec int4:b64`,
+  kbit inspect models/books/books-0.4m --spec int4:b64
+  kbit inspect models/books/books-0.8m --outliers --text models/books/heldout.txt`,
     )
     .action(runInspect);
 }
 
 async function runInspect(target: string | undefined, options: InspectOptions): Promise<void> {
+  if (options.outliers) return inspectOutliers(target, options);
+  const misplaced = (["text", "window", "limit", "kernels"] as const).find((name) => options[name] !== undefined);
+  if (misplaced) throw new InputError(`--${misplaced} goes with --outliers.`);
   if (options.machine) {
     if (target !== undefined) throw new InputError(`--machine shows this machine; leave out ${target}.`);
     const page = await describeMachine(options.threads);
@@ -72,6 +93,31 @@ function trySpec(text: string): Spec | undefined {
   } catch (error) {
     if (!(error instanceof InputError) || (text.includes("/") && !/^(file|mix):/.test(text))) return undefined;
     throw new InputError(`There is no file or folder ${text}, and as a ${error.message}`);
+  }
+}
+
+async function inspectOutliers(model: string | undefined, options: InspectOptions): Promise<void> {
+  const { text: file, window, limit = 16, threads, allowNonfinite } = options;
+  if (model === undefined) throw new InputError("--outliers needs a model.");
+  if (file === undefined) throw new InputError("--outliers needs the text that the model is to read; say --text FILE.");
+  if (options.spec !== undefined) throw new InputError("--outliers looks at the model as stored; leave out --spec.");
+  if (options.machine) throw new InputError("--machine shows this machine, --outliers a model; give one of them.");
+  const text = await readTextFile(file);
+  const progress = createProgress("Reading");
+  const checkpoint = await openCheckpoint(model, {
+    onDownload: (name, done, total) => progress.update(done, total, name),
+  });
+  const kernels = await selectKernels({ name: options.kernels ?? process.env["KBIT_KERNELS"], threads });
+  try {
+    const onProgress = (done: number, total: number) => progress.update(done, total, `${done} of ${total} windows`);
+    const page = await describeOutliers(checkpoint, kernels, { file, text, window, limit, allowNonfinite, onProgress });
+    progress.finish();
+    if (options.json) printJson(page);
+    else printLine(formatOutliers(page, options.all ?? false));
+  } finally {
+    progress.finish();
+    await kernels.close();
+    await checkpoint.close();
   }
 }
 

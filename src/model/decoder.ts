@@ -23,6 +23,9 @@ export interface Feed {
   readonly path: Path;
 }
 
+/** Sees what a linear layer is about to read, `(tokens, layer.weight.columns)`; the buffer is its own only until it returns. */
+export type InputWatcher = (layer: Linear, x: KernelBuffer, tokens: number) => void;
+
 /** A decoder with its working memory. */
 export interface Decoder {
   readonly shape: DecoderShape;
@@ -30,7 +33,7 @@ export interface Decoder {
   readonly maxTokens: number;
   readonly head: KernelWeight;
   /** Hidden states before the head, `(wanted, head.columns)`, valid until the next forward. */
-  forward(feed: Feed, cache: KeyValueCache): KernelBuffer;
+  forward(feed: Feed, cache: KeyValueCache, watch?: InputWatcher): KernelBuffer;
   /** The logits of `rows` hidden states, formed in `out`: `(rows, vocabulary)`. */
   readLogits(out: KernelBuffer, hidden: KernelBuffer, rows: number, path: Path): Promise<Float32Array>;
   /** Log-probabilities of targets after hidden states. */
@@ -58,7 +61,9 @@ export function createDecoder(
   const embeddingScales = shape.embeddingScale ? create(width) : undefined;
   if (embeddingScales) kernels.write(embeddingScales, new Float32Array(maxTokens * width).fill(shape.embeddingScale!));
 
+  let watcher: InputWatcher | undefined; // of the forward that is running
   function applyLinear(out: KernelBuffer, x: KernelBuffer, layer: Linear, tokens: number, path: Path): void {
+    watcher?.(layer, x, tokens);
     kernels.matmul(out, x, layer.weight, tokens, path, layer.bias);
   }
   function applyNorm(out: KernelBuffer, x: KernelBuffer, { gain, bias }: Norm, tokens: number): void {
@@ -66,7 +71,8 @@ export function createDecoder(
     else kernels.layerNorm(out, x, tokens, gain, bias, shape.norm.epsilon);
   }
 
-  function forward(feed: Feed, cache: KeyValueCache): KernelBuffer {
+  function forward(feed: Feed, cache: KeyValueCache, watch?: InputWatcher): KernelBuffer {
+    watcher = watch;
     const { path } = feed;
     let tokens = feed.ids.length;
     if (tokens > maxTokens) throw new Error(`${tokens} tokens in a forward of at most ${maxTokens}`);

@@ -72,7 +72,7 @@ export async function loadModel(checkpoint: Checkpoint, kernels: Kernels, option
     return buffer;
   }
   async function loadLinear(layer: LinearLayer): Promise<Linear> {
-    return { weight: await loadMatrix(layer), bias: await loadBias(layer) };
+    return { name: layer.weight, weight: await loadMatrix(layer), bias: await loadBias(layer) };
   }
   async function loadBias({ bias, rowOrder }: LinearLayer): Promise<KernelBuffer | undefined> {
     // A bias is never turned by the checkpoint, whatever its spec.

@@ -6,6 +6,7 @@ import { createCache } from "./cache.ts";
 import type { Decoder } from "./decoder.ts";
 import { feedSequence } from "./feed.ts";
 import { type GenerateOptions, generateTokens } from "./generate.ts";
+import { type LayerInputs, readInputs } from "./inputs.ts";
 import { type Latency, type LatencyOptions, measureLatency } from "./latency.ts";
 import { readLogits } from "./logits.ts";
 import { createScorer } from "./score.ts";
@@ -25,6 +26,8 @@ export interface Model extends LanguageModel {
   logits(tokens: readonly number[], path?: Path): Promise<Float32Array>;
   /** How long a token takes to write. @throws InputError if context or batch are more than the model takes */
   measureLatency(options?: LatencyOptions): Promise<Latency>;
+  /** What every linear layer reads for one sequence, some tokens after the others. */
+  readInputs(tokens: readonly number[]): AsyncGenerator<LayerInputs, void, undefined>;
   /** Frees the weights; the kernel set stays open. */
   close(): Promise<void>;
 }
@@ -73,6 +76,7 @@ export function createModel(
     readLogits: (requests: readonly ScoreRequest[]) => readLogits(kernels, decoder, requests),
     generate: (tokens, options = {}) => generateTokens(kernels, decoder, tokens, tokenizer.stopTokens, options),
     logits,
+    readInputs: (tokens) => readInputs(kernels, decoder, tokens),
     measureLatency: (options) => measureLatency(kernels, decoder, options),
     async close() {
       scorer.release();

@@ -17,10 +17,15 @@ export function countOutliers({ role, shape, spec }: PlannedMatrix): number {
   return pickOutliers(new Float64Array(shape[1]), proxy.percent).length;
 }
 
+/** By which rule outlier columns are told: the units that write them, or the columns themselves. */
+export type OutlierRule = "previous" | "self";
+
 /** Finds the outlier columns of the matrices of one checkpoint; the deviations are computed once for each set of writers. */
 export interface OutlierFinder {
   /** Ascending; undefined: none. */
   find(matrix: PlannedMatrix): Promise<Uint32Array | undefined>;
+  /** The standard deviation behind each input column, `(columns)`; undefined: nothing writes it. */
+  measure(matrix: PlannedMatrix, rule: OutlierRule): Promise<Float64Array | undefined>;
 }
 
 /** A finder over an unquantized checkpoint; `roles` tell how its matrices are stored. */
@@ -32,26 +37,30 @@ export function createOutlierFinder(checkpoint: Checkpoint, roles: readonly Matr
     const { weights, shape } = await readMatrix(checkpoint, name, roleOf.get(name) ?? {});
     return { weights, shape, axis, units };
   }
-  async function measure(writers: readonly Writer[]): Promise<Float64Array> {
+  async function measureUnits(writers: readonly Writer[]): Promise<Float64Array> {
     const units: UnitWeights[] = [];
     for (const writer of writers) units.push(await readUnits(writer));
     return unitDeviations(units);
   }
+  async function measure({ role, shape }: PlannedMatrix, rule: OutlierRule): Promise<Float64Array | undefined> {
+    const writers = rule === "self" ? [{ name: role.name, axis: "columns" as const }] : role.writers;
+    if (writers.length === 0) return undefined;
+    const key = writers.map(({ name, axis, units }) => `${name} ${axis} ${units ?? ""}`).join("|");
+    const measuring = known.get(key) ?? measureUnits(writers);
+    known.set(key, measuring);
+    const deviations = await measuring;
+    if (deviations.length === shape[1]) return deviations;
+    throw new InputError(
+      `${checkpoint.source}: ${role.name} has ${shape[1]} inputs, but ${writers[0].name}, which writes them, has ${deviations.length} units.`,
+    );
+  }
   return {
-    async find({ role, shape, spec }) {
+    measure,
+    async find(matrix) {
+      const { spec } = matrix;
       if (spec.kind !== "quantized" || !spec.proxy) return undefined;
-      const writers = spec.proxy.rule === "self" ? [{ name: role.name, axis: "columns" as const }] : role.writers;
-      if (writers.length === 0) return undefined;
-      const key = writers.map(({ name, axis, units }) => `${name} ${axis} ${units ?? ""}`).join("|");
-      const measuring = known.get(key) ?? measure(writers);
-      known.set(key, measuring);
-      const deviations = await measuring;
-      if (deviations.length !== shape[1]) {
-        throw new InputError(
-          `${checkpoint.source}: ${role.name} has ${shape[1]} inputs, but ${writers[0].name}, which writes them, has ${deviations.length} units.`,
-        );
-      }
-      return pickOutliers(deviations, spec.proxy.percent);
+      const deviations = await measure(matrix, spec.proxy.rule);
+      return deviations && pickOutliers(deviations, spec.proxy.percent);
     },
   };
 }

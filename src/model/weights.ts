@@ -5,6 +5,8 @@ import type { HeadPlace } from "./architecture.ts";
 
 /** A loaded linear layer. */
 export interface Linear {
+  /** The weight's tensor name. */
+  readonly name: string;
   readonly weight: KernelWeight;
   readonly bias?: KernelBuffer;
 }

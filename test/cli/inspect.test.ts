@@ -1,6 +1,6 @@
 // kbit inspect: what it prints, in text and in JSON, for specs and for models.
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -174,5 +174,59 @@ describe("pictures", () => {
 
   it("draw bars in eighths of a cell", () => {
     expect([0, 0.5, 1, 0.3125, 2].map((share) => drawBar(share, 2))).toEqual(["", "█", "██", "▋", "██"]);
+  });
+});
+
+describe("inspecting what layers read", () => {
+  const books = fileURLToPath(new URL("../../models/books/", import.meta.url));
+
+  it("prints the paper's Table 2 for a model and a text, and in JSON every layer", async () => {
+    const args = [
+      `${books}books-0.2m`,
+      "--outliers",
+      "--text",
+      `${books}heldout.txt`,
+      "--limit",
+      "2",
+      "--threads",
+      "1",
+    ];
+    expect(await inspect(...args)).toMatch(
+      /on heldout\.txt: windows-256-stride-256, 512 tokens in 2 windows\n\nwritten by/,
+    );
+    const page = await inspectJson(...args);
+    expect(page).toMatchObject({ windows: 2, tokens: 512 });
+    expect(page.layers).toHaveLength(8);
+    for (const { mean } of page.layers) expect(Math.abs(mean.previous)).toBeLessThanOrEqual(1);
+  });
+
+  it("says in a sentence what is missing or does not go together", async () => {
+    const model = `${books}books-0.2m`;
+    const text = `${books}heldout.txt`;
+    await expect(inspect(model, "--outliers")).rejects.toThrow(/needs the text .* say --text FILE/);
+    await expect(inspect("--outliers", "--text", text)).rejects.toThrow("--outliers needs a model.");
+    await expect(inspect(model, "--text", text)).rejects.toThrow("--text goes with --outliers.");
+    await expect(inspect(model, "--outliers", "--text", text, "--spec", "nf4")).rejects.toThrow(/leave out --spec/);
+  });
+});
+
+describe("inspecting a mix", () => {
+  it("shows its specs by pattern, and of a model each tensor's own", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "kbit-inspect-mix-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const path = join(folder, "m.json");
+    writeFileSync(path, '{"default": "nf4:b16", "*.down_proj.weight": "int8:b16"}');
+    expect(await inspect(`mix:${path}`)).toMatch(
+      /^mix:[0-9a-f]{16}: matrices at different specs.*\ndefault +nf4:b16\n/s,
+    );
+    const spec = await inspectJson(`mix:${path}`);
+    expect(spec).toMatchObject({ kind: "mix", bits: null, entries: { "*.down_proj.weight": "int8:b16" } });
+    const page = await inspectJson(llama, "--spec", `mix:${path}`);
+    const specs = page.tensors.map(({ name, spec }: { name: string; spec?: string }) => [name.split(".").at(-2), spec]);
+    expect(Object.fromEntries(specs)).toMatchObject({ down_proj: "int8:b16", up_proj: "nf4:b16" });
+    expect(Object.fromEntries(specs).norm).toBeUndefined();
+    expect(page.histogram).toBeUndefined();
+    expect(await inspect(llama, "--spec", `mix:${path}`)).toMatch(/down_proj.* int8:b16 /);
+    await expect(inspect(`mix:${join(folder, "none.json")}`)).rejects.toThrow(/The file .*none\.json cannot be read/);
   });
 });
