@@ -2,6 +2,7 @@
 
 import { formatCommand } from "../report/command.ts";
 import type { Candidate } from "../scaling/candidates.ts";
+import { formulaOf } from "../scaling/laws/law.ts";
 import { formatBytes, type Option, type Recommendation } from "../scaling/recommend.ts";
 import { formatTable, paint, printLine } from "./terminal.ts";
 
@@ -106,7 +107,7 @@ export function summarizeAdvice({
         const parameters = fit && Object.fromEntries(fit.parameters.map((one) => [one.name, one.value]));
         return {
           law: law.name,
-          formula: law.formula,
+          formula: fit ? formulaOf(law, fit.design) : law.formula,
           source: law.source,
           parameters,
           heldOutError,

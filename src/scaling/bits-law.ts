@@ -8,6 +8,7 @@ import type { Point } from "./curves.ts";
 import { type Observation, observe } from "./observations.ts";
 import { type LawChoice, selectLaw } from "./select-law.ts";
 import { groupBy } from "./series.ts";
+import { keepMostTrained } from "./training.ts";
 
 /** A law's value at one precision. */
 export interface LawPoint {
@@ -54,7 +55,7 @@ export function fitOverBits(answer: Pick<Answer, "points" | "series">): BitsLaw 
 
 function fit({ points, series: { metric } }: Pick<Answer, "points" | "series">): BitsLaw | null {
   const pointOf = new Map(points.map((point) => [point.row, point]));
-  const all = observe([...pointOf.keys()], metric);
+  const all = keepMostTrained(observe([...pointOf.keys()], metric), (one) => one.row);
   const kinds = [...groupBy(all.filter(isQuantized), (one) => `${one.variant} ${one.block}`).values()];
   if (kinds.length === 0) return null;
   const largest = kinds.reduce((a, b) => (b.length > a.length ? b : a));
@@ -72,11 +73,13 @@ function fit({ points, series: { metric } }: Pick<Answer, "points" | "series">):
   const { variant, block } = largest[0];
   const models = [...groupBy(observations, (one) => one.model).values()].map((own): ModelOverBits => {
     const sorted = own.toSorted((a, b) => a.bits - b.bits);
-    const { model, size } = own[0];
+    const { model, size, tokens } = own[0];
     return {
       points: sorted.map((one) => pointOf.get(one.row)!),
       law: precisions.map((bits) => {
-        const said = estimate([{ coefficient: 1, model, size, bits, variant: bits < 16 ? variant : "", block }]);
+        const said = estimate([
+          { coefficient: 1, model, size, tokens, bits, variant: bits < 16 ? variant : "", block },
+        ]);
         const interval = intervalOf(said)
           ?.map(toValue)
           .sort((a, b) => a - b) as [number, number] | undefined;

@@ -130,16 +130,17 @@ function predictCells(all: readonly ResultRow[], metric: MetricFacts, { best: { 
     rows.filter((row) => row.bitsPerWeight < 16),
     (row) => row.key.spec,
   );
-  const models = [...groupBy(rows, modelKey).values()];
+  const fitted = new Set(fit.observations.map((one) => one.model)); // not those of fewer training tokens
+  const models = [...groupBy(rows, modelKey)].flatMap(([model, own]) => (fitted.has(model) ? [own] : []));
   return models.flatMap((own) => {
     const measured = new Set(own.map((row) => row.key.spec));
     return [...specs].flatMap(([spec, examples]): Candidate[] => {
       if (measured.has(spec)) return [];
       const example = nearestInSize(examples, own[0]);
       const bytes = predictBytes(own, example, rows);
-      const { parameters, nonEmbeddingParameters } = own[0].model;
+      const { parameters, nonEmbeddingParameters, trainingTokens = null } = own[0].model;
       const size = nonEmbeddingParameters > 0 ? nonEmbeddingParameters : parameters;
-      const place = { size, bits: example.bitsPerWeight, ...describe(spec) };
+      const place = { size, tokens: trainingTokens, bits: example.bitsPerWeight, ...describe(spec) };
       const { value, standardError, degrees } = uncertainty.estimate([
         { coefficient: 1, ...place, model: modelKey(own[0]) },
       ]);

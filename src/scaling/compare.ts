@@ -5,7 +5,8 @@
 import type { Curve } from "./curves.ts";
 import { interpolate, type Reading, rangeOf } from "./interpolate.ts";
 import { advantage, type MetricFacts } from "./metrics.ts";
-import { computePairedError, type Part } from "./paired.ts";
+import { computePairedError, computeTrainingVariance, type Part } from "./paired.ts";
+import { tQuantile } from "./statistics.ts";
 
 /** A precision as it stands at one budget. */
 export interface Standing extends Reading {
@@ -82,17 +83,29 @@ export interface RangeComparison {
 
 /**
  * The margin between two values. Where all rows have the same documents its standard error is that of the paired
- * differences; else `sqrt(sa^2 + sb^2)`, as if they were measured on different ones, which errs on the large side.
+ * differences; else `sqrt(sa^2 + sb^2)`, as if they were measured on different ones, which errs on the large side. Where
+ * seeds tell what chance in training does, that is added.
  */
 export function compareValues(metric: MetricFacts, a: Estimate, b: Estimate): Margin {
   const value = advantage(metric, a.value, b.value);
-  const subtracted = (b.parts ?? []).map(({ row, factor }) => ({ row, factor: -factor }));
-  const paired = a.parts && b.parts ? computePairedError([...a.parts, ...subtracted], metric) : null;
+  const subtracted = (b.parts ?? []).map((part) => ({ ...part, factor: -part.factor }));
+  const parts = a.parts && b.parts ? [...a.parts, ...subtracted] : [];
+  const paired = parts.length > 0 ? computePairedError(parts, metric) : null;
   const unpaired =
     a.standardError === null || b.standardError === null ? null : Math.hypot(a.standardError, b.standardError);
-  const standardError = paired ?? unpaired;
-  if (standardError === null) return { value, standardError, paired: null, withinNoise: null };
-  return { value, standardError, paired: paired !== null, withinNoise: Math.abs(value) <= 2 * standardError };
+  const documents = paired ?? unpaired;
+  if (documents === null) return { value, standardError: null, paired: null, withinNoise: null };
+  const training = parts.length > 0 ? computeTrainingVariance(parts) : null;
+  const standardError = Math.hypot(documents, Math.sqrt(training?.variance ?? 0));
+  const withinNoise = Math.abs(value) <= criticalOf(documents, training) * standardError;
+  return { value, standardError, paired: paired !== null, withinNoise };
+}
+
+// Two standard errors of the documents; where a few seeds add to the error, Student's t for the mixture (Satterthwaite).
+function criticalOf(documents: number, training: { variance: number; degrees: number } | null): number {
+  if (training === null || training.variance === 0) return 2;
+  const share = training.variance / (documents ** 2 + training.variance);
+  return Math.max(2, tQuantile(0.975, training.degrees / share ** 2));
 }
 
 /** The precisions at a budget of `bits`, best first, of equals the one of fewer bits; only curves measured around it. */

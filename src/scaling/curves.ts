@@ -5,6 +5,7 @@ import type { ResultRow } from "../result.ts";
 import { isMix, passesFilter, type SpecFilter } from "./facets.ts";
 import { advantage, type MetricFacts, readMetric } from "./metrics.ts";
 import { groupBy, modelKey } from "./series.ts";
+import { estimateSeedVariance, keepMostTrained, replicateKey, type TrainingNoise } from "./training.ts";
 
 /** Which bits a model is charged for; the paper's total model bits are `all`. */
 export type CountName = "all" | "nonEmbedding" | "quantized";
@@ -17,6 +18,10 @@ export interface Point {
   readonly value: number;
   /** Null where the row has none. */
   readonly standardError: number | null;
+  /** Of a mean over seeds: their rows, `row` being one of them. */
+  readonly members?: readonly ResultRow[];
+  /** On a curve, where seeds tell it: what chance in training does to the value. */
+  readonly training?: TrainingNoise;
 }
 
 /** The points of one precision, one a model, ascending by bits. */
@@ -50,19 +55,53 @@ export function placePoints(
 /**
  * One curve a precision, ascending by precision. Where a model has several specs of one precision (types, block
  * sizes), the one with the best metric is its point, the smaller of equals: the curve shows what the precision can
- * do. Filter the points for the curve of one type. Of two models of the same size the better one stays. Mixes are on no
- * curve.
+ * do. Filter the points for the curve of one type. Of one size only the models of most training tokens take part, seeds of
+ * a model are one point at their mean, and of other models of the same bits the better one stays. Mixes are on no curve.
  */
 export function buildCurves(points: readonly Point[], metric: MetricFacts): Curve[] {
   const curves: Curve[] = [];
-  const plain = points.filter((point) => !isMix(point.row.key.spec));
+  const plain = keepMostTrained(
+    points.filter((point) => !isMix(point.row.key.spec)),
+    (point) => point.row,
+  );
+  const seeds = estimateSeedVariance(plain);
   for (const [, precision] of groupBy(plain, (point) => String(point.row.bitsPerWeight))) {
-    const best = [...groupBy(precision, (point) => modelKey(point.row)).values()].map((same) => pickBest(same, metric));
+    const best = [...groupBy(precision, (point) => replicateKey(point.row)).values()].map((same) =>
+      addTraining(pickBest(averageSeeds(same), metric), seeds),
+    );
     const bySize = [...groupBy(best, (point) => String(point.bits)).values()].map((same) => pickBest(same, metric));
     bySize.sort((a, b) => a.bits - b.bits);
     curves.push({ bitsPerWeight: precision[0].row.bitsPerWeight, points: bySize });
   }
   return curves.sort((a, b) => a.bitsPerWeight - b.bitsPerWeight);
+}
+
+// Of several seeds a point a spec that all of them have: the mean, by the row of the first.
+function averageSeeds(points: readonly Point[]): readonly Point[] {
+  const models = [...new Set(points.map((point) => modelKey(point.row)))].sort();
+  if (models.length < 2) return points;
+  const specs = [...groupBy(points, (point) => point.row.key.spec).values()];
+  const most = Math.max(...specs.map((same) => same.length));
+  return specs
+    .filter((same) => same.length === most)
+    .map((same): Point => {
+      const sorted = same.toSorted((a, b) => models.indexOf(modelKey(a.row)) - models.indexOf(modelKey(b.row)));
+      const mean = (read: (point: Point) => number) => sorted.reduce((sum, point) => sum + read(point), 0) / most;
+      const hasErrors = sorted.every((point) => point.standardError !== null);
+      return {
+        ...sorted[0],
+        value: mean((point) => point.value),
+        standardError: hasErrors ? mean((point) => point.standardError!) : null,
+        members: sorted.map((point) => point.row),
+      };
+    });
+}
+
+function addTraining(point: Point, seeds: ReturnType<typeof estimateSeedVariance>): Point {
+  if (seeds === null) return point;
+  const { variance, degrees } = seeds;
+  const { length } = point.members ?? [point.row];
+  return { ...point, training: { key: replicateKey(point.row), variance: variance / length, degrees } };
 }
 
 /** The point with the best metric; of equals the one with fewest bits, then the first. */

@@ -3,7 +3,8 @@
 
 import { levenbergMarquardt } from "ml-levenberg-marquardt";
 import { InputError } from "../input-error.ts";
-import { createPredictor, type Design, describeDesign, type Law, listParameters, type Place } from "./laws/law.ts";
+import { type Design, describeDesign } from "./laws/design.ts";
+import { createPredictor, type Law, listParameters, type Place } from "./laws/law.ts";
 import type { Observation } from "./observations.ts";
 import { groupBy } from "./series.ts";
 
@@ -73,7 +74,7 @@ const smallestThreshold = 1e-3;
  */
 export function fitLaw(observations: readonly Observation[], law: Law, options: FitOptions = {}): Fit {
   const { from } = options;
-  const design = from?.design ?? describeDesign(observations, law);
+  const design = from?.design ?? describeDesign(observations, law.tokenFormula !== undefined);
   const parameters = listParameters(law, design);
   const models = [...groupBy(observations, (one) => one.model).values()];
   if (models.length < 3) {

@@ -38,9 +38,9 @@ export function rangeOf(curve: Curve): [number, number] {
   return [curve.points[0].bits, curve.points[curve.points.length - 1].bits];
 }
 
-/** The one part of a point. */
-export function listParts({ row }: Point, factor = 1): Part[] {
-  return [{ row, factor }];
+/** The parts of a point: its row, or those that it is the mean of. */
+export function listParts({ row, members = [row], training }: Point, factor = 1): Part[] {
+  return members.map((one) => ({ row: one, factor: factor / members.length, training }));
 }
 
 function read(a: Point, b: Point, t: number): Reading {

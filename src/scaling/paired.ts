@@ -4,11 +4,14 @@
 import type { DocumentValues, ResultRow } from "../result.ts";
 import type { MeanRow } from "./mean-accuracy.ts";
 import type { MetricFacts } from "./metrics.ts";
+import type { TrainingNoise } from "./training.ts";
 
 /** A row in a linear combination, such as an end of the line between two points. */
 export interface Part {
   readonly row: ResultRow;
   readonly factor: number;
+  /** What chance in training does to the value that the part belongs to. */
+  readonly training?: TrainingNoise;
 }
 
 /**
@@ -27,6 +30,22 @@ export function computePairedError(parts: readonly Part[], metric: MetricFacts):
   }
   const error = Math.sqrt(total.reduce((sum, value) => sum + value * value, 0));
   return Number.isFinite(error) ? error : null;
+}
+
+/**
+ * The variance that chance in training adds to `sum_j factor_j * metric_j`: what parts of one model have in common cancels.
+ * Null where it is not known.
+ */
+export function computeTrainingVariance(parts: readonly Part[]): { variance: number; degrees: number } | null {
+  const factors = new Map<string, { factor: number; noise: TrainingNoise }>();
+  for (const { factor, training } of parts) {
+    if (training === undefined) return null;
+    const before = factors.get(training.key)?.factor ?? 0;
+    factors.set(training.key, { factor: before + factor, noise: training });
+  }
+  let variance = 0;
+  for (const { factor, noise } of factors.values()) variance += factor ** 2 * noise.variance;
+  return { variance, degrees: Math.min(...[...factors.values()].map(({ noise }) => noise.degrees)) };
 }
 
 /**

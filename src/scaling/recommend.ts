@@ -4,6 +4,7 @@
 import { InputError } from "../input-error.ts";
 import type { ResultRow } from "../result.ts";
 import { type Candidate, type FamilyLaw, listMeasured, listPredicted, measureDifference } from "./candidates.ts";
+import { formulaOf } from "./laws/law.ts";
 import { countCacheBytes, countWorkspaceBytes, type ModelShape, type Workload } from "./memory.ts";
 import { advantage, type MetricFacts } from "./metrics.ts";
 import { chooseNextExperiment, type NextExperiment } from "./next-experiment.ts";
@@ -226,7 +227,7 @@ function listAssumptions(
   for (const { family, choice, whyNot } of laws) {
     if (choice)
       lines.push(
-        `${family}: unmeasured specs are predicted by "${choice.best.law.label}", ${choice.best.law.formula}.`,
+        `${family}: unmeasured specs are predicted by "${choice.best.law.label}", ${formulaOf(choice.best.law, choice.best.fit.design)}.`,
       );
     else lines.push(`${family}: only what was measured counts. ${whyNot}`);
   }

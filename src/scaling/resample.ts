@@ -1,5 +1,6 @@
 // Paired bootstrap over documents: every draw takes the same documents with replacement for all rows, so differences
-// between precisions keep how alike their errors are. Models are never resampled.
+// between precisions keep how alike their errors are. Sizes are never resampled; where several seeds of a size tell what chance
+// in training does, each draw is another training run of every model.
 // Rows without documents are drawn from a normal with their standard error, each by itself: wider, never narrower.
 
 import type { Curve, Point } from "./curves.ts";
@@ -16,7 +17,7 @@ export interface DrawnCurves {
   readonly draws: readonly (readonly Curve[])[];
   /** False where a row had no documents, so that differences are drawn too wide. */
   readonly paired: boolean;
-  /** Degrees of freedom: documents (of a text: blocks of windows) less one. */
+  /** Degrees of freedom: documents (of a text: blocks of windows) less one, or seeds less one a size if these are fewer. */
   readonly degrees: number;
 }
 
@@ -34,20 +35,45 @@ export function drawCurves(
 ): DrawnCurves | null {
   const { count = 1000, seed = 1 } = options;
   const points = curves.flatMap((curve) => curve.points);
-  const deviations = points.map((point) => readDeviations(point.row, metric));
+  const deviations = points.map((point) => averageDeviations(point, metric));
   const length = deviations[0]?.length ?? 0;
   const paired = length > 1 && deviations.every((one) => one?.length === length);
   if (!paired && points.some((point) => point.standardError === null)) return null;
   const random = createUniform(seed);
   const draws = Array.from({ length: count }, () => {
     const shifts = paired ? drawDocuments(deviations as Float64Array[], random) : drawNormals(points, random);
-    const shiftOf = new Map(points.map((point, i) => [point, shifts[i]]));
+    const luck = drawTraining(points, random);
+    const shiftOf = new Map(points.map((point, i) => [point, shifts[i] + luck[i]]));
     return curves.map((curve) => ({
       ...curve,
       points: curve.points.map((point) => ({ ...point, value: point.value + shiftOf.get(point)! })),
     }));
   });
-  return { curves, metric, draws, paired, degrees: paired ? length - 1 : 1e9 };
+  const seedDegrees = Math.min(...points.map((point) => point.training?.degrees ?? 1e9));
+  return { curves, metric, draws, paired, degrees: Math.min(paired ? length - 1 : 1e9, seedDegrees) };
+}
+
+// Of a mean over seeds, which were measured on the same documents, the mean.
+function averageDeviations({ row, members = [row] }: Point, metric: MetricFacts): Float64Array | null {
+  const lists = members.map((member) => readDeviations(member, metric));
+  const [first] = lists;
+  if (!first || lists.some((list) => list?.length !== first.length)) return null;
+  return first.map((_, i) => lists.reduce((sum, list) => sum + list![i], 0) / lists.length);
+}
+
+// Another training run moves all points of a model alike.
+function drawTraining(points: readonly Point[], random: () => number): number[] {
+  const shifts = new Map<string, number>();
+  return points.map(({ training }) => {
+    if (training === undefined) return 0;
+    let shift = shifts.get(training.key);
+    if (shift === undefined) shifts.set(training.key, (shift = Math.sqrt(training.variance) * drawNormal(random)));
+    return shift;
+  });
+}
+
+function drawNormal(random: () => number): number {
+  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }
 
 // Deviations are scaled so that their squares sum to the variance; a resample moves a row by sum((count - 1) u).
@@ -63,9 +89,7 @@ function drawDocuments(deviations: readonly Float64Array[], random: () => number
 }
 
 function drawNormals(points: readonly Point[], random: () => number): number[] {
-  return points.map(
-    ({ standardError }) => standardError! * Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random()),
-  );
+  return points.map(({ standardError }) => standardError! * drawNormal(random));
 }
 
 /** The precisions at a budget as far as the documents tell them apart. */

@@ -3,10 +3,12 @@
 
 import { InputError } from "../input-error.ts";
 import { type Fit, fitLaw } from "./fit.ts";
+import { tokensVary } from "./laws/design.ts";
 import type { Law } from "./laws/law.ts";
 import { laws } from "./laws/laws.ts";
 import type { Observation } from "./observations.ts";
 import { groupBy } from "./series.ts";
+import { keepMostTrained } from "./training.ts";
 
 /** A law as it did. */
 export interface Candidate {
@@ -35,12 +37,15 @@ export interface LawChoice {
 const equalWithin = 1.05;
 
 /**
- * Fits and compares laws.
+ * Fits and compares laws. Where tokens of training do not vary by themselves, only the models of most tokens of a size are
+ * fitted.
  *
  * @throws InputError where none can be fitted, with the reason
  */
 export function selectLaw(observations: readonly Observation[], candidates: readonly Law[] = laws): LawChoice {
-  const tried = candidates.map((law) => tryLaw(observations, law));
+  const models = [...new Map(observations.map((one) => [one.model, one])).values()];
+  const usableRows = tokensVary(models) ? observations : keepMostTrained(observations, (one) => one.row);
+  const tried = candidates.map((law) => tryLaw(usableRows, law));
   const fitted = tried.filter((one): one is Candidate & { fit: Fit } => one.fit !== undefined);
   if (fitted.length === 0) throw new InputError(tried[0].problems[0]);
   const errorOf = (one: Candidate) => one.heldOutError ?? Number.POSITIVE_INFINITY;

@@ -10,7 +10,11 @@ export const sizes = [1e6, 2.2e6, 4.8e6, 11e6, 24e6, 52e6] as const;
 /** What is simulated. */
 export interface Simulation {
   /** The true loss. */
-  readonly loss: (size: number, bits: number, spec: string) => number;
+  readonly loss: (size: number, bits: number, spec: string, tokens: number) => number;
+  /** Amounts of training tokens that each size is there with; absent: one, which rows do not name. */
+  readonly tokens?: readonly number[];
+  /** Seeds that a size is there with, by its index; absent: one, which rows do not name. */
+  readonly seeds?: (index: number) => number;
   readonly sizes?: readonly number[];
   /** Specs by the text; bits are read from it. */
   readonly specs: readonly string[];
@@ -45,11 +49,27 @@ export function simulateRows({
   ...rest
 }: Simulation): ResultRow[] {
   const random = createRandom(seed);
-  return (rest.sizes ?? sizes).flatMap((size) => {
+  const models = (rest.sizes ?? sizes).flatMap((size, index) =>
+    (rest.tokens ?? [undefined]).flatMap((trainingTokens) =>
+      Array.from({ length: rest.seeds?.(index) ?? 1 }, (_, i) => ({
+        size,
+        trainingTokens,
+        ...(rest.seeds && { seed: i + 1 }),
+      })),
+    ),
+  );
+  return models.flatMap(({ size, trainingTokens, seed: trainingSeed }) => {
     const common = shared * random.normal();
+    const name = [
+      `${family}-${size / 1e6}m`,
+      trainingTokens && `${trainingTokens / 1e6}mt`,
+      trainingSeed && `s${trainingSeed}`,
+    ];
     return specs.map((spec) =>
       makeRow({
-        model: `${family}-${size / 1e6}m`,
+        model: name.filter(Boolean).join("-"),
+        trainingTokens,
+        seed: trainingSeed,
         family,
         spec,
         bitsPerWeight: bitsOf(spec),
@@ -57,7 +77,7 @@ export function simulateRows({
         parameters: size,
         metrics: {
           nll: {
-            value: loss(size, bitsOf(spec), spec) * Math.exp(common + own * random.normal()),
+            value: loss(size, bitsOf(spec), spec, trainingTokens ?? 0) * Math.exp(common + own * random.normal()),
             standardError: 0.002,
             n: 1000,
           },

@@ -23,6 +23,8 @@ export function makeRow(fields: {
   task?: string;
   metrics: Record<string, number | Metric>;
   key?: Partial<ResultRow["key"]>;
+  trainingTokens?: number;
+  seed?: number;
 }): ResultRow {
   const { model = "toy-1m", family = "toy", spec = "int4:b64", bitsPerWeight = 4, total, task = "perplexity" } = fields;
   const parameters = fields.parameters ?? Math.round(total / bitsPerWeight);
@@ -47,7 +49,15 @@ export function makeRow(fields: {
   return {
     id: hash(JSON.stringify(key)),
     key,
-    model: { name: model, family, parameters, nonEmbeddingParameters: parameters, quantizedParameters: parameters },
+    model: {
+      name: model,
+      family,
+      parameters,
+      nonEmbeddingParameters: parameters,
+      quantizedParameters: parameters,
+      ...(fields.trainingTokens !== undefined && { trainingTokens: fields.trainingTokens }),
+      ...(fields.seed !== undefined && { seed: fields.seed }),
+    },
     bitsPerWeight,
     bits: { total, nonEmbedding: total, quantized: bitsPerWeight < 16 ? total : 0, nominalPerParameter: bitsPerWeight },
     metrics: Object.fromEntries(metrics),

@@ -9,6 +9,7 @@ import type { MetricFacts } from "../metrics.ts";
 import { type Observation, observe, type SpecParts, splitSpec } from "../observations.ts";
 import { groupBy } from "../series.ts";
 import { meanOf } from "../statistics.ts";
+import { keepMostTrained } from "../training.ts";
 import type { Labelled } from "./verdict.ts";
 
 /** An observation with its spec in parts. */
@@ -46,7 +47,8 @@ export function createFrame(
   allRows: readonly ResultRow[],
   unstable: readonly ResultRow[],
 ): Frame {
-  const samples = observe(rows, metric).map((one) => ({ ...one, spec: splitSpec(one.row.key.spec) }));
+  const observations = keepMostTrained(observe(rows, metric), (one) => one.row);
+  const samples = observations.map((one) => ({ ...one, spec: splitSpec(one.row.key.spec) }));
   const { kind, members } = chooseKind(samples);
   let equalBits: EqualBits | undefined;
   let whyNot = "";

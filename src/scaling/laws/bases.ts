@@ -1,6 +1,6 @@
 // Laws of unquantized models, which the laws of quantization start from.
 
-import type { Design, Parameter } from "./law.ts";
+import type { Design, Parameter } from "./design.ts";
 
 /**
  * With x = ln(N / N0) and y = ln(D / D0): `power` is `E + A0 e^(-alpha x)` with E of at least zero, and `+ B0 e^(-beta y)`

@@ -2,7 +2,8 @@
 // All share the base E + A / N^alpha, and B / D^beta where tokens of training vary by themselves. Where they do not, that is
 // part of E, and D of Kumar's and Ouyang's factors part of C. `F = (B / 64)^beta t_variant` is block and type.
 
-import type { Design, Law, Parameter } from "./law.ts";
+import type { Design, Parameter } from "./design.ts";
+import type { Law } from "./law.ts";
 
 const sizeExponent: Parameter = { name: "gammaN", min: -1, max: 2, starts: [0.2] };
 const tokenExponent: Parameter = { name: "gammaD", min: -1, max: 2, starts: [0.2] };
