@@ -9,37 +9,40 @@ import { findNearest, InputError } from "../input-error.ts";
 import type { ModelChoice } from "./study.ts";
 
 /** A model entry as it is written. */
-export interface ModelEntry {
+export interface ModelEntry extends Partial<Pick<ModelChoice, "name" | "family" | "trainingTokens" | "seed">> {
   /** Paths, globs or Hub ids; the models of a family in the order of size. */
   readonly paths: readonly string[];
-  readonly name?: string;
-  readonly family?: string;
 }
 
 /**
- * The models of an entry: a glob gives every folder with a config.json, a folder with a family.json its family.
+ * The models of an entry: a folder with a family.json gives its family, a glob every such folder and every one with a
+ * config.json.
  *
  * @param folder - what relative paths are relative to
  * @throws InputError if a path leads to nothing
  */
-export function findModels({ paths, name, family }: ModelEntry, folder: string): ModelChoice[] {
+export function findModels({ paths, name, ...said }: ModelEntry, folder: string): ModelChoice[] {
   const found = paths.flatMap((path) => (/[*?[{]/.test(path) ? expandGlob(path, folder) : expandPath(path, folder)));
   if (name !== undefined && found.length > 1)
     throw new InputError(`The name ${name} stands for ${found.length} models; give each an entry of its own.`);
-  return found.map((model) => ({ ...model, name: name ?? model.name, family: family ?? model.family }));
+  const given = Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
+  return found.map((model) => ({ ...model, ...given, name: name ?? model.name }));
 }
 
 function expandGlob(pattern: string, folder: string): ModelChoice[] {
   const inOrder = new Intl.Collator("en", { numeric: true }).compare;
   const found = globSync(pattern, { cwd: folder }).map((path) => resolve(folder, path));
-  const models = found.filter((path) => existsSync(join(path, "config.json"))).sort(inOrder);
+  const models = found.sort(inOrder).flatMap((path) => {
+    if (existsSync(join(path, "family.json"))) return readFamily(join(path, "family.json"));
+    return existsSync(join(path, "config.json")) ? [nameModel(path)] : [];
+  });
   if (models.length === 0)
     throw new InputError(
       found.length === 0
         ? `No model folder matches ${pattern} in ${folder}.`
         : `${pattern} matches no folder with a config.json (the first match is ${found[0]}).`,
     );
-  return models.map((path) => nameModel(path));
+  return models;
 }
 
 function expandPath(path: string, folder: string): ModelChoice[] {

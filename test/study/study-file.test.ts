@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { InputError } from "../../src/input-error.ts";
+import { formatSpec, parseSpec } from "../../src/quantize/spec-text.ts";
 import { createStudy, parseStudy } from "../../src/study/study-file.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kbit-study-"));
@@ -132,6 +133,38 @@ tasks: [{ task: perplexity, text: text.txt }, { task: piqa, data: piqa.jsonl, li
       { path: "facebook/opt-125m", name: "opt-125m", family: "opt" },
     ]);
   });
+
+  test("takes families by a glob, in their order of size, and what an entry says of training", () => {
+    const { models } = parse(
+      good.replace("models/opt-*", "[models/fam*, { path: models/opt-125m, trainingTokens: 180000000000, seed: 3 }]"),
+    );
+    expect(models.map(({ name, family, trainingTokens, seed }) => [name, family, trainingTokens, seed])).toEqual([
+      ["b", "letters", undefined, undefined],
+      ["a", "letters", 1000, 2],
+      ["opt-125m", "opt", 180_000_000_000, 3],
+    ]);
+  });
+});
+
+test("the paper's study has its bits, types and block sizes, and thousands of experiments on the bundled families", () => {
+  const path = fileURLToPath(new URL("../../experiments/paper.yaml", import.meta.url));
+  const { models, specs, tasks, notes } = parseStudy(readFileSync(path, "utf8"), path);
+  expect(notes).toEqual([]);
+  expect(models.length * specs.length * tasks.length).toBeGreaterThan(5000);
+  const texts = new Set(specs.map(({ text }) => text));
+  expect(texts).toContain("fp16");
+  for (const bits of [3, 4, 5, 6, 7, 8])
+    for (const block of ["", ":b64", ":b128", ":b256", ":b512", ":b1024", ":b2048", ":b4096"])
+      for (const type of [`int${bits}`, `float${bits}:e${bits === 3 ? 2 : 3}`, `dynamic${bits}`, `quantile${bits}`])
+        expect(texts).toContain(formatSpec(parseSpec(`${type}${block}`)));
+  for (const text of [
+    "float8:e7:b64",
+    "float3:e1:b64",
+    "int4:b64:center",
+    "quantile3:b64:proxy2",
+    "int4:b64:embed:head",
+  ])
+    expect(texts).toContain(formatSpec(parseSpec(text)));
 });
 
 test("the bundled study is four models at eight precisions on one text", () => {
