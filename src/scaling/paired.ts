@@ -55,6 +55,21 @@ export function computeTrainingVariance(parts: readonly Part[]): { variance: num
  * Null for fewer than two documents or blocks, or none at all.
  */
 export function readDeviations(row: ResultRow, metric: MetricFacts): Float64Array | null {
+  let ofRow = known.get(row);
+  if (!ofRow) known.set(row, (ofRow = new Map()));
+  let deviations = ofRow.get(metric.name);
+  if (deviations === undefined) {
+    deviations = deriveDeviations(row, metric);
+    if ((deviations?.length ?? 0) <= longestKept) ofRow.set(metric.name, deviations);
+  }
+  return deviations;
+}
+
+const known = new WeakMap<ResultRow, Map<string, Float64Array | null>>(); // asked for in hundreds of comparisons a row
+/** Longer lists, those of tasks of many documents, are derived each time: thousands of them would not fit in memory. */
+const longestKept = 256;
+
+function deriveDeviations(row: ResultRow, metric: MetricFacts): Float64Array | null {
   if ("members" in row) {
     const { members } = row as MeanRow;
     const lists = members.map((member) => readDeviations(member, metric));
@@ -114,9 +129,15 @@ function findDocuments(row: ResultRow, metric: MetricFacts): { documents: Docume
 
 // What must agree for documents to be the same; windows of a text are by tokens, so they depend on the tokenizer too.
 function nameDocuments(row: ResultRow): string {
+  const before = names.get(row);
+  if (before !== undefined) return before;
   const { task, taskVersion, dataHash, limit, profile, tokenizerHash } = row.key;
-  return JSON.stringify([task, taskVersion, dataHash, limit, profile, isText(row) ? tokenizerHash : ""]);
+  const name = JSON.stringify([task, taskVersion, dataHash, limit, profile, isText(row) ? tokenizerHash : ""]);
+  names.set(row, name);
+  return name;
 }
+
+const names = new WeakMap<ResultRow, string>();
 
 function isText(row: ResultRow): boolean {
   return row.key.task === "perplexity";
