@@ -141,9 +141,10 @@ function buildContinuations(): object[] {
       const wrong = pieces.find((other, j) => j > i && !isUsed.has(other) && isLike(other.ending, right.ending));
       if (isUsed.has(right) || wrong === undefined) continue;
       isUsed.add(right).add(wrong);
+      const context = books[book].slice(right.start, right.break);
+      if (context.includes(right.ending) || context.includes(wrong.ending)) continue;
       const label = Number.parseInt(right.order.slice(-1), 16) % 2;
       const choices = label === 0 ? [right.ending, wrong.ending] : [wrong.ending, right.ending];
-      const context = books[book].slice(right.start, right.break);
       documents.push({ order: right.order, document: { context, choices, label } });
     }
   }
