@@ -70,8 +70,8 @@ export function startReport(): void {
     document.title = view.title;
     head.innerHTML = view.head;
     replaceSection(answer, view.answer);
-    if (isNewStore) replaceSection(byId("troubles"), view.troubles);
-    if (isNewStore) replaceSection(byId("provenance"), view.provenance);
+    if (isNewStore)
+      for (const name of ["times", "troubles", "provenance"] as const) replaceSection(byId(name), view[name]);
     if (showRows === undefined) {
       byId("table").innerHTML = view.experiments;
       showRows = startTable(source, actions, formatValue);

@@ -1,17 +1,18 @@
 // The figures as SVG: the metric against total model bits with a line a precision (the paper's Figure 1) or a line a
-// choice, against bits a weight, and the frontier of what can be chosen. Drawn by Observable Plot on a document that exists only in memory.
+// choice, against bits a weight; time a token against size. Drawn by Observable Plot on a document that exists only in memory.
 // Colours are CSS custom properties of the page, so that one drawing serves light, dark and paper.
 
 import * as Plot from "@observablehq/plot";
 import type { Answer } from "../scaling/answer.ts";
 import { type BitsLaw, type LawPoint, mostModels } from "../scaling/bits-law.ts";
-import type { Point } from "../scaling/curves.ts";
+import type { Curve, Point } from "../scaling/curves.ts";
 import { groupBy, modelKey } from "../scaling/series.ts";
 import type { Variants } from "../scaling/variants.ts";
 import { colorOf, kindColor, stepColor } from "./colors.ts";
 import {
   createBitsFrame,
   createFrame,
+  createTimeFrame,
   type FigureSize,
   type Frame,
   finishFigure,
@@ -20,9 +21,8 @@ import {
   startFigure,
 } from "./frame.ts";
 import { describeSeries } from "./headline.ts";
-import { keepFree, type PlacedLabel, placeLabels } from "./labels.ts";
+import { placeLabels } from "./labels.ts";
 import { cleanText } from "./text.ts";
-import { traceRows } from "./trace.ts";
 import { formatParameters } from "./units.ts";
 
 /** The metric against total model bits: one line a precision, labelled at its end; points beyond the view at its edge. */
@@ -76,6 +76,22 @@ export function drawModels(answer: Answer, law: BitsLaw | null, size: FigureSize
   return drawLines(createBitsFrame(shown, size), lines, what, shown, (point) => point.row.bitsPerWeight);
 }
 
+/**
+ * Time a token against total model bits, both on logarithmic scales, one line a precision; dashed what it would be in
+ * proportion to bits, from the slowest unquantized model (else the slowest of all) down.
+ */
+export function drawTimes(curves: readonly Curve[], shown: Shown, size: FigureSize): string {
+  const lines = curves.map(({ bitsPerWeight, points }) => nameCurve(bitsPerWeight, points));
+  const frame = createTimeFrame(shown, size);
+  const widest = curves.filter((curve) => curve.bitsPerWeight >= 16).flatMap((curve) => curve.points);
+  const from = (widest.length > 0 ? widest : shown.points).reduce((a, b) => (b.value > a.value ? b : a));
+  const low = Math.max(frame.domain[0], (from.bits * frame.values[0]) / from.value);
+  const proportion = [low, from.bits].map((bits) => ({ bits, value: (from.value * bits) / from.bits }));
+  return drawLines(frame, lines, "Time a token against size, one line a precision", shown, undefined, [
+    Plot.line(proportion, { x: "bits", y: "value", stroke: "var(--muted)", strokeWidth: 1, strokeDasharray: "4 4" }),
+  ]);
+}
+
 function listModels({ curves }: Answer): { readonly points: readonly Point[] }[] {
   const points = curves.flatMap((curve) => curve.points);
   const models = [...groupBy(points, (point) => modelKey(point.row)).values()];
@@ -105,6 +121,7 @@ function drawLines(
   what: string,
   answer: Shown,
   place: (point: Point) => number = (point) => point.bits,
+  behind: readonly Plot.Markish[] = [],
 ): string {
   const lines = named.map((line) => {
     const marks = line.points.map((point) => ({ point, bits: place(point), value: point.value, color: line.color }));
@@ -116,6 +133,7 @@ function drawLines(
   const outside = marks.filter((mark) => !isInView(frame, mark.value));
   const errors = inside.filter((mark) => mark.point.standardError !== null);
   const figure = startFigure(frame, [
+    ...behind,
     Plot.ruleX(errors, {
       x: "bits",
       y1: ({ point }: Mark) => frame.clampY(point.value - point.standardError!),
@@ -166,71 +184,6 @@ interface Mark {
   readonly color: string;
 }
 
-/** Every measured point, and the steps of those that no smaller point equals: what to choose at each budget. */
-export function drawFrontier(answer: Answer, size: FigureSize): string {
-  const frame = createFrame(answer, size);
-  const { frontier } = answer;
-  const steps = frontier.filter((point) => isInView(frame, point.value)).map(({ bits, value }) => ({ bits, value }));
-  if (steps.length > 0) steps.push({ bits: frame.domain[1], value: steps[steps.length - 1].value });
-  const shown = frontier.filter((point) => isInView(frame, point.value));
-  const figure = startFigure(frame, [
-    Plot.line(steps, { x: "bits", y: "value", curve: "step-after", stroke: "var(--ink)", strokeWidth: 1.25 }),
-    Plot.dot(shown, { x: "bits", y: "value", r: 4, fill: colorOfPoint, className: "points" }),
-  ]);
-  addCloud(figure, frame, answer.points);
-  const dy = frame.worseIsUp ? 15 : -8;
-  const names = shown.filter((point, i) => i === 0 || modelKey(shown[i - 1].row) !== modelKey(point.row));
-  // Below the steps there is nothing; a name without room there goes above them.
-  const labels = names.map((point): PlacedLabel => {
-    const text = cleanText(point.row.model.name, size.width < 500 ? 12 : 20);
-    const half = text.length * 3.4;
-    const below = frame.x(point.bits) - 7 - half;
-    const y = frame.y(point.value);
-    if (below - half >= frame.labels.left) return { text, x: below, y: y + dy, color: "var(--ink)" };
-    return { text, x: frame.x(point.bits) + 9 + half, y: y - dy / 2, color: "var(--ink)" };
-  });
-  const what = `Frontier of ${describeSeries(answer)}: ${frontier.length} of ${answer.points.length} measured points.`;
-  return finishFigure(
-    figure,
-    what,
-    [{ selector: ".points", points: shown }],
-    keepFree(labels).map((label) => ({ ...label, anchor: "middle" })),
-    answer,
-  );
-}
-
-// Points that were measured but lie behind the frontier, as one path a precision: thousands of them cost little. Those
-// beyond the view are triangles at its edge.
-function addCloud(figure: Element, frame: Frame, points: readonly Point[]): void {
-  const document = figure.ownerDocument;
-  const cloud = document.createElementNS("http://www.w3.org/2000/svg", "g");
-  cloud.setAttribute("class", "cloud");
-  const visible = points.filter((point) => isInView(frame, point.value));
-  for (const [bits, same] of groupBy(visible, (point) => String(point.row.bitsPerWeight))) {
-    const places = groupBy(same, (point) => `M${frame.x(point.bits).toFixed(1)},${frame.y(point.value).toFixed(1)}h0`);
-    const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-    path.setAttribute("d", [...places.keys()].join(""));
-    path.setAttribute("stroke", colorOf(Number(bits)));
-    const ids = [...places.values()].map(([point]) => traceRows([point.row]).join(" "));
-    if (frame.size.width >= 500) path.setAttribute("data-cloud", ids.join(",")); // for a pointer, place by place
-    cloud.append(path);
-  }
-  const outside = points.filter((point) => !isInView(frame, point.value));
-  for (const [bits, same] of groupBy(outside, (point) => String(point.row.bitsPerWeight))) {
-    const tip = frame.worseIsUp ? -5 : 5;
-    const edge = frame.y(frame.edge);
-    const places = new Set(
-      same.map((point) => `M${frame.x(point.bits).toFixed(1)},${(edge + tip).toFixed(1)}l4.5,${-1.6 * tip}h-9z`),
-    );
-    const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-    path.setAttribute("class", "beyond");
-    path.setAttribute("d", [...places].join(""));
-    path.setAttribute("fill", colorOf(Number(bits)));
-    cloud.append(path);
-  }
-  figure.querySelector(".marks")!.insertBefore(cloud, figure.querySelector(".points"));
-}
-
 // The outline of a band as far as it is in view: along its upper ends and back along its lower ones.
 function outlineBand(
   law: readonly { readonly bits: number; readonly interval: readonly [number, number] | null }[],
@@ -268,10 +221,6 @@ function addBands(
 
 function colorOfMark({ color }: Mark): string {
   return color;
-}
-
-function colorOfPoint(point: Point): string {
-  return colorOf(point.row.bitsPerWeight);
 }
 
 // The part of a line that lies in view, cut where it crosses the edge.

@@ -82,8 +82,28 @@ export function createBitsFrame(answer: Shown, size: FigureSize): Frame {
   return createPlane(answer, size, { domain, unit: "", xLabel: "Bits a weight", ticks: widths, formatTick: String });
 }
 
+/** Time a token over total model bits, both logarithmic. */
+export function createTimeFrame(shown: Shown, size: FigureSize): Frame {
+  const values = shown.points.map((point) => point.value);
+  const bits = shown.points.map((point) => point.bits);
+  const domain = [minOf(bits) / 1.12, maxOf(bits) * 1.12] as const;
+  return createScales(size, {
+    domain,
+    unit: "bytes",
+    xLabel: "Total model bits, as bytes",
+    ticks: chooseBudgets(domain[0], domain[1], size.width < 500 ? 4 : 7),
+    formatTick: formatSize,
+    values: [minOf(values) / 1.3, maxOf(values) * 1.1],
+    worseIsUp: true,
+    isLogY: true,
+    yLabel: `${formatMetric(shown.series.metric)} (lower is better)`,
+  });
+}
+
 /** What a frame is made for. */
-export type Shown = Pick<Answer, "points" | "series" | "count">;
+export interface Shown extends Pick<Answer, "points" | "count"> {
+  readonly series: Pick<Answer["series"], "family" | "task" | "metric">;
+}
 
 function createPlane(
   answer: Shown,
@@ -139,6 +159,7 @@ function viewOf(answer: Shown, worseIsUp: boolean): [number, number] {
 /** A figure with axes and the given marks, as an SVG element. */
 export function startFigure(frame: Frame, marks: readonly Plot.Markish[]): Element {
   const { width, height } = frame.size;
+  const ticks = frame.isLogY ? listRound(frame.values) : 6;
   const { document } = parseHTML("<!doctype html><html><body></body></html>");
   const figure = Plot.plot({
     document: document as unknown as Document,
@@ -152,7 +173,7 @@ export function startFigure(frame: Frame, marks: readonly Plot.Markish[]): Eleme
     x: { type: "log", domain: [...frame.domain], label: null },
     y: { type: frame.isLogY ? "log" : "linear", domain: [...frame.values], label: null },
     marks: [
-      Plot.gridY({ ticks: 6, stroke: "var(--rule)", strokeOpacity: 1 }),
+      Plot.gridY({ ticks, stroke: "var(--rule)", strokeOpacity: 1 }),
       Plot.ruleY([frame.values[0]], { stroke: "var(--muted)" }),
       Plot.axisX([...frame.ticks], {
         text: frame.formatTick,
@@ -160,7 +181,7 @@ export function startFigure(frame: Frame, marks: readonly Plot.Markish[]): Eleme
         stroke: "var(--muted)",
         fill: "var(--muted)",
       }),
-      Plot.axisY({ ticks: 6, tickSize: 0, fill: "var(--muted)" }),
+      Plot.axisY({ ticks, tickSize: 0, fill: "var(--muted)", ...(frame.isLogY && { tickFormat: formatPlain }) }),
       ...marks,
     ],
   }) as unknown as Element;
@@ -175,6 +196,18 @@ export function startFigure(frame: Frame, marks: readonly Plot.Markish[]): Eleme
     "axis-title",
   );
   return figure;
+}
+
+// 1, 2 and 5 times powers of ten within a range.
+function listRound([low, high]: readonly [number, number]): number[] {
+  const first = Math.floor(Math.log10(low));
+  const powers = Array.from({ length: Math.ceil(Math.log10(high)) - first + 1 }, (_, i) => 10 ** (first + i));
+  return powers.flatMap((power) => [power, 2 * power, 5 * power]).filter((at) => at >= low && at <= high);
+}
+
+// 0.05, 20, 1000: without exponents or units.
+function formatPlain(value: number): string {
+  return String(Number(value.toPrecision(3)));
 }
 
 // Everything that lies on the plane in one group, after the axes.

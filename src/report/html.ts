@@ -17,6 +17,7 @@ import { renderAnswer, renderOtherAnswers, renderProvenance, renderTrace, render
 import { readPageRows } from "./source.ts";
 import { startTable } from "./table-script.ts";
 import { cleanText, escapeHtml, escapeJson } from "./text.ts";
+import { renderTimes } from "./times.ts";
 import { traceRows } from "./trace.ts";
 import { formatPlural, formatValue } from "./units.ts";
 import { listenToZoom } from "./zoom-script.ts";
@@ -71,6 +72,7 @@ ${renderFacts(main, rows, failures.length, unstable.length)}
 <main>
 ${main === undefined ? "" : `<section aria-label="The answer">${renderAnswer(main)}</section>`}
 ${main === undefined ? "" : renderContrasts(main, answers)}
+${renderTimes(rows)}
 ${renderOtherAnswers(others, otherLimit)}
 ${renderFindings(rows)}
 ${renderTroubles(failures, unstable)}

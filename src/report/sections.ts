@@ -6,9 +6,10 @@ import type { Answer } from "../scaling/answer.ts";
 import { modelKey } from "../scaling/series.ts";
 import type { UnstableRow } from "../scaling/stability.ts";
 import { colorOf } from "./colors.ts";
-import { drawCurves, drawFrontier } from "./figure.ts";
+import { drawCurves } from "./figure.ts";
 import { renderFigure, wide } from "./figure-block.ts";
 import { createFrame, isInView } from "./frame.ts";
+import { drawFrontier } from "./frontier-figure.ts";
 import { describeCount, describeSeries, writeHeadline } from "./headline.ts";
 import {
   explainBudgets,

@@ -13,6 +13,7 @@ import { createRecordIndex, type RecordIndex, type RecordPage, type RecordQuery 
 import { tabulateRecords } from "../report/records.ts";
 import { renderAnswer, renderProvenance, renderTroubles } from "../report/sections.ts";
 import { escapeHtml } from "../report/text.ts";
+import { renderTimes } from "../report/times.ts";
 import { traceRows } from "../report/trace.ts";
 import { formatPrecision } from "../report/units.ts";
 import type { FailureRow, ResultRow } from "../result.ts";
@@ -37,6 +38,8 @@ export interface LiveView {
   readonly head: string;
   /** The answer's figures and tables. */
   readonly answer: string;
+  /** Time a token, where it was measured. */
+  readonly times: string;
   /** What was left out. */
   readonly troubles: string;
   /** The table of experiments without its rows. */
@@ -118,6 +121,7 @@ export function createBoard(rows: readonly ResultRow[], failures: readonly Failu
 ${renderHeadline(sentences)}
 ${renderFacts(chosen, rows, failures.length, unstable.length)}`,
       answer: chosen === undefined ? "" : renderAnswer(chosen),
+      times: renderTimes(rows),
       troubles: renderTroubles(failures, unstable),
       experiments: renderExperiments(
         [],
