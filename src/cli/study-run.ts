@@ -4,7 +4,7 @@ import { formatPlural, formatSize, formatValue } from "../report/units.ts";
 import type { Metric, ResultRow } from "../result.ts";
 import type { StudyProgress } from "../study/progress.ts";
 import { type RunOptions, runStudy, type StudyEvent, type StudySummary } from "../study/run.ts";
-import type { Store } from "../study/store/store.ts";
+import type { StudyStore } from "../study/store/store.ts";
 import type { Study } from "../study/study.ts";
 import { describeFew, fewTokens } from "./describe-model.ts";
 import { createProgress, formatSeconds, type Progress, paint, printLine, printNote } from "./terminal.ts";
@@ -24,7 +24,7 @@ const shownFailures = 10;
  */
 export async function runInTerminal(
   study: Study,
-  store: Store,
+  store: StudyStore,
   options: TerminalRunOptions = {},
 ): Promise<StudySummary> {
   const { workers, threads, isQuiet = false } = options;

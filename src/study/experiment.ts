@@ -12,7 +12,6 @@ import { InputError } from "../input-error.ts";
 import type { LanguageModel } from "../language-model.ts";
 import { averageCodeBits, countBits, countParameters } from "../model/count.ts";
 import type { Model } from "../model/model.ts";
-import { quantizeCheckpoint } from "../model/quantized-view.ts";
 import type { Metric, ResultKey, ResultRow } from "../result.ts";
 import { nameTimer, type PlannedExperiment } from "./plan.ts";
 import { isLatency, type LatencyChoice, type ModelChoice, type PerplexityChoice, type TaskChoice } from "./study.ts";
@@ -20,6 +19,12 @@ import { resolveTask } from "./task-choice.ts";
 
 /** A model that texts, tasks and the clock can measure. */
 export type MeasurableModel = LanguageModel & Pick<Model, "measureLatency" | "close">;
+
+/** A model on the kernels, and the view of its checkpoint that was loaded. */
+export interface LoadedModel {
+  readonly quantized: Checkpoint;
+  readonly model: MeasurableModel;
+}
 
 /** What an experiment needs from outside; resources.ts makes the real ones. */
 export interface Resources {
@@ -30,12 +35,13 @@ export interface Resources {
   readonly machine: string;
   /** Version of kbit. */
   readonly kbit: string;
-  /** Whether weights that are NaN or infinite are measured too. */
-  readonly allowNonfinite?: boolean;
   /** Opens a checkpoint that must have the hashes of the key; it stays open for the experiments to come. */
   openCheckpoint(path: string, key: ResultKey): Promise<Checkpoint>;
-  /** Loads a model onto the kernels; it remembers what it encoded for models of the same tokenizer. */
-  loadModel(checkpoint: Checkpoint, tokenizerHash: string): Promise<MeasurableModel>;
+  /**
+   * Quantizes a model to the experiment's spec and loads it onto the kernels. It stays loaded for the next tasks of the
+   * same model and spec, and remembers what it encoded for models of the same tokenizer.
+   */
+  loadModel(checkpoint: Checkpoint, experiment: PlannedExperiment): Promise<LoadedModel>;
   /** Text of a file whose bytes must have this SHA-256. */
   readData(path: string, hash: string): Promise<string>;
 }
@@ -52,35 +58,30 @@ export async function runExperiment(
   onProgress: (share: number) => void = () => {},
 ): Promise<ResultRow> {
   const started = performance.now();
-  const { id, key, model: choice, spec, task } = experiment;
+  const { id, key, model: choice, task } = experiment;
 
   const checkpoint = await resources.openCheckpoint(choice.path, key);
-  const quantized = quantizeCheckpoint(checkpoint, spec.spec, { allowNonfinite: resources.allowNonfinite });
-  const model = await resources.loadModel(quantized, key.tokenizerHash);
-  try {
-    const bits = await countBits(quantized); // after loading: by then the view knows the size of every codebook
-    const { metrics, documents, profile } = isLatency(task)
-      ? await time(model, task, key, resources, onProgress)
-      : await evaluate(model, task, await resources.readData(task.data, key.dataHash), onProgress);
-    checkPlanned(key, profile, resources.computeType);
-    return {
-      id,
-      key,
-      model: { ...named(choice), ...countParameters(quantized) },
-      bitsPerWeight: averageCodeBits(quantized),
-      bits,
-      metrics: checkMetrics(metrics, experiment),
-      ...(documents && { documents }),
-      paths: { model: shortenPath(choice.path), data: task.data && shortenPath(task.data), ...ownTask(task) },
-      kernels: resources.kernels,
-      seconds: (performance.now() - started) / 1000,
-      machine: resources.machine,
-      kbit: resources.kbit,
-      date: new Date().toISOString(),
-    };
-  } finally {
-    await model.close();
-  }
+  const { quantized, model } = await resources.loadModel(checkpoint, experiment);
+  const bits = await countBits(quantized); // after loading: by then the view knows the size of every codebook
+  const { metrics, documents, profile } = isLatency(task)
+    ? await time(model, task, key, resources, onProgress)
+    : await evaluate(model, task, await resources.readData(task.data, key.dataHash), onProgress);
+  checkPlanned(key, profile, resources.computeType);
+  return {
+    id,
+    key,
+    model: { ...named(choice), ...countParameters(quantized) },
+    bitsPerWeight: averageCodeBits(quantized),
+    bits,
+    metrics: checkMetrics(metrics, experiment),
+    ...(documents && { documents }),
+    paths: { model: shortenPath(choice.path), data: task.data && shortenPath(task.data), ...ownTask(task) },
+    kernels: resources.kernels,
+    seconds: (performance.now() - started) / 1000,
+    machine: resources.machine,
+    kbit: resources.kbit,
+    date: new Date().toISOString(),
+  };
 }
 
 /** Times the model, on the machine, kernels and threads that the key stands for. */

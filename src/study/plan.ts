@@ -30,6 +30,10 @@ export interface PlannedExperiment extends Experiment {
   readonly tokens: number;
   /** What its time goes with: `parameters * (tokens + overhead)`. */
   readonly cost: number;
+  /** Bytes of the model's files. */
+  readonly fileBytes: number;
+  /** Whether weights that are NaN or infinite are measured too, quantized as 0. */
+  readonly allowNonfinite?: boolean;
 }
 
 /** What a study comes to. */
@@ -98,6 +102,7 @@ export async function planStudy(study: Study, options: PlanOptions): Promise<Pla
   const experiments = new Map<string, PlannedExperiment>();
   const failures: FailureRow[] = [];
   const measureTokenBytes = createTokenMeasure();
+  const nonfinite = study.allowNonfinite && { allowNonfinite: true };
   let largestModel = 0;
   for (const [index, model] of study.models.entries()) {
     options.onModel?.(model, index);
@@ -118,7 +123,9 @@ export async function planStudy(study: Study, options: PlanOptions): Promise<Pla
         const id = createHash("sha256").update(formatKey(key)).digest("hex");
         const tokens = estimateTokens(task, dataFacts, facts.maxLength, measureTokenBytes(facts, dataFacts));
         const cost = costOf(facts.parameters, tokens) + (isLatency(task) ? timingCost : 0);
-        if (!experiments.has(id)) experiments.set(id, { id, key, model, spec, task, tokens, cost });
+        const { fileBytes } = facts;
+        if (!experiments.has(id))
+          experiments.set(id, { id, key, model, spec, task, tokens, cost, fileBytes, ...nonfinite });
       }
     }
   }

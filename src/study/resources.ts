@@ -1,7 +1,7 @@
 // What the experiments of one worker share: open checkpoints, one kernel set, texts and their tokens.
 
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { availableParallelism, cpus } from "node:os";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
@@ -11,15 +11,25 @@ import { InputError } from "../input-error.ts";
 import type { Kernels } from "../kernels/kernels.ts";
 import type { LanguageModel } from "../language-model.ts";
 import { loadModel } from "../model/load.ts";
+import { quantizeCheckpoint } from "../model/quantized-view.ts";
 import type { ResultKey } from "../result.ts";
-import type { Resources } from "./experiment.ts";
+import type { LoadedModel, Resources } from "./experiment.ts";
+import { AbsentError, createFinder, type Finder, hasConfig, isNamed, type Roots } from "./roots.ts";
 
 /** Tokens that a worker remembers: enough for the requests of every zero-shot task. */
 const maxCachedTokens = 1e7;
 
+/** What a worker may do. */
+export interface ResourceOptions {
+  /** Folders that alone are read; absent: every path and the Hub. */
+  readonly roots?: Roots;
+}
+
 /** The resources of one worker, on its kernels. */
-export function createResources(kernels: Kernels, options: { readonly allowNonfinite?: boolean } = {}): Resources {
-  const { allowNonfinite = false } = options;
+export function createResources(kernels: Kernels, { roots }: ResourceOptions = {}): Resources {
+  const models = roots && createFinder(roots.models);
+  const texts = roots && createFinder(roots.data);
+  let last: { readonly name: string; readonly loaded: Promise<LoadedModel> } | undefined;
   const checkpoints = new Map<string, Promise<Checkpoint>>();
   const encodings = new Map<string, EncodingCache>();
   let data = { hash: "", text: "" };
@@ -29,28 +39,73 @@ export function createResources(kernels: Kernels, options: { readonly allowNonfi
     threads: kernels.threads,
     machine: describeMachine(),
     kbit: readVersion(),
-    allowNonfinite,
     openCheckpoint(path, key) {
       const id = `${key.weightsHash} ${key.configHash} ${key.tokenizerHash} ${path}`;
       let checkpoint = checkpoints.get(id);
       if (!checkpoint) {
-        checkpoint = openChecked(path, key);
+        checkpoint = models ? openBelow(models, path, key) : openChecked(path, key);
         checkpoint.catch(() => checkpoints.delete(id));
         checkpoints.set(id, checkpoint);
       }
       return checkpoint;
     },
-    async loadModel(checkpoint, tokenizerHash) {
-      const model = await loadModel(checkpoint, kernels, { allowNonfinite });
-      let cache = encodings.get(tokenizerHash);
-      if (!cache) encodings.set(tokenizerHash, (cache = { texts: new Map(), tokens: 0 }));
-      return rememberEncodings(model, cache);
+    async loadModel(checkpoint, { key, spec, allowNonfinite = false }) {
+      const name = `${key.weightsHash} ${key.configHash} ${key.tokenizerHash} ${spec.text} ${allowNonfinite}`;
+      if (last?.name === name) return last.loaded;
+      await last?.loaded.then(({ model }) => model.close()).catch(() => {}); // before the next, so that one takes room
+      let cache = encodings.get(key.tokenizerHash);
+      if (!cache) encodings.set(key.tokenizerHash, (cache = { texts: new Map(), tokens: 0 }));
+      const quantized = quantizeCheckpoint(checkpoint, spec.spec, { allowNonfinite });
+      const loaded = loadModel(quantized, kernels, { allowNonfinite }).then((model) => {
+        return { quantized, model: rememberEncodings(model, cache) };
+      });
+      last = { name, loaded };
+      loaded.catch(() => {
+        if (last?.loaded === loaded) last = undefined;
+      });
+      return loaded;
     },
     async readData(path, hash) {
-      if (data.hash !== hash) data = { hash, text: await readChecked(path, hash) };
+      if (data.hash !== hash) {
+        data = { hash, text: texts ? await readBelow(texts, path, hash) : await readChecked(path, hash) };
+      }
       return data.text;
     },
   };
+}
+
+/** The model of a key below the roots. @throws AbsentError if it is not there, or another is where it should be */
+async function openBelow(finder: Finder, path: string, key: ResultKey): Promise<Checkpoint> {
+  let last: unknown;
+  for (const candidate of finder.candidates(path, (folder) => hasConfig(folder, key.configHash))) {
+    try {
+      return await openChecked(candidate, key);
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      last ??= error;
+    }
+  }
+  throw last instanceof AbsentError ? last : new AbsentError(explainAbsence("model", path, finder, last));
+}
+
+/** The text of a file of that hash below the roots. @throws as `openBelow` */
+async function readBelow(finder: Finder, path: string, hash: string): Promise<string> {
+  let last: unknown;
+  for (const candidate of finder.candidates(path, (file) => isNamed(file, path))) {
+    if (!statSync(candidate).isFile()) continue;
+    try {
+      return await readChecked(candidate, hash);
+    } catch (error) {
+      if (!(error instanceof AbsentError)) throw error;
+      last ??= error;
+    }
+  }
+  throw last ?? new AbsentError(explainAbsence("data file", path, finder, last));
+}
+
+function explainAbsence(what: string, path: string, { roots }: Finder, last: unknown): string {
+  const reason = last instanceof InputError ? ` (${last.message})` : "";
+  return `The ${what} ${path} is not below ${roots.join(" or ") || "any folder that may be read"}${reason}; copy it there, or start the worker with its folder.`;
 }
 
 async function openChecked(path: string, key: ResultKey): Promise<Checkpoint> {
@@ -58,13 +113,15 @@ async function openChecked(path: string, key: ResultKey): Promise<Checkpoint> {
   const hashes = await hashCheckpoint(checkpoint);
   if (Object.entries(hashes).every(([name, hash]) => key[name as keyof CheckpointHashes] === hash)) return checkpoint;
   await checkpoint.close();
-  throw new InputError(`${path} was changed while the study ran; run the study again to measure the new model.`);
+  throw new AbsentError(`${path} was changed while the study ran; run the study again to measure the new model.`);
 }
 
 async function readChecked(path: string, hash: string): Promise<string> {
-  const bytes = await readFile(path);
+  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+    throw new AbsentError(`The file ${path} cannot be read (${error.code}).`);
+  });
   if (createHash("sha256").update(bytes).digest("hex") !== hash)
-    throw new InputError(`${path} was changed while the study ran; run the study again to measure on the new file.`);
+    throw new AbsentError(`${path} was changed while the study ran; run the study again to measure on the new file.`);
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {

@@ -1,25 +1,40 @@
-// Runs a study: plans every key, computes what the store does not have, keeps each result at once.
+// Runs a study: plans every key, puts what the store does not have in its queue, works at it and sees the rest done by others.
 // It may be stopped or killed at any moment: what is stored stays, and the next run goes on with the rest.
 
-import { availableParallelism, freemem } from "node:os";
+import { randomUUID } from "node:crypto";
+import { availableParallelism } from "node:os";
 import { openCheckpoint } from "../checkpoint/open-node.ts";
 import { selectKernels } from "../kernels/select-node.ts";
-import type { FailureRow, ResultRow } from "../result.ts";
-import { createLane, type Lane, type Outcome, type WorkerOptions } from "./lane.ts";
+import type { FailureRow } from "../result.ts";
+import { createAccount, type StudyEvent } from "./account.ts";
+import { createCrew } from "./crew.ts";
+import { countLanes, makeJobs } from "./jobs.ts";
+import { createLane } from "./lane.ts";
+import { persist } from "./persist.ts";
 import { nameTimer, type Plan, type PlannedExperiment, planStudy } from "./plan.ts";
-import { createTracker, learnFromRows, type StudyProgress } from "./progress.ts";
+import { learnFromRows } from "./progress.ts";
 import { describeMachine } from "./resources.ts";
-import type { Store } from "./store/store.ts";
+import { isPostgresAddress } from "./store/postgres-address.ts";
+import type { StudyStore } from "./store/store.ts";
 import { isLatency, type ModelChoice, type Study } from "./study.ts";
+import { watchRun } from "./watch.ts";
+
+export type { StudyEvent } from "./account.ts";
 
 /** How a study is run. */
 export interface RunOptions {
-  /** Experiments at the same time; default: one a core, as far as memory goes. */
+  /** Experiments at the same time in this process; default: one a core, as far as memory goes. 0: others do them. */
   readonly workers?: number;
   /** Threads of the kernels in each worker; default 1. */
   readonly threads?: number;
   /** Kernel set by name; default: the fastest. */
   readonly kernels?: string;
+  /** Of its experiments in the queue: the higher first; default 0. */
+  readonly priority?: number;
+  /** Ends when everything is in the queue. */
+  readonly isDetached?: boolean;
+  /** Milliseconds before an attempt that failed by no fault of its input is made again; default 5 seconds. */
+  readonly retryMs?: number;
   /** Stops the run: what is in the middle is given up, what is stored stays. */
   readonly signal?: AbortSignal;
   /** Told what happens, in order. */
@@ -27,14 +42,6 @@ export interface RunOptions {
   /** The program of the workers, for tests. */
   readonly workerFile?: URL;
 }
-
-/** What happens in a run. */
-export type StudyEvent =
-  | { readonly kind: "hashing"; readonly model: ModelChoice; readonly index: number; readonly total: number }
-  | { readonly kind: "planned"; readonly planned: number; readonly stored: number; readonly workers: number }
-  | { readonly kind: "progress"; readonly progress: StudyProgress }
-  | { readonly kind: "result"; readonly row: ResultRow; readonly progress: StudyProgress }
-  | { readonly kind: "failure"; readonly failure: FailureRow; readonly progress: StudyProgress };
 
 /** What came of a run. */
 export interface StudySummary {
@@ -48,10 +55,8 @@ export interface StudySummary {
   readonly seconds: number;
 }
 
-/** Memory of a worker beside the model: code, caches, tokens. */
-const workerBytes = 150e6;
-/** A model while it is quantized and loaded, against its file. */
-const loadFactor = 3;
+/** How long a server may be away, in milliseconds. A file that cannot be used is no matter of waiting. */
+const patienceMs = 600_000;
 
 /** Plans a study for the kernels that would run it. @throws InputError if a data file cannot be read */
 export async function planOnKernels(study: Study, options: RunOptions = {}): Promise<Plan> {
@@ -67,8 +72,7 @@ export async function planOnKernels(study: Study, options: RunOptions = {}): Pro
 
 /** Workers for a plan: one a core, as far as memory goes. */
 export function countWorkers(plan: Plan, { workers, threads = 1 }: RunOptions): number {
-  const byMemory = Math.floor((0.9 * freemem()) / (workerBytes + loadFactor * plan.largestModel));
-  return workers ?? Math.max(1, Math.min(Math.floor(availableParallelism() / threads), byMemory));
+  return workers ?? countLanes(plan.largestModel, threads);
 }
 
 /**
@@ -77,86 +81,134 @@ export function countWorkers(plan: Plan, { workers, threads = 1 }: RunOptions): 
  * @throws InputError if a data file or the store cannot be used; a model or spec that cannot is a failure of its own
  *   experiments, stored and listed in the summary, and tried again by the next run
  */
-export async function runStudy(study: Study, store: Store, options: RunOptions = {}): Promise<StudySummary> {
+export async function runStudy(study: Study, store: StudyStore, options: RunOptions = {}): Promise<StudySummary> {
   const started = performance.now();
-  const { signal, onEvent = () => {} } = options;
+  const { signal, onEvent = () => {}, isDetached = false } = options;
+  const isAborted = () => signal?.aborted ?? false;
   const plan = await Promise.race([planOnKernels(study, options), untilAborted(signal)]);
   if (plan === undefined)
     return { ids: [], stored: 0, computed: 0, failures: [], interrupted: true, seconds: secondsSince(started) };
   const rows = await store.rows();
   const known = new Set(rows.map(({ id }) => id));
   const missing = plan.experiments.filter(({ id }) => !known.has(id));
-
   // Times are taken after everything else, one at a time, with the whole machine.
   const [timed, scored] = [true, false].map((wanted) => missing.filter(({ task }) => isLatency(task) === wanted));
-  const workers = Math.max(Math.min(scored.length, countWorkers(plan, options)), Math.min(1, timed.length));
+
+  const lanes = Math.min(scored.length, countWorkers(plan, options));
+  const workers = Math.max(lanes, Math.min(1, timed.length));
   const stored = plan.experiments.length - missing.length;
-  const total = missing.length + plan.failures.length;
-  onEvent({ kind: "planned", planned: total + stored, stored, workers });
-  const tracker = createTracker(missing, plan.failures.length, Math.max(1, workers));
-  learnFromRows(rows, plan.experiments, describeMachine(), tracker.learn);
-  const failures: FailureRow[] = [];
-  let computed = 0;
-
-  const fail = async (failure: FailureRow, done?: number) => {
-    failures.push(failure);
+  onEvent({ kind: "planned", planned: missing.length + plan.failures.length + stored, stored, workers });
+  const account = createAccount(missing, plan.failures.length, Math.max(1, workers), onEvent);
+  learnFromRows(rows, plan.experiments, describeMachine(), account.learn);
+  for (const failure of plan.failures) {
     await store.addFailure(failure);
-    const progress = tracker.progress();
-    onEvent({ kind: "failure", failure, progress: { ...progress, done: done ?? progress.done } });
-  };
-  for (const [i, failure] of plan.failures.entries()) await fail(failure, i + 1);
-
-  const finish = async (experiment: PlannedExperiment, outcome: Exclude<Outcome, { kind: "stopped" }>) => {
-    tracker.finish(experiment, outcome.kind === "row" ? outcome.row.seconds : undefined);
-    if (outcome.kind === "row") {
-      await store.add(outcome.row);
-      computed++;
-      onEvent({ kind: "result", row: outcome.row, progress: tracker.progress() });
-      return;
-    }
-    const { id, model, spec, task } = experiment;
-    const date = new Date().toISOString();
-    await fail({ id, model: model.name, spec: spec.text, task: task.task, reason: outcome.reason, date });
-  };
-
-  const { kernels, threads = 1 } = options;
-  const workerOptions: WorkerOptions = { kernels, threads, allowNonfinite: study.allowNonfinite };
-  const lanes = Array.from({ length: workers }, () => createLane(workerOptions, options.workerFile));
-  const timingLane = createLane({ ...workerOptions, threads: availableParallelism() }, options.workerFile);
-  const runLane = async (lane: Lane, queue: PlannedExperiment[]) => {
-    for (let next = queue.shift(); next; next = queue.shift()) {
-      const experiment = next;
-      if (await store.has(experiment.id)) {
-        tracker.finish(experiment); // another process was faster
-        continue;
-      }
-      const outcome = await lane.run(experiment, (share) => {
-        tracker.advance(experiment, share);
-        onEvent({ kind: "progress", progress: tracker.progress() });
-      });
-      if (outcome.kind === "stopped") return;
-      await finish(experiment, outcome);
-    }
-  };
-  const stop = () => Promise.all([...lanes, timingLane].map((lane) => lane.close()));
-  signal?.addEventListener("abort", stop, { once: true });
-  if (signal?.aborted) await stop();
-  try {
-    await Promise.all(lanes.map((lane) => runLane(lane, scored)));
-    if (timed.length > 0) await Promise.all(lanes.map((lane) => lane.close()));
-    await runLane(timingLane, timed);
-  } finally {
-    signal?.removeEventListener("abort", stop);
-    await stop();
+    account.failure(failure);
   }
+
+  if (scored.length > 0 && !isAborted()) {
+    const run = randomUUID();
+    const jobs = makeJobs(scored, options.priority);
+    const enqueue = (ids: ReadonlySet<string>) => {
+      const wanted = jobs.filter(({ experiment }) => ids.has(experiment.id));
+      return store.queue.enqueue(study.name, run, wanted, plan.experiments.length);
+    };
+    await sure(() => enqueue(new Set(scored.map(({ id }) => id))), store, account.waiting);
+    if (!isDetached) await workAt(run, lanes, scored, enqueue);
+  }
+  if (timed.length > 0 && !isDetached && !isAborted()) await takeTimes(timed);
   return {
     ids: plan.experiments.map(({ id }) => id),
     stored,
-    computed,
-    failures,
-    interrupted: signal?.aborted ?? false,
+    computed: account.computed(),
+    failures: account.failures,
+    interrupted: isAborted(),
     seconds: secondsSince(started),
   };
+
+  /** Works with lanes of this process until every experiment has ended, here or elsewhere, or the run is stopped. */
+  async function workAt(
+    run: string,
+    count: number,
+    all: typeof scored,
+    enqueue: (ids: ReadonlySet<string>) => Promise<void>,
+  ) {
+    const crew =
+      count > 0
+        ? createCrew(store, {
+            lanes: count,
+            run,
+            kernels: options.kernels,
+            threads: options.threads ?? 1,
+            computeType: all[0].key.computeType,
+            memory: Number.MAX_SAFE_INTEGER, // the lanes were counted by it
+            untilDone: false,
+            patienceMs: isPostgresAddress(store.path) ? patienceMs : 0,
+            retryMs: options.retryMs,
+            program: options.workerFile,
+            onEvent: account.ofCrew,
+          })
+        : undefined;
+    const over = new AbortController();
+    const stop = () => over.abort();
+    signal?.addEventListener("abort", stop, { once: true });
+    const call = <T>(work: () => Promise<T>) => sure(work, store, account.waiting);
+    const work = crew?.work().finally(stop); // a crew that fails ends the run
+    const seen = watchRun(store, run, new Set(all.map(({ id }) => id)), {
+      account,
+      enqueue,
+      call,
+      signal: over.signal,
+    });
+    seen.catch(() => {}).finally(() => crew?.stop(0));
+    try {
+      const ends = await Promise.allSettled([work, seen]);
+      for (const end of ends) if (end.status === "rejected") throw end.reason;
+    } finally {
+      signal?.removeEventListener("abort", stop);
+    }
+  }
+
+  async function takeTimes(all: readonly PlannedExperiment[]): Promise<void> {
+    const lane = createLane({ kernels: options.kernels, threads: availableParallelism() }, options.workerFile);
+    const stop = () => lane.close();
+    signal?.addEventListener("abort", stop, { once: true });
+    try {
+      for (const experiment of all) {
+        const outcome = await lane.run(experiment, (share) => account.advance(experiment.id, share));
+        if (outcome.kind === "stopped") return;
+        if (outcome.kind === "row") {
+          await store.add(outcome.row);
+          account.result(outcome.row);
+        } else {
+          const { id, model, spec, task } = experiment;
+          const { reason } = outcome;
+          const failure = {
+            id,
+            model: model.name,
+            spec: spec.text,
+            task: task.task,
+            reason,
+            date: new Date().toISOString(),
+          };
+          await store.addFailure(failure);
+          account.failure(failure);
+        }
+      }
+    } finally {
+      signal?.removeEventListener("abort", stop);
+      await lane.close();
+    }
+  }
+}
+
+/** A call to the store that waits for a server that is away. */
+function sure<T>(work: () => Promise<T>, store: StudyStore, onWait: (reason: string) => void): Promise<T> {
+  return persist(work, {
+    isPassing: store.queue.isPassing,
+    explain: store.explain,
+    patienceMs: isPostgresAddress(store.path) ? patienceMs : 0,
+    onWait,
+  });
 }
 
 function untilAborted(signal: AbortSignal | undefined): Promise<undefined> {

@@ -1,24 +1,29 @@
-// A worker thread: takes experiments one at a time, runs each, and answers with a row or a reason.
+// The program of a lane: takes experiments one at a time, runs each, and answers with a row or a reason.
 
-import { parentPort, workerData } from "node:worker_threads";
+import { InputError } from "../input-error.ts";
 import { selectKernels } from "../kernels/select-node.ts";
 import { type Resources, runExperiment } from "./experiment.ts";
-import type { WorkerAnswer, WorkerOptions } from "./lane.ts";
+import type { FailureCause, LaneAnswer, LaneOptions } from "./lane.ts";
 import { explainFailure, type PlannedExperiment } from "./plan.ts";
 import { createResources } from "./resources.ts";
+import { AbsentError } from "./roots.ts";
 
-const port = parentPort!;
-const answer = (message: WorkerAnswer) => port.postMessage(message);
+const answer = (message: LaneAnswer) => process.send!(message);
 
-async function createWorkerResources(): Promise<Resources> {
-  const { kernels: name, threads, allowNonfinite } = workerData as WorkerOptions;
-  return createResources(await selectKernels({ name, threads }), { allowNonfinite });
+async function createOwnResources(): Promise<Resources> {
+  const { kernels: name, threads, roots }: LaneOptions = JSON.parse(process.argv[2]);
+  return createResources(await selectKernels({ name, threads }), { roots });
+}
+
+function findCause(error: unknown): FailureCause {
+  if (error instanceof AbsentError) return "absent";
+  return error instanceof InputError ? "input" : "fault";
 }
 
 let resources: Promise<Resources> | undefined;
-port.on("message", async (experiment: PlannedExperiment) => {
+process.on("message", async (experiment: PlannedExperiment) => {
   try {
-    resources ??= createWorkerResources();
+    resources ??= createOwnResources();
     let last = 0;
     const row = await runExperiment(experiment, await resources, (share) => {
       if (performance.now() - last < 250) return;
@@ -27,6 +32,8 @@ port.on("message", async (experiment: PlannedExperiment) => {
     });
     answer({ kind: "row", row });
   } catch (error) {
-    answer({ kind: "failure", reason: explainFailure(error) });
+    answer({ kind: "failure", cause: findCause(error), reason: explainFailure(error) });
   }
 });
+process.on("disconnect", () => process.exit()); // nobody is left who would take the result
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {}); // told to the whole group; the parent decides

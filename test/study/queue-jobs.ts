@@ -16,5 +16,5 @@ export function makeJob(number: number, changes: Partial<Job> = {}): Job {
     tokens: 10,
     cost: 100 + number,
   } as PlannedExperiment;
-  return { experiment, memory: 1000, priority: 0, rank: 0, batch: `batch-${number}`, ...changes };
+  return { experiment, memory: 1000, priority: 0, rank: 0, position: number, batch: `batch-${number}`, ...changes };
 }

@@ -1,14 +1,12 @@
 // What experiments share: opened and encoded once, and refused when it is not what was planned.
 
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { openCheckpoint } from "../../src/checkpoint/open-node.ts";
 import { createReferenceKernels } from "../../src/kernels/reference.ts";
-import { quantizeCheckpoint } from "../../src/model/quantized-view.ts";
-import { parseSpec } from "../../src/quantize/spec-text.ts";
 import { planStudy } from "../../src/study/plan.ts";
 import { createResources } from "../../src/study/resources.ts";
 import { createStudy } from "../../src/study/study-file.ts";
@@ -21,25 +19,84 @@ cpSync(join(books, "books-0.2m"), model, { recursive: true });
 const text = join(folder, "text.txt");
 writeFileSync(text, "Plain text.");
 
-const plan = async () => {
-  const study = createStudy({ models: [model], specs: ["fp16"], text, limit: 1 });
+const plan = async (spec = "fp16") => {
+  const study = createStudy({ models: [model], specs: [spec], text, limit: 1 });
   return (await planStudy(study, { openCheckpoint, computeType: "float32" })).experiments[0];
 };
 
 test("a checkpoint is opened once, and models of one tokenizer share what they encode", async () => {
   const resources = createResources(createReferenceKernels());
-  const { key } = await plan();
+  const [experiment, coarse] = [await plan(), await plan("int4")];
+  const { key } = experiment;
   const checkpoint = await resources.openCheckpoint(model, key);
   expect(await resources.openCheckpoint(model, key)).toBe(checkpoint);
-  const first = await resources.loadModel(checkpoint, key.tokenizerHash);
-  const second = await resources.loadModel(quantizeCheckpoint(checkpoint, parseSpec("int4")), key.tokenizerHash);
-  const other = await resources.loadModel(checkpoint, "another tokenizer");
+  const { model: first } = await resources.loadModel(checkpoint, experiment);
   const tokens = first.encode("It was a bright cold day.");
   expect(first.decode(tokens)).toBe("It was a bright cold day.");
+  const { model: second } = await resources.loadModel(checkpoint, coarse);
   expect(second.encode("It was a bright cold day.")).toBe(tokens);
-  expect(other.encode("It was a bright cold day.")).not.toBe(tokens);
   expect(second.encode("It was a bright cold day.", "default")).not.toBe(tokens);
-  for (const loaded of [first, second, other]) await loaded.close();
+  const foreign = { ...experiment, key: { ...key, tokenizerHash: "another tokenizer" } };
+  const { model: other } = await resources.loadModel(checkpoint, foreign);
+  expect(other.encode("It was a bright cold day.")).not.toBe(tokens);
+  await other.close();
+});
+
+test("a model stays loaded for the tasks of its spec, and is let go before the next", async () => {
+  const resources = createResources(createReferenceKernels());
+  const [experiment, coarse] = [await plan(), await plan("int4")];
+  const checkpoint = await resources.openCheckpoint(model, experiment.key);
+  const first = await resources.loadModel(checkpoint, experiment);
+  expect(await resources.loadModel(checkpoint, { ...experiment, id: "another task" })).toBe(first);
+  const close = vi.spyOn(first.model, "close");
+  const second = await resources.loadModel(checkpoint, coarse);
+  expect(second.quantized.spec).toMatchObject({ bits: 4 });
+  expect(close).toHaveBeenCalledOnce();
+  await second.model.close();
+});
+
+describe("below its roots", () => {
+  const place = join(folder, "roots");
+  const [models, data] = ["models", "data"].map((name) => join(place, name));
+  for (const path of [join(models, "deep/renamed"), data]) mkdirSync(path, { recursive: true });
+  cpSync(join(books, "books-0.2m"), join(models, "deep/renamed"), { recursive: true });
+  writeFileSync(join(data, "text.txt"), "Plain text.");
+  const roots = { models: [models], data: [data] };
+
+  test("a worker finds a model and a text of another machine's paths by what they hold", async () => {
+    const resources = createResources(createReferenceKernels(), { roots });
+    const { key } = await plan();
+    const checkpoint = await resources.openCheckpoint("/elsewhere/model", key);
+    expect(checkpoint.source).toContain(join(models, "deep/renamed"));
+    expect(await resources.readData("/elsewhere/of/text.txt", key.dataHash)).toBe("Plain text.");
+  });
+
+  test("a worker reads nothing else, neither by path nor through links", async () => {
+    const { key } = await plan();
+    const outside = { models: [join(place, "few")], data: [join(place, "few")] };
+    mkdirSync(outside.data[0], { recursive: true });
+    symlinkSync(model, join(outside.data[0], "model"));
+    symlinkSync(text, join(outside.data[0], "text.txt"));
+    mkdirSync(join(outside.data[0], "linked"));
+    for (const file of readdirSync(model)) symlinkSync(join(model, file), join(outside.data[0], "linked", file));
+    const resources = createResources(createReferenceKernels(), { roots: outside });
+    const absent = /^The (model|data file) .* is not below .*few; copy it there/;
+    for (const path of [model, "few/../../model", "linked", join(outside.data[0], "linked"), "org/name"])
+      await expect(resources.openCheckpoint(path, key)).rejects.toThrow(absent);
+    await expect(resources.readData(text, key.dataHash)).rejects.toThrow(absent);
+    expect(() => createResources(createReferenceKernels(), { roots: { ...roots, data: [text] } })).toThrow(
+      /There is no folder/,
+    );
+  });
+
+  test("a model that is another than was planned is refused", async () => {
+    const { key } = await plan();
+    const changed = { ...key, weightsHash: "0".repeat(64) };
+    const resources = createResources(createReferenceKernels(), { roots });
+    await expect(resources.openCheckpoint(join(models, "deep/renamed"), changed)).rejects.toThrow(
+      /renamed was changed while the study ran/,
+    );
+  });
 });
 
 test("a model or a text that was changed after the plan is refused", async () => {

@@ -4,7 +4,7 @@ import { copyFileSync, cpSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { type RunOptions, runStudy, type StudyEvent } from "../../src/study/run.ts";
 import { openStore } from "../../src/study/store/store.ts";
 import { createStudy } from "../../src/study/study-file.ts";
@@ -18,7 +18,7 @@ writeFileSync(text, "It was a bright cold day in April, and the clocks were stri
 
 const model = join(books, "books-0.2m");
 const makeStudy = (specs: string[], models = [model]) => createStudy({ models, specs, text, window: 16, limit: 2 });
-const options: RunOptions = { workerFile, workers: 2, kernels: "reference" };
+const options: RunOptions = { workerFile, workers: 2, kernels: "reference", retryMs: 20 };
 
 describe("runStudy", () => {
   test("computes every experiment once, and nothing at the second run", async () => {
@@ -49,18 +49,22 @@ describe("runStudy", () => {
     await store.close();
   });
 
-  test("fails only the experiments that fail, whether they say so, throw, or end their thread", async () => {
+  test("fails only the experiments that fail, whether they say so, throw, end, are killed, or take all memory", async () => {
     const store = await openStore(":memory:");
-    const study = makeStudy(["bf16", "fp32", "stored", "int2-8"]);
+    const study = makeStudy(["bf16", "fp32", "stored", "nf4", "nf5", "int2-8"]);
+    vi.stubEnv("NODE_OPTIONS", "--max-old-space-size=40");
     const summary = await runStudy(study, store, options);
+    vi.unstubAllEnvs();
     expect(summary.computed).toBe(7);
     const reasons = Object.fromEntries(summary.failures.map(({ spec, reason }) => [spec, reason]));
     expect(reasons).toEqual({
       bf16: "It cannot be done.",
-      fp32: "The worker died: A fault.",
-      stored: "The worker ended with code 7; the experiment may need more memory.",
+      fp32: "The experiment's process died: A fault.",
+      stored: "The experiment's process ended with code 7; it may need more memory.",
+      nf4: "The experiment's process was killed (SIGKILL), as the system does when memory is short; try fewer workers.",
+      nf5: "The experiment ran out of memory; try fewer workers.",
     });
-    expect(await store.failures()).toHaveLength(3);
+    expect(await store.failures()).toHaveLength(5);
     await store.close();
   });
 
@@ -127,7 +131,7 @@ describe("runStudy", () => {
 
   test("ends with the store's error when a result cannot be kept", async () => {
     const store = await openStore(":memory:");
-    const full = { ...store, add: () => Promise.reject(new Error("disk full")) };
+    const full = { ...store, queue: { ...store.queue, complete: () => Promise.reject(new Error("disk full")) } };
     await expect(runStudy(makeStudy(["int3-8"]), full, options)).rejects.toThrow("disk full");
     await store.close();
   });

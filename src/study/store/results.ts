@@ -122,11 +122,29 @@ export async function addFailure(db: Kysely<Tables>, { id, reason, ...failure }:
     .execute();
 }
 
-/** Every result, in the order of date, then id. */
-export async function readRows(db: Kysely<Tables>, withDocuments: boolean): Promise<ResultRow[]> {
+/** Every result, or those of the ids, in the order of date, then id. */
+export async function readRows(
+  db: Kysely<Tables>,
+  withDocuments: boolean,
+  ids?: readonly string[],
+): Promise<ResultRow[]> {
+  if (ids !== undefined && ids.length > rowsAStatement) {
+    const rest = await readRows(db, withDocuments, ids.slice(rowsAStatement));
+    return [...(await readRows(db, withDocuments, ids.slice(0, rowsAStatement))), ...rest];
+  }
+  const results = await db
+    .selectFrom("results")
+    .selectAll()
+    .$if(ids !== undefined, (query) => query.where("id", "in", ids!))
+    .orderBy("date")
+    .orderBy("id")
+    .execute();
   // In this order a result that another process adds in between is left out whole.
-  const results = await db.selectFrom("results").selectAll().orderBy("date").orderBy("id").execute();
-  const metrics = await db.selectFrom("metrics").selectAll().execute();
+  const metrics = await db
+    .selectFrom("metrics")
+    .selectAll()
+    .$if(ids !== undefined, (query) => query.where("result_id", "in", ids!))
+    .execute();
   const metricsOf = Map.groupBy(metrics, (metric) => metric.result_id);
   const documents = withDocuments ? await db.selectFrom("documents").selectAll().execute() : [];
   const packedOf = new Map(documents.map((one) => [one.result_id, one.packed]));

@@ -89,6 +89,8 @@ export interface JobTable {
   /** Among the tasks of one model at one spec, which share what is loaded: the first one of each before any second. */
   rank: number;
   cost: number;
+  /** In the plan, for those of equal cost. */
+  position: number;
   /** Of the model at the spec. */
   batch: string;
   /** How often it was begun. */
@@ -224,6 +226,7 @@ async function createQueue(db: Kysely<Tables>): Promise<void> {
     .addColumn("priority", "integer", (column) => column.notNull())
     .addColumn("rank", "integer", (column) => column.notNull())
     .addColumn("cost", "double precision", (column) => column.notNull())
+    .addColumn("position", "integer", (column) => column.notNull())
     .addColumn("batch", "text", (column) => column.notNull())
     .addColumn("attempts", "integer", (column) => column.notNull())
     .addColumn("ready", "double precision", (column) => column.notNull())
@@ -231,9 +234,9 @@ async function createQueue(db: Kysely<Tables>): Promise<void> {
     .addColumn("refused", "text", (column) => column.notNull())
     .addColumn("reason", "text")
     .execute();
-  const queued = (name: string, columns: ("priority desc" | "rank" | "cost" | "id" | "batch")[]) =>
+  const queued = (name: string, columns: ("priority desc" | "rank" | "cost" | "position" | "batch")[]) =>
     db.schema.createIndex(name).on("jobs").columns(columns).where(sql.ref("state"), "=", "queued").execute();
-  await queued("jobs_in_order", ["priority desc", "rank", "cost", "id"]);
+  await queued("jobs_in_order", ["priority desc", "rank", "cost", "position"]);
   await queued("jobs_by_batch", ["batch"]);
   await db.schema
     .createIndex("jobs_by_worker")

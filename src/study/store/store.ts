@@ -53,6 +53,8 @@ export interface StudyStore extends Store {
   readonly queue: Queue;
   /** Results that came out differently when they were computed again. */
   disagreements(): Promise<Disagreement[]>;
+  /** An error of the queue as a sentence; an error of other kind as it is. */
+  explain(error: unknown): unknown;
 }
 
 /** How a store is opened. */
@@ -137,6 +139,7 @@ function createStore(db: Kysely<Tables>, backend: Backend): StudyStore {
       );
     },
     queue: createQueue(db, backend),
+    explain: (error) => explainError(error, backend.name, backend.explain),
     disagreements: () => explain(readDisagreements(db)),
     addFailure: (failure) => explain(addFailure(db, failure)),
     close: () => db.destroy(),

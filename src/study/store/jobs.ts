@@ -1,0 +1,142 @@
+// Jobs between the table and the code, and what ends an attempt: shared by the parts of the queue.
+
+import { type ExpressionBuilder, sql, type Transaction } from "kysely";
+import type { FailureRow } from "../../result.ts";
+import type { PlannedExperiment } from "../plan.ts";
+import type { Backend } from "./backend.ts";
+import { addFailure } from "./results.ts";
+import type { JobTable, Tables } from "./schema.ts";
+
+/** An experiment as the queue holds it. */
+export interface Job {
+  readonly experiment: PlannedExperiment;
+  /** Bytes that it needs. */
+  readonly memory: number;
+  /** The higher first; among equals the cheaper. */
+  readonly priority: number;
+  /** Place among the tasks of its model at its spec. */
+  readonly rank: number;
+  /** Place in the plan, for those of equal cost. */
+  readonly position: number;
+  /** What it shares with the other tasks of its model at its spec. */
+  readonly batch: string;
+}
+
+/** A job that a worker holds. */
+export interface TakenJob extends Job {
+  readonly study: string;
+  /** This attempt's number, from 1. */
+  readonly attempt: number;
+}
+
+/** What a worker can take. */
+export interface Offer {
+  readonly worker: string;
+  readonly computeType: string;
+  /** Bytes that are free. */
+  readonly memory: number;
+  /** Only jobs of this run; absent: all. */
+  readonly run?: string;
+  /** What is loaded already: a job of it is preferred. */
+  readonly batch?: string;
+  /** Ids of the jobs that it is at: one of them that was taken from it, since it was silent, is no job for it. */
+  readonly holds: readonly string[];
+}
+
+/** Why an attempt ended without a result. */
+export interface Ending {
+  readonly reason: string;
+  /** Milliseconds until the next attempt; absent: there is none. */
+  readonly retryInMs?: number;
+}
+
+/** Puts a job back, or ends it with the reason. @returns whether the worker still held it */
+export async function endAttempt(
+  transaction: Transaction<Tables>,
+  { now }: Backend,
+  id: string,
+  worker: string,
+  { reason, retryInMs }: Ending,
+): Promise<boolean> {
+  const job = await transaction
+    .updateTable("jobs")
+    .set((eb) => ({
+      state: retryInMs === undefined ? "failed" : waitingState(eb),
+      worker: null,
+      reason,
+      ready: sql<number>`${now} + ${retryInMs ?? 0}`,
+    }))
+    .where("id", "=", id)
+    .where("worker", "=", worker)
+    .where("state", "=", "running")
+    .returning("experiment")
+    .executeTakeFirst();
+  if (job && retryInMs === undefined) await addFailure(transaction, describeFailure(job.experiment, reason));
+  return job !== undefined;
+}
+
+/** Back in the queue, or among those that wait, if the study was paused meanwhile. */
+export function waitingState(eb: ExpressionBuilder<Tables, "jobs">) {
+  const paused = eb
+    .selectFrom("studies")
+    .select("studies.name")
+    .whereRef("studies.name", "=", "jobs.study")
+    .where("studies.paused", "=", 1);
+  return eb.case().when(eb.exists(paused)).then("paused").else("queued").end();
+}
+
+/** A job as a row of a study and a run. */
+export function toRow(
+  { experiment, memory, priority, rank, position, batch }: Job,
+  study: string,
+  run: string,
+  state: string,
+): JobTable {
+  const { id, key, cost } = experiment;
+  const { computeType: compute_type } = key;
+  const fresh = { attempts: 0, ready: 0, worker: null, refused: "", reason: null };
+  const text = JSON.stringify(experiment);
+  return {
+    id,
+    study,
+    run,
+    state,
+    experiment: text,
+    compute_type,
+    memory,
+    priority,
+    rank,
+    cost,
+    position,
+    batch,
+    ...fresh,
+  };
+}
+
+/** A job from its row. */
+export function fromRow({
+  study,
+  experiment,
+  memory,
+  priority,
+  rank,
+  position,
+  batch,
+  attempts: attempt,
+}: JobTable): TakenJob {
+  return {
+    study,
+    experiment: JSON.parse(experiment),
+    memory: Number(memory),
+    priority,
+    rank,
+    position,
+    batch,
+    attempt,
+  };
+}
+
+function describeFailure(experiment: string, reason: string): FailureRow {
+  const { id, model, spec, task }: PlannedExperiment = JSON.parse(experiment);
+  return { id, model: model.name, spec: spec.text, task: task.task, reason, date: new Date().toISOString() };
+}

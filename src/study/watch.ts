@@ -1,0 +1,65 @@
+// Sees a run through, whoever works at it: results and failures as they come into the store, until every experiment has ended.
+
+import type { Account } from "./account.ts";
+import type { StudyStore } from "./store/store.ts";
+
+/** What watching needs. */
+export interface WatchOptions {
+  readonly account: Account;
+  /** Puts experiments in the queue again, as this run's. */
+  readonly enqueue: (ids: ReadonlySet<string>) => Promise<void>;
+  /** Calls the store, patiently. */
+  readonly call: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly signal: AbortSignal;
+}
+
+const pollMs = 1000;
+/** How far back each look goes: results of one moment become visible a little apart. */
+const overlapMs = 5000;
+
+/** Watches the experiments of a run until all have ended, or the signal says to stop. */
+export async function watchRun(
+  { queue, rows }: StudyStore,
+  run: string,
+  ids: ReadonlySet<string>,
+  { account, enqueue, call, signal }: WatchOptions,
+): Promise<void> {
+  const left = new Set(ids);
+  const isOver = () => signal.aborted || left.size === 0;
+  let wake: () => void = () => {};
+  account.onEnd((id) => {
+    left.delete(id);
+    if (isOver()) wake();
+  });
+  signal.addEventListener("abort", () => wake(), { once: true });
+  let since = Number.MAX_SAFE_INTEGER; // the first look only asks for the time
+  for (;;) {
+    if (isOver()) return;
+    const asked = since;
+    const { rows: arrived, now } = await call(() => queue.arrivals(asked));
+    since = now - overlapMs;
+    for (const row of arrived) account.result(row);
+
+    const counts = await call(() => queue.counts(run));
+    if (counts.some(({ state }) => state === "failed")) {
+      for (const { id, reason, experiment } of await call(() => queue.troubles({ run, final: true }))) {
+        const { model, spec, task } = experiment;
+        const date = new Date().toISOString();
+        account.failure({ id, model: model.name, spec: spec.text, task: task.task, reason, date });
+      }
+    }
+    if (!isOver() && counts.every(({ state }) => state === "failed")) {
+      // All that is left is in the store already, or in the queue as another run's, which may never come to it.
+      for (const row of await call(() => rows())) account.result(row);
+      if (left.size > 0) await call(() => enqueue(left));
+    }
+    if (isOver()) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, pollMs);
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
