@@ -13,13 +13,14 @@ import { openStore } from "../study/store/store.ts";
 import type { Study } from "../study/study.ts";
 import { createStudy, parseStudy } from "../study/study-file.ts";
 import { parseWhole } from "./open-model.ts";
+import { addEmitCommand } from "./study-emit.ts";
 import { addExportCommand } from "./study-export.ts";
 import { addImportCommand } from "./study-import.ts";
 import { runInTerminal } from "./study-run.ts";
 import { printPlan, printReportHint, printStore } from "./study-tables.ts";
 import { printJson } from "./terminal.ts";
 
-/** Adds `kbit study`: `run`, `plan`, `show`, `export` and `import`. */
+/** Adds `kbit study`: `run`, `plan`, `show`, `export`, `import` and `emit`. */
 export function addStudyCommand(program: Command): void {
   const study = program
     .command("study")
@@ -50,6 +51,7 @@ export function addStudyCommand(program: Command): void {
     .action(showCommand);
   addExportCommand(study);
   addImportCommand(study);
+  addEmitCommand(study, (path) => readStudy([path], {}));
 }
 
 /** What `run` and `plan` take. */
