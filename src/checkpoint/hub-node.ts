@@ -34,15 +34,14 @@ export function parseHubId(text: string): HubId | undefined {
  * @throws InputError if the Hub has no such model or cannot be reached and the cache has no copy
  */
 export async function fetchFromHub(id: HubId, options: DownloadOptions): Promise<string> {
-  const isOffline = /^(1|on|yes|true)$/i.test(process.env.HF_HUB_OFFLINE ?? "");
-  if (!isOffline) {
+  if (!isOffline()) {
     try {
       return await download(id, options);
     } catch (error) {
       if (error instanceof InputError) throw error;
       const cached = await findCached(id);
       if (cached) return cached;
-      throw explain(id, error);
+      throw explainHubError("model", format(id), error);
     }
   }
   const cached = await findCached(id);
@@ -52,11 +51,21 @@ export async function fetchFromHub(id: HubId, options: DownloadOptions): Promise
   );
 }
 
-async function download({ name, revision }: HubId, { onDownload }: DownloadOptions): Promise<string> {
-  const access = {
+/** Whether the Hub may not be asked. */
+export function isOffline(): boolean {
+  return /^(1|on|yes|true)$/i.test(process.env.HF_HUB_OFFLINE ?? "");
+}
+
+/** Where the Hub is, and what it is asked with. */
+export function hubAccess(): { hubUrl: string | undefined; accessToken: string | undefined } {
+  return {
     hubUrl: process.env.HF_ENDPOINT?.replace(/\/+$/, "") || undefined,
     accessToken: process.env.HF_TOKEN || undefined,
   };
+}
+
+async function download({ name, revision }: HubId, { onDownload }: DownloadOptions): Promise<string> {
+  const access = hubAccess();
   const repo = { type: "model" as const, name };
   const { sha } = await modelInfo({ name, revision, additionalFields: ["sha"], ...access });
   const there: string[] = [];
@@ -91,7 +100,7 @@ function chooseFiles(there: readonly string[]): string[] {
 }
 
 /** The Hub's client reports every file with console.debug, which is standard output in Node. */
-async function withoutDebugOutput(run: () => Promise<void>): Promise<void> {
+export async function withoutDebugOutput(run: () => Promise<void>): Promise<void> {
   const { debug } = console;
   console.debug = () => {};
   try {
@@ -111,15 +120,13 @@ async function findCached({ name, revision }: HubId): Promise<string | undefined
   return isComplete ? folder : undefined;
 }
 
-function explain(id: HubId, error: unknown): InputError {
+/** What an error of the Hub's client means. `what` is a model or a data set, `id` its name. */
+export function explainHubError(what: "model" | "data set", id: string, error: unknown): InputError {
   const { statusCode, code, message } = error as { statusCode?: number; code?: string; message?: string };
-  if (statusCode === 404) {
-    return new InputError(`There is no file or folder ${id.name}, and the Hub has no model ${format(id)}.`);
-  }
+  const missing = what === "model" ? `There is no file or folder ${id.replace(/@.*/, "")}, and the` : "The";
+  if (statusCode === 404) return new InputError(`${missing} Hub has no ${what} ${id}.`);
   if (statusCode === 401 || statusCode === 403) {
-    return new InputError(
-      `The Hub does not give access to ${format(id)}: it does not exist, or it needs a token in HF_TOKEN.`,
-    );
+    return new InputError(`The Hub does not give access to ${id}: it does not exist, or it needs a token in HF_TOKEN.`);
   }
   if (code === "ENOSPC" || code === "EDQUOT") {
     return new InputError(`The disk of the cache ${getHFHubCachePath()} is full; free some space or set HF_HOME.`);
@@ -129,9 +136,7 @@ function explain(id: HubId, error: unknown): InputError {
     : message === "fetch failed"
       ? "there is no connection"
       : message;
-  return new InputError(
-    `There is no file or folder ${id.name}, and the Hub could not be reached (${why}); give the path of a downloaded model.`,
-  );
+  return new InputError(`${missing} Hub could not be reached (${why}); give the path of a downloaded ${what}.`);
 }
 
 function format({ name, revision }: HubId): string {

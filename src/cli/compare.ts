@@ -46,7 +46,10 @@ export function addCompareCommand(program: Command): void {
     .option("--stride <tokens>", "tokens from one window to the next (default: the window)", parseWhole("--stride"))
     .option("--convention <name>", `how to cut the text: ${conventions.join(", ")} (default: windows)`)
     .option("--tasks <names>", `comma-separated: ${Object.keys(tasks).join(", ")}, or a task file .json`)
-    .option("--data <path>", "folder of the tasks' documents, <task>.jsonl; for one task also the file itself")
+    .option(
+      "--data <path>",
+      "folder of the tasks' documents, <task>.jsonl or .parquet; for one task also the file itself; hub: from the Hub",
+    )
     .option("--profile <name>", `encode as ${Object.keys(profiles).join(", ")} (default: ${defaultProfile})`)
     .option("--limit <n>", "only the first n windows and documents", parseWhole("--limit"))
     .option("--kernels <name>", "kernel set (default: the fastest)")

@@ -5,6 +5,8 @@ import type { ModelOptions } from "./open-model.ts";
 /** Options of `kbit eval`. */
 export interface EvalOptions extends ModelOptions {
   readonly text?: string;
+  /** Field of the texts in a file of documents. */
+  readonly column?: string;
   readonly window?: number;
   readonly stride?: number;
   readonly convention?: string;

@@ -1,4 +1,4 @@
-// kbit eval --tasks: zero-shot tasks on local documents.
+// kbit eval --tasks: zero-shot tasks on documents; kbit eval --text --column: texts that are documents.
 
 import { stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -13,7 +13,7 @@ import { InputError } from "../input-error.ts";
 import { describe, summarizeModel } from "./describe-model.ts";
 import type { EvalOptions } from "./eval-options.ts";
 import type { OpenModel } from "./open-model.ts";
-import { readTasks } from "./read-tasks.ts";
+import { readColumn, readTasks } from "./read-tasks.ts";
 import { useScoreCache } from "./score-store.ts";
 import { createProgress, printJson, printLine, printNote } from "./terminal.ts";
 import { version } from "./version.ts";
@@ -22,10 +22,16 @@ import { describeWideRest } from "./wide-note.ts";
 /** Reads the documents; what is returned scores a model on them. @throws InputError if something cannot be used */
 export async function prepareTasks(options: EvalOptions): Promise<(opened: OpenModel) => Promise<void>> {
   for (const name of ["window", "stride", "convention"] as const) {
-    if (options[name] !== undefined) throw new InputError(`--${name} goes with --text, not with --tasks.`);
+    if (options[name] !== undefined)
+      throw new InputError(
+        `--${name} goes with --text, not with ${options.column === undefined ? "--tasks" : "--column"}.`,
+      );
   }
   const profile = findProfile(options.profile);
-  const chosen = await readTasks(options.tasks!, options.data, options.limit);
+  const chosen =
+    options.column === undefined
+      ? await readTasks(options.tasks!, options.data, options.limit)
+      : [await readColumn(options.text!, options.column, options.limit)];
   if (options.output !== undefined) await checkOutput(options.output);
   return async (opened) => {
     const results: TaskResult[] = [];
@@ -79,6 +85,7 @@ export async function prepareTasks(options: EvalOptions): Promise<(opened: OpenM
         ...describe(opened),
         profile: profile.name,
         limit: options.limit ?? null,
+        data: Object.fromEntries(chosen.map(({ task, sources }) => [task.name, sources])),
         results: Object.fromEntries(
           results.map(({ task, documents, profile: _, ...rest }) => [task, { ...rest, documents: documents.length }]),
         ),

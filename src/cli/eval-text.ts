@@ -8,7 +8,7 @@ import { InputError } from "../input-error.ts";
 import { describe, describeFew, fewTokens, summarizeModel } from "./describe-model.ts";
 import type { EvalOptions } from "./eval-options.ts";
 import type { OpenModel } from "./open-model.ts";
-import { readTextFile } from "./read-text.ts";
+import { readHashedText } from "./read-text.ts";
 import { useScoreCache } from "./score-store.ts";
 import { createProgress, formatTable, printJson, printLine, printNote } from "./terminal.ts";
 import { describeWideRest } from "./wide-note.ts";
@@ -33,7 +33,7 @@ export async function prepareText(file: string, options: EvalOptions): Promise<(
     throw new InputError("--profile goes with --tasks, or with --text and --convention rolling.");
   }
   if (options.output !== undefined) throw new InputError("--output goes with --tasks, not with --text.");
-  const text = await readTextFile(file);
+  const { text, sha256 } = await readHashedText(file);
   return async (opened) => {
     // Only rolling windows leave the tokenizer's own tokens to the profile.
     const special = options.convention === "rolling" ? findProfile(options.profile).special : "default";
@@ -59,6 +59,7 @@ export async function prepareText(file: string, options: EvalOptions): Promise<(
       printJson({
         ...describe(opened),
         text: file,
+        sha256,
         limit: limit ?? null,
         ...result,
         warnings,

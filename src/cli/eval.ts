@@ -18,6 +18,7 @@ export function addEvalCommand(program: Command): void {
     .argument("<model>", "a folder, a weight file, or a Hub id")
     .option("--spec <spec>", "quantize to this first, such as int4:b64 (default: the weights as stored)")
     .option("--text <file>", "perplexity of this text")
+    .option("--column <name>", "the text is JSONL or Parquet (or hub:org/name#split): each row's field is a document")
     .option(
       "--window <tokens>",
       "tokens a window (default: the model's maximum length, at most 2048)",
@@ -26,7 +27,10 @@ export function addEvalCommand(program: Command): void {
     .option("--stride <tokens>", "tokens from one window to the next (default: the window)", parseWhole("--stride"))
     .option("--convention <name>", `how to cut the text: ${conventions.join(", ")} (default: windows)`)
     .option("--tasks <names>", `comma-separated: ${Object.keys(tasks).join(", ")}, or a task file .json`)
-    .option("--data <path>", "folder of the tasks' documents, <task>.jsonl; for one task also the file itself")
+    .option(
+      "--data <path>",
+      "folder of the tasks' documents, <task>.jsonl or .parquet; for one task also the file itself; hub: from the Hub",
+    )
     .option("--profile <name>", `encode as ${Object.keys(profiles).join(", ")} (default: ${defaultProfile})`)
     .option("--limit <n>", "only the first n windows or documents", parseWhole("--limit"))
     .option("--kernels <name>", "kernel set (default: the fastest)")
@@ -42,7 +46,9 @@ export function addEvalCommand(program: Command): void {
       `
 Examples:
   kbit eval models/books/books-0.4m --spec float4:e2:b64 --text models/books/heldout.txt --limit 100
-  kbit eval MODEL --tasks lambada_openai,winogrande,hellaswag,piqa --data DIR`,
+  kbit eval MODEL --tasks lambada_openai,winogrande,hellaswag,piqa --data DIR
+  kbit eval MODEL --tasks piqa --data hub:baber/piqa@main#validation
+  kbit eval MODEL --text pile.parquet --column text --limit 100`,
     )
     .action(runEval);
 }
@@ -51,8 +57,10 @@ async function runEval(path: string, options: EvalOptions): Promise<void> {
   if ((options.text === undefined) === (options.tasks === undefined)) {
     throw new InputError("kbit eval takes either --text FILE or --tasks NAMES; see kbit eval --help.");
   }
+  if (options.column !== undefined && options.text === undefined) throw new InputError("--column goes with --text.");
   // Everything that can be wrong with the data is found before a model is loaded.
-  const run = options.text === undefined ? await prepareTasks(options) : await prepareText(options.text, options);
+  const isText = options.text !== undefined && options.column === undefined;
+  const run = isText ? await prepareText(options.text!, options) : await prepareTasks(options);
   const opened = await openModel(path, options);
   try {
     await run(opened);

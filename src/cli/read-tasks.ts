@@ -1,27 +1,29 @@
 // The tasks that a command names, and their documents, all read and checked before a model is loaded.
 
 import { stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { listDataNames } from "../evaluate/data-node.ts";
 import { type Document, parseDocuments } from "../evaluate/documents.ts";
 import { makePrompt, type Task } from "../evaluate/task.ts";
 import { tasks } from "../evaluate/tasks/index.ts";
-import { parseTask } from "../evaluate/user-task.ts";
+import { defineColumnTask, parseTask } from "../evaluate/user-task.ts";
 import { findNearest, InputError } from "../input-error.ts";
+import { type DataSource, isOnHub, readData } from "./read-data.ts";
 import { readTextFile } from "./read-text.ts";
 
 /** A task and the documents to score. */
 export interface ChosenTask {
   readonly task: Task;
   readonly documents: readonly Document[];
-  /** File of the documents, and how many it holds, those behind the limit included. */
-  readonly file: string;
+  /** Files of the documents, and how many they hold, those behind the limit included. */
+  readonly sources: readonly DataSource[];
   readonly documentsInFile: number;
 }
 
 /**
  * The tasks of a comma-separated list.
  *
- * @param data - folder of their documents, or the file of a single task
+ * @param data - folder of their documents, or the file of a single task, or a place on the Hub
  * @param limit - only the first so many documents of each
  * @throws InputError if a task, a file or a document cannot be used
  */
@@ -32,17 +34,30 @@ export async function readTasks(list: string, data: string | undefined, limit?: 
     .filter((name) => name !== "");
   if (names.length === 0) throw new InputError("--tasks names no task.");
   const chosen: ChosenTask[] = [];
-  for (const name of names) {
-    const task = await findTask(name);
+  for (const taskName of names) {
+    const task = await findTask(taskName);
     if (chosen.some((other) => other.task.name === task.name))
       throw new InputError(`--tasks names ${task.name} twice.`);
-    const file = await findDocuments(task, data, names.length);
-    const text = await readTextFile(file);
-    const documents = parseDocuments(text, task.fields, file, limit);
-    for (const [i, document] of documents.entries()) makePrompt(task, document, `document ${i + 1} of ${file}`);
-    chosen.push({ task, documents, file, documentsInFile: countLines(text) });
+    const place = await findDocuments(task, data, names.length);
+    const { text, sources } = await readData(place, task.hub, Object.keys(task.fields));
+    const name = isOnHub(place) ? sources.map(({ file }) => file).join(", ") : place;
+    const documents = parseDocuments(text, task.fields, name, limit);
+    for (const [i, document] of documents.entries()) makePrompt(task, document, `document ${i + 1} of ${name}`);
+    chosen.push({ task, documents, sources, documentsInFile: countLines(text) });
   }
   return chosen;
+}
+
+/**
+ * The texts in a column of a file of documents, each a document of its own, as lm-eval's perplexity tasks have them.
+ *
+ * @throws InputError if the file, or a text in it, cannot be used
+ */
+export async function readColumn(place: string, column: string, limit?: number): Promise<ChosenTask> {
+  const task = defineColumnTask(basename(place).replace(/\.\w+$/, ""), column);
+  const { text, sources } = await readData(place, undefined, [column]);
+  const documents = parseDocuments(text, task.fields, sources.map(({ file }) => file).join(", "), limit);
+  return { task, documents, sources, documentsInFile: countLines(text) };
 }
 
 async function findTask(name: string): Promise<Task> {
@@ -57,8 +72,17 @@ async function findTask(name: string): Promise<Task> {
 async function findDocuments(task: Task, data: string | undefined, count: number): Promise<string> {
   if (data === undefined) {
     throw new InputError(
-      `Say where the documents of ${task.name} are with --data: a folder that holds ${task.files[0]}.`,
+      `Say where the documents of ${task.name} are with --data: a folder that holds ${task.files[0]}, or hub.`,
     );
+  }
+  if (isOnHub(data)) {
+    if (data !== "hub" && count > 1)
+      throw new InputError(
+        `--data ${data} is one data set, but there are ${count} tasks; say --data hub for their own.`,
+      );
+    if (data === "hub" && !task.hub)
+      throw new InputError(`${task.name} has no data set of its own on the Hub; say --data hub:org/name#split.`);
+    return data;
   }
   const stats = await stat(data).catch(() => undefined);
   if (!stats) throw new InputError(`There is no file or folder ${data}.`);
@@ -68,7 +92,7 @@ async function findDocuments(task: Task, data: string | undefined, count: number
       `--data ${data} is a file, but there are ${count} tasks; expected a folder with a file for each.`,
     );
   }
-  for (const file of task.files) {
+  for (const file of listDataNames(task.files)) {
     const path = join(data, file);
     if (await stat(path).catch(() => undefined)) return path;
   }

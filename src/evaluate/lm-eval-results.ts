@@ -26,7 +26,13 @@ const outputTypes = { continuation: "loglikelihood", choice: "multiple_choice", 
 
 /** The document; a standard error that is not defined is `"N/A"`, as there. */
 export function listLmEvalResults(
-  results: readonly { readonly task: Task; readonly result: TaskResult; readonly documentsInFile: number }[],
+  results: readonly {
+    readonly task: Task;
+    readonly result: TaskResult;
+    readonly documentsInFile: number;
+    /** The files of the documents. */
+    readonly sources?: readonly { readonly file: string; readonly sha256: string }[];
+  }[],
   facts: RunFacts,
 ): Record<string, unknown> {
   const byTask = <T>(value: (entry: (typeof results)[number]) => T) =>
@@ -86,7 +92,7 @@ export function listLmEvalResults(
     start_time: seconds,
     end_time: seconds + facts.seconds,
     total_evaluation_time_seconds: String(facts.seconds),
-    kbit: { version: facts.kbit, profile: facts.profile },
+    kbit: { version: facts.kbit, profile: facts.profile, data: byTask(({ sources }) => sources ?? []) },
   };
 }
 

@@ -48,6 +48,8 @@ interface TaskShape<F extends Fields, Kind extends string, P> {
   readonly version: string;
   /** File names in a data folder, the first that exists is read. */
   readonly files: readonly string[];
+  /** Its documents on the Hugging Face Hub. */
+  readonly hub?: { readonly name: string; readonly config?: string; readonly split: string };
   readonly kind: Kind;
   readonly fields: F;
   readonly metrics: readonly MetricName[];

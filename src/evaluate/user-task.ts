@@ -7,7 +7,7 @@
 import { InputError } from "../input-error.ts";
 import { type Document, type FieldKind, showValue } from "./documents.ts";
 import { countBytes, splitAtSpaces } from "./python-text.ts";
-import type { Task } from "./task.ts";
+import type { RollingPrompt, Task } from "./task.ts";
 
 /** Keys of each kind of task: those that it must have and those that it may have. */
 const shapes = {
@@ -67,10 +67,7 @@ export function parseTask(text: string, source: string): Task {
         kind,
         fields,
         metrics: ["word_perplexity", "byte_perplexity", "bits_per_byte"],
-        prompt(document) {
-          const filled = fill(document);
-          return { text: filled, words: splitAtSpaces(filled).length, bytes: countBytes(filled) };
-        },
+        prompt: (document) => makeRollingPrompt(fill(document)),
       };
     }
     case "continuation": {
@@ -106,6 +103,23 @@ export function parseTask(text: string, source: string): Task {
       };
     }
   }
+}
+
+/** Perplexity of the texts in one field, each document by itself: what lm-eval's tasks of the Pile measure. */
+export function defineColumnTask(name: string, column: string): Task {
+  return {
+    name,
+    version: "1",
+    files: [],
+    kind: "rolling",
+    fields: { [column]: "value" },
+    metrics: ["word_perplexity", "byte_perplexity", "bits_per_byte"],
+    prompt: (document) => makeRollingPrompt(String(document[column])),
+  };
+}
+
+function makeRollingPrompt(text: string): RollingPrompt {
+  return { text, words: splitAtSpaces(text).length, bytes: countBytes(text) };
 }
 
 function readObject(text: string, source: string): Record<string, unknown> {

@@ -1,12 +1,10 @@
-import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { parseHubId } from "../../src/checkpoint/hub-node.ts";
 import { openCheckpoint } from "../../src/checkpoint/open-node.ts";
+import { type FakeHub, startFakeHub } from "./fake-hub.ts";
 
 const fixture = new URL("../fixtures/architectures/llama/", import.meta.url);
 const commit = "0123456789abcdef0123456789abcdef01234567";
@@ -18,61 +16,27 @@ const files = new Map<string, Buffer>([
 ]);
 
 let cache: string;
-let server: Server;
-let requests: string[];
-
-/** As much of the Hub's interface as a download uses. */
-function startHub(): Promise<void> {
-  server = createServer((request, response) => {
-    const url = new URL(request.url!, "http://hub");
-    requests.push(`${request.method} ${url.pathname}`);
-    const json = (value: unknown, status = 200) =>
-      response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(value));
-    const describe = (path: string) => {
-      const oid = createHash("sha1").update(files.get(path)!).digest("hex");
-      return {
-        type: "file",
-        path,
-        oid,
-        size: files.get(path)!.length,
-        lastCommit: { id: commit, title: "", date: "" },
-      };
-    };
-    const file = new RegExp(`^/org/tiny/resolve/${commit}/(.+)$`).exec(url.pathname)?.[1];
-    if (/^\/api\/models\/org\/tiny\/revision\/(main|v1)$/.test(url.pathname)) {
-      json({ _id: "1", id: "org/tiny", sha: commit, lastModified: "2026-01-01" });
-    } else if (url.pathname === `/api/models/org/tiny/tree/${commit}`) json([...files.keys()].map(describe));
-    else if (url.pathname === `/api/models/org/tiny/paths-info/${commit}`) {
-      let body = "";
-      request.on("data", (chunk) => (body += chunk)).on("end", () => json(JSON.parse(body).paths.map(describe)));
-    } else if (file && files.has(file)) {
-      const bytes = files.get(file)!;
-      const [, from, to] = /bytes=(\d+)-(\d+)/.exec(request.headers.range ?? "") ?? [];
-      const part = from === undefined ? bytes : bytes.subarray(Number(from), Number(to) + 1);
-      const range = from === undefined ? {} : { "content-range": `bytes ${from}-${to}/${bytes.length}` };
-      response
-        .writeHead(from === undefined ? 200 : 206, { etag: '"x"', "content-length": part.length, ...range })
-        .end(part);
-    } else json({ error: "not found" }, 404);
-  });
-  return new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-}
+let hub: FakeHub;
 
 beforeEach(async () => {
   cache = mkdtempSync(join(tmpdir(), "kbit-hub-"));
-  requests = [];
-  await startHub();
+  hub = await startFakeHub({
+    kind: "models",
+    name: "org/tiny",
+    branches: { main: commit, v1: commit },
+    commits: { [commit]: files },
+  });
   vi.stubEnv("HF_HOME", cache);
   vi.stubEnv("HF_HUB_CACHE", undefined);
   vi.stubEnv("HUGGINGFACE_HUB_CACHE", undefined);
   vi.stubEnv("HF_TOKEN", undefined);
   vi.stubEnv("HF_HUB_OFFLINE", undefined);
-  vi.stubEnv("HF_ENDPOINT", `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  vi.stubEnv("HF_ENDPOINT", hub.url);
 });
 afterEach(() => {
   vi.unstubAllEnvs();
-  server.closeAllConnections();
-  server.close();
+  hub.server.closeAllConnections();
+  hub.server.close();
   rmSync(cache, { recursive: true });
 });
 
@@ -104,9 +68,9 @@ describe("a Hub id", () => {
 
   it("is not downloaded twice", async () => {
     await open("org/tiny");
-    requests = [];
+    hub.requests.length = 0;
     await open("org/tiny@v1");
-    expect(requests.filter((request) => request.includes("resolve"))).toEqual([]);
+    expect(hub.requests.filter((request) => request.includes("resolve"))).toEqual([]);
   });
 
   it("is opened from the cache where the Hub cannot be reached or must not be asked", async () => {

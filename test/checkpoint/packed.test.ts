@@ -15,7 +15,7 @@ import { InputError } from "../../src/input-error.ts";
 import { countBits } from "../../src/model/count.ts";
 import { quantizeCheckpoint } from "../../src/model/quantized-view.ts";
 import { quantize } from "../../src/quantize/quantize.ts";
-import type { QuantizedSpec } from "../../src/quantize/spec.ts";
+import type { MixSpec, QuantizedSpec } from "../../src/quantize/spec.ts";
 import { formatMix, formatSpec, parseMixText, parseSpec } from "../../src/quantize/spec-text.ts";
 import { toFloat32 } from "../../src/tensor/convert.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
@@ -167,7 +167,8 @@ describe("a packed file that is damaged or hostile", () => {
     expect(error).toBeInstanceOf(InputError);
     return (error as InputError).message;
   }
-  const refusalOfMix = (change: Parameters<typeof refusal>[1]) => refusal("mix:m.json", change, '{"default": "int4"}');
+  const refusalOfMix = (change: Parameters<typeof refusal>[1]) =>
+    refusal("mix:m.json", change, '{"default": "int4", "lm_head.weight": "stored"}');
   async function readAll(path: string): Promise<void> {
     const packed = await open(path);
     for (const tensor of packed.tensors.keys()) await packed.read(tensor);
@@ -189,8 +190,10 @@ describe("a packed file that is damaged or hostile", () => {
     const mix = (text: string) => (_: Tensor[], metadata: Record<string, string>) => void (metadata.kbit_mix = text);
     const written = await refusalOfMix((_, metadata) => void delete metadata.kbit_mix);
     expect(written).toMatch(/kbit_mix of its metadata\) is not JSON/);
-    expect(await refusalOfMix(mix('{"default":"int3"}'))).toMatch(/its kbit_mix is not mix:[0-9a-f]{16}/);
-    const other = parseMixText('{"default":"stored"}', "test");
+    expect(await refusalOfMix(mix('{"default":"int3","lm_head.weight":"stored"}'))).toMatch(
+      /its kbit_mix is not mix:[0-9a-f]{16}/,
+    );
+    const other = parseMixText('{"default":"stored","lm_head.weight":"nf4:head"}', "test") as MixSpec;
     const kept = await refusalOfMix((_, metadata) => {
       Object.assign(metadata, { kbit_spec: formatSpec(other), kbit_mix: formatMix(other) });
       return undefined;

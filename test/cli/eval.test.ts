@@ -1,6 +1,7 @@
 // kbit eval: what stands on standard output, and what is refused. Once as a process, with exit codes; the rest in this one.
 
 import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -144,6 +145,34 @@ test("--output writes lm-eval's result JSON beside what is printed", async () =>
   });
 });
 
+test("documents are read from Parquet, and the files are recorded by their hashes", async () => {
+  const parquet = join(root, "test/fixtures/parquet");
+  const score = async (...args: string[]) => JSON.parse(await run("--tasks", "hellaswag,piqa", ...args, "--json"));
+  const fromParquet = await score("--data", parquet, "--limit", "3");
+  const fromLines = await score("--data", join(root, "test/fixtures/evaluation"), "--limit", "3");
+  expect(fromParquet.results).toEqual(fromLines.results);
+  const sha256 = createHash("sha256")
+    .update(readFileSync(join(parquet, "piqa.parquet")))
+    .digest("hex");
+  expect(fromParquet.data.piqa).toEqual([{ file: join(parquet, "piqa.parquet"), sha256 }]);
+});
+
+test("--column reads each row's text as a document of its own", async () => {
+  const texts = ["It was a dark night, and the rain fell.\n", "She went to the door. ".repeat(70)];
+  const lines = texts.map((text, i) => JSON.stringify({ id: i, text }));
+  writeFileSync(join(folder, "rows.jsonl"), lines.join("\n"));
+  writeFileSync(join(folder, "first.txt"), texts[0]);
+  const { results, data } = JSON.parse(await run("--text", "TMP/rows.jsonl", "--column", "text", "--json"));
+  expect(results.rows).toMatchObject({ documents: 2, version: "1" });
+  expect(data.rows[0].sha256).toMatch(/^[0-9a-f]{64}$/);
+  const single = await run("--text", "TMP/rows.jsonl", "--column", "text", "--limit", "1", "--json");
+  const whole = JSON.parse(await run("--text", "TMP/first.txt", "--convention", "rolling", "--json"));
+  const { metrics } = JSON.parse(single).results.rows;
+  expect(metrics.word_perplexity.value).toBeCloseTo(whole.wordPerplexity, 8);
+  expect(metrics.byte_perplexity.value).toBeCloseTo(whole.bytePerplexity, 10);
+  expect(results.rows.metrics.bits_per_byte.value).toBeLessThan(metrics.bits_per_byte.value);
+});
+
 test.each([
   [[], /either --text FILE or --tasks NAMES/],
   [["--text", "TMP/missing.txt"], /There is no file .*missing\.txt/],
@@ -159,7 +188,7 @@ test.each([
   ],
   [["--text", "TMP/text.txt", "--spec", "int9"], /int/],
   [["--tasks", "pica", "--data", "TMP"], /no task "pica"; did you mean "piqa"/],
-  [["--tasks", "piqa"], /with --data: a folder that holds piqa\.jsonl/],
+  [["--tasks", "piqa"], /with --data: a folder that holds piqa\.jsonl, or hub/],
   [["--tasks", "hellaswag", "--data", "TMP"], /holds no hellaswag\.jsonl for the task hellaswag/],
   [["--tasks", "piqa,lambada_openai", "--data", "TMP/piqa.jsonl"], /is a file, but there are 2 tasks/],
   [
@@ -167,6 +196,18 @@ test.each([
     /Document 1 of .*winogrande_xl\.jsonl cannot be used: the field "answer" should be "1" or "2"/,
   ],
   [["--tasks", "piqa,piqa", "--data", "TMP"], /names piqa twice/],
+  [
+    ["--tasks", "piqa,copa", "--data", "hub:a/b#test"],
+    /is one data set, but there are 2 tasks; say --data hub for their/,
+  ],
+  [["--tasks", "TMP/quiz.json", "--data", "hub"], /quiz has no data set of its own on the Hub; say --data hub:org/],
+  [["--tasks", "piqa", "--data", "TMP", "--column", "a"], /--column goes with --text/],
+  [["--text", "TMP/piqa.jsonl", "--column", "goals"], /piqa\.jsonl, line 1 has no field "goals"/],
+  [["--text", "TMP/piqa.jsonl", "--column", "goal", "--window", "8"], /--window goes with --text, not with --column/],
+  [
+    ["--text", join(root, "test/fixtures/parquet/piqa.parquet")],
+    /is a Parquet file, not a text; kbit eval --column NAME/,
+  ],
   [["--tasks", "piqa", "--data", "TMP", "--output", "TMP"], /--output .* is a folder/],
   [["--tasks", "piqa", "--data", "TMP", "--output", "TMP/none/a.json"], /there is no folder/],
   [["--text", "TMP/text.txt", "--output", "TMP/a.json"], /--output goes with --tasks/],

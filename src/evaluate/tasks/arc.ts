@@ -4,11 +4,12 @@
 import { defineTask } from "../task.ts";
 import { findLabel } from "./label.ts";
 
-function defineArc(name: string) {
+function defineArc(name: string, config: string) {
   return defineTask({
     name,
     version: "1",
     files: [`${name}.jsonl`],
+    hub: { name: "allenai/ai2_arc", config, split: "test" },
     kind: "choice",
     fields: { question: "text", choices: "labelled", answerKey: "text" },
     metrics: ["acc", "acc_norm", "acc_bytes"],
@@ -24,5 +25,5 @@ function defineArc(name: string) {
 }
 
 /** @see https://github.com/EleutherAI/lm-evaluation-harness/tree/main/lm_eval/tasks/arc */
-export const arcEasy = defineArc("arc_easy");
-export const arcChallenge = defineArc("arc_challenge");
+export const arcEasy = defineArc("arc_easy", "ARC-Easy");
+export const arcChallenge = defineArc("arc_challenge", "ARC-Challenge");

@@ -8,6 +8,7 @@ export const boolq = defineTask({
   name: "boolq",
   version: "2",
   files: ["boolq.jsonl"],
+  hub: { name: "aps/super_glue", config: "boolq", split: "validation" },
   kind: "choice",
   fields: { question: "text", passage: "text", label: "index" },
   metrics: ["acc"],

@@ -12,6 +12,7 @@ export const copa = defineTask({
   name: "copa",
   version: "1",
   files: ["copa.jsonl"],
+  hub: { name: "aps/super_glue", config: "copa", split: "validation" },
   kind: "choice",
   fields: { premise: "text", choice1: "text", choice2: "text", question: "text", label: "index" },
   metrics: ["acc"],

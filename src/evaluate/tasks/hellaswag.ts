@@ -9,6 +9,7 @@ export const hellaswag = defineTask({
   name: "hellaswag",
   version: "1",
   files: ["hellaswag.jsonl"],
+  hub: { name: "Rowan/hellaswag", split: "validation" },
   kind: "choice",
   fields: { activity_label: "text", ctx_a: "text", ctx_b: "text", endings: "texts", label: "index" },
   metrics: ["acc", "acc_norm", "acc_bytes"],

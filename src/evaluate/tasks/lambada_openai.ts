@@ -8,6 +8,7 @@ export const lambadaOpenai = defineTask({
   name: "lambada_openai",
   version: "1",
   files: ["lambada_openai.jsonl"],
+  hub: { name: "EleutherAI/lambada_openai", config: "default", split: "test" },
   kind: "continuation",
   fields: { text: "text" },
   metrics: ["acc", "perplexity"],

@@ -9,4 +9,5 @@ export const lambadaStandard = defineTask({
   ...lambadaOpenai,
   name: "lambada_standard",
   files: ["lambada_standard.jsonl"],
+  hub: { name: "cimec/lambada", split: "test" },
 });

@@ -10,6 +10,7 @@ export const openbookqa = defineTask({
   name: "openbookqa",
   version: "1",
   files: ["openbookqa.jsonl"],
+  hub: { name: "allenai/openbookqa", config: "main", split: "test" },
   kind: "choice",
   fields: { question_stem: "text", choices: "labelled", answerKey: "text" },
   metrics: ["acc", "acc_norm", "acc_bytes"],

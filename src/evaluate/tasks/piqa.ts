@@ -8,6 +8,7 @@ export const piqa = defineTask({
   name: "piqa",
   version: "1",
   files: ["piqa.jsonl"],
+  hub: { name: "baber/piqa", split: "validation" },
   kind: "choice",
   fields: { goal: "text", sol1: "text", sol2: "text", label: "index" },
   metrics: ["acc", "acc_norm", "acc_bytes"],

@@ -9,6 +9,7 @@ export const sciq = defineTask({
   name: "sciq",
   version: "1",
   files: ["sciq.jsonl"],
+  hub: { name: "allenai/sciq", split: "test" },
   kind: "choice",
   fields: {
     question: "text",

@@ -9,6 +9,7 @@ export const wikitext = defineTask({
   name: "wikitext",
   version: "2",
   files: ["wikitext.jsonl"],
+  hub: { name: "EleutherAI/wikitext_document_level", config: "wikitext-2-raw-v1", split: "test" },
   kind: "rolling",
   fields: { page: "text" },
   metrics: ["word_perplexity", "byte_perplexity", "bits_per_byte"],

@@ -12,6 +12,7 @@ export const winogrande = defineTask({
   name: "winogrande",
   version: "1",
   files: ["winogrande_xl.jsonl", "winogrande.jsonl"],
+  hub: { name: "allenai/winogrande", config: "winogrande_xl", split: "validation" },
   kind: "choice",
   fields: { sentence: "text", option1: "text", option2: "text", answer: "value" },
   metrics: ["acc"],
