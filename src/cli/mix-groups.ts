@@ -90,8 +90,22 @@ function narrowSpec(spec: MatrixSpec, [{ role }]: readonly PlannedMatrix[]): Mat
   return { ...spec, embed: isEmbedding && (spec.embed || spec.head), head: role.part === "head" && spec.head };
 }
 
-/** The mix that puts each group at a spec; `default` is what most weights of the blocks have. */
-export function assembleMix(groups: readonly MixGroup[], specs: readonly MatrixSpec[]): MixSpec {
+/**
+ * The mix that puts each group at a spec; `default` is what most weights of the blocks have. Where a spec for the whole model
+ * comes to the same, it is that.
+ *
+ * @param specs - of the groups, in order
+ * @param list - the specs that the groups' options are of
+ */
+export function assembleMix(
+  groups: readonly MixGroup[],
+  specs: readonly MatrixSpec[],
+  list: readonly MatrixSpec[],
+): MatrixSpec | MixSpec {
+  const isOf = (i: number) =>
+    groups.every(({ options }, g) => options.find(({ of }) => of.includes(i))!.spec === specs[g]);
+  const uniform = list.find((_, i) => isOf(i));
+  if (uniform) return uniform;
   const weights = new Map<string, { spec: MatrixSpec; count: number }>();
   for (const [g, { matrices }] of groups.entries()) {
     if (matrices[0].role.layer < 0) continue;

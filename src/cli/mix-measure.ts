@@ -50,7 +50,7 @@ export function openMeasurements(path: string): MeasurementFile {
   for (const [i, line] of lines.entries()) {
     if (line === "") continue;
     const read = parseLine(line);
-    if (read) known.set(read.key, read);
+    if (read) known.set(read.key, read.measurement);
     else if (i < lines.length - 1 && parseLine(lines[0]) === undefined) {
       throw new InputError(
         `${path}: line ${i + 1} is no measurement of kbit mix; give another file to --measurements.`,
@@ -68,11 +68,12 @@ export function openMeasurements(path: string): MeasurementFile {
   };
 }
 
-function parseLine(line: string): (Measurement & { key: string }) | undefined {
+function parseLine(line: string): { key: string; measurement: Measurement } | undefined {
   try {
     const { key, divergence, loss } = JSON.parse(line);
     const isValue = (value: unknown) => value === null || Number.isFinite(value);
-    if (typeof key === "string" && isValue(divergence) && isValue(loss)) return { key, divergence, loss };
+    if (typeof key === "string" && isValue(divergence) && isValue(loss))
+      return { key, measurement: { divergence, loss } };
   } catch {}
   return undefined;
 }
@@ -94,18 +95,21 @@ export async function createMeter(bench: Bench, file: MeasurementFile) {
     model,
   ];
   const ground = createHash("sha256").update(JSON.stringify(context)).digest("hex").slice(0, 32);
-  const kept = keepLogits(base);
+  const reference = keepLogits(base);
+  const [own, kept] = [new Set<string>(), new Set<string>()]; // measured here, found in the file
   const keyOf = (spec: Spec) => `${ground} ${formatSpec(spec)}`;
   return {
     windows: plan.windows.length,
     tokens: plan.windows.reduce((count, { continuation }) => count + continuation.length, 0),
-    isKnown: (spec: Spec) => file.find(keyOf(spec)) !== undefined,
+    /** How many results were in the file already. */
+    countKept: () => kept.size,
     async measure(spec: Spec, what: { readonly label: string; readonly at: string }): Promise<Measurement> {
       const known = file.find(keyOf(spec));
+      if (known && !own.has(keyOf(spec))) kept.add(keyOf(spec));
       if (known) return known;
       const measurement = await withModel(bench, spec, async (other) => {
         try {
-          const { divergence, logRatio } = await compareOnText(kept, other, text, { window, limit });
+          const { divergence, logRatio } = await compareOnText(reference, other, text, { window, limit });
           return { divergence: divergence.mean.value, loss: logRatio.value };
         } catch (error) {
           if (!(error instanceof InputError)) throw error;
@@ -113,6 +117,7 @@ export async function createMeter(bench: Bench, file: MeasurementFile) {
         }
       });
       file.add(keyOf(spec), what, measurement);
+      own.add(keyOf(spec));
       return measurement;
     },
   };

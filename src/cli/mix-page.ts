@@ -17,7 +17,7 @@ export interface UniformChoice extends Measurement {
 
 /** What `kbit mix --json` prints, but for what was asked. */
 export interface MixPage {
-  /** Canonical text. */
+  /** Canonical text; one spec for the whole model where that is best. */
   readonly mix: string;
   /** What was kept low. */
   readonly cost: keyof Measurement;
@@ -77,8 +77,8 @@ export function formatMixPage(page: MixPage & { readonly model: string; readonly
 /** Whether the mix is better than the best uniform spec, on windows on which nothing was chosen. */
 function describeVerdict({ best, check }: MixPage): string {
   const { mixToUniform: pair } = check;
-  if (best === null || !pair)
-    return "No spec of the list fits the budget throughout, so that there is none to compare with.";
+  if (best === null) return "No spec of the list fits the budget throughout, so that there is none to compare with.";
+  if (!pair) return `No mix of these specs within the budget is better by its parts than ${best} throughout.`;
   const { ratio, ratioInterval: interval, windows } = pair;
   const range = interval ? ` (95 % ${interval.low.toFixed(4)} to ${interval.high.toFixed(4)})` : "";
   const what =
@@ -129,7 +129,7 @@ function formatChoices({ mix, bytes, solution, measured, uniform, budget, best, 
     number(one.loss),
     one.spec === best && check.uniform ? over(check.uniform) : "",
   ]);
-  rows.push([
+  const last = [
     mix,
     formatSize(8 * bytes),
     "yes",
@@ -137,7 +137,9 @@ function formatChoices({ mix, bytes, solution, measured, uniform, budget, best, 
     number(measured.divergence),
     number(measured.loss),
     over(check.mix),
-  ]);
+  ];
+  if (mix === best) rows[uniform.findIndex(({ spec }) => spec === mix)] = last;
+  else rows.push(last);
   return formatTable(
     [
       { title: "spec" },

@@ -4,27 +4,23 @@
 import { existsSync, renameSync, writeFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import type { Command } from "commander";
-import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { openCheckpoint } from "../checkpoint/open-node.ts";
-import { countHeaderBytes } from "../checkpoint/write-packed-node.ts";
 import { InputError } from "../input-error.ts";
 import { mapFile } from "../kernels/native/addon-node.ts";
 import { selectKernels } from "../kernels/select-node.ts";
-import { averageCodeBits, countBits } from "../model/count.ts";
 import { loadModel } from "../model/load.ts";
 import { quantizeCheckpoint } from "../model/quantized-view.ts";
-import type { MatrixSpec, MixSpec, Spec } from "../quantize/spec.ts";
-import { formatMix, formatSpec } from "../quantize/spec-text.ts";
-import { type MixSolution, solveMix } from "../scaling/mix-solver.ts";
+import type { MatrixSpec } from "../quantize/spec.ts";
 import { expandSpecs } from "../study/grid.ts";
-import { assembleMix, type Grouping, groupings, isolateGroup, listGroups, type MixGroup } from "./mix-groups.ts";
-import { type Bench, compareSpecs, createMeter, type Measurement, openMeasurements } from "./mix-measure.ts";
-import { formatMixPage, type MixPage, type UniformChoice } from "./mix-page.ts";
+import { checkBudget, countFileBytes, findMix } from "./mix-find.ts";
+import { type Grouping, groupings, listGroups } from "./mix-groups.ts";
+import { openMeasurements } from "./mix-measure.ts";
+import { formatMixPage } from "./mix-page.ts";
 import { parseWhole } from "./open-model.ts";
 import { readSpec, readSpecFile } from "./read-spec.ts";
 import { readTextFile } from "./read-text.ts";
 import { parseBytes } from "./size.ts";
-import { createProgress, printJson, printLine } from "./terminal.ts";
+import { printJson, printLine } from "./terminal.ts";
 
 interface MixOptions {
   readonly text: string;
@@ -94,15 +90,14 @@ async function runMix(model: string, options: MixOptions): Promise<void> {
     const groups = await listGroups(checkpoint, specs, by as Grouping);
     if (groups.length === 0) throw new InputError(`--specs ${options.specs} quantizes nothing of ${model}.`);
     const budget = budgetSpec ? await countFileBytes(checkpoint, budgetSpec) : parseBytes(options.budget, "--budget");
-    await checkBudget(checkpoint, groups, budget);
+    await checkBudget(checkpoint, groups, specs, budget);
     const base = await loadModel(quantizeCheckpoint(checkpoint, { kind: "baseline", type: "stored" }), kernels);
     try {
       const bench = { checkpoint, base, kernels, text: texts.measure, window: options.window, limit: options.windows };
       const check = { ...bench, text: texts.check, limit: options.checkWindows };
-      const page = await findMix(bench, check, { groups, specs, budget, file, cost });
-      writeWhole(options.out, `${JSON.stringify(JSON.parse(formatMix(page.mixSpec)), null, 2)}\n`);
-      const { mixSpec: _, ...rest } = page;
-      const summary = { model, out: options.out, by, ...rest };
+      const { page, map } = await findMix(bench, check, { groups, specs, budget, file, cost });
+      writeWhole(options.out, `${JSON.stringify(map, null, 2)}\n`);
+      const summary = { model, out: options.out, by, ...page };
       if (options.json) printJson(summary);
       else printLine(formatMixPage(summary));
     } finally {
@@ -112,146 +107,6 @@ async function runMix(model: string, options: MixOptions): Promise<void> {
     await kernels.close();
     await checkpoint.close();
   }
-}
-
-/** What is asked for. */
-interface Question {
-  readonly groups: readonly MixGroup[];
-  readonly specs: readonly MatrixSpec[];
-  readonly budget: number;
-  readonly file: ReturnType<typeof openMeasurements>;
-  readonly cost: keyof Measurement;
-}
-
-async function findMix(bench: Bench, check: Bench, { groups, specs, budget, file, cost }: Question) {
-  const { checkpoint } = bench;
-  const meter = await createMeter(bench, file);
-  const choices = groups.flatMap((group) => group.options.map(({ spec }) => ({ group, spec })));
-  const isolated = choices.map(({ group, spec }) => ({
-    ...describeAlone(group, spec),
-    mix: isolateGroup(group, spec),
-  }));
-  const kept = isolated.filter(({ mix }) => meter.isKnown(mix)).length;
-  const progress = createProgress("Measuring");
-  const alone = new Map<string, Measurement>(); // by label and spec
-  try {
-    for (const [i, { label, at, mix }] of isolated.entries()) {
-      progress.update(i, isolated.length + specs.length + 1, `${label} at ${at}`);
-      const asIs = at === "stored" ? { divergence: 0, loss: 0 } : await meter.measure(mix, { label, at });
-      alone.set(`${label} ${at}`, asIs);
-    }
-    const costOf = (group: MixGroup, spec: MatrixSpec) =>
-      alone.get(`${group.label} ${formatSpec(spec)}`)?.[cost] ?? Number.POSITIVE_INFINITY;
-    const uniform: UniformChoice[] = [];
-    const predict = (i: number) =>
-      groups.reduce((sum, group) => sum + costOf(group, group.options.find(({ of }) => of.includes(i))!.spec), 0);
-    for (const [i, spec] of specs.entries()) {
-      progress.update(isolated.length + i, isolated.length + specs.length + 1, formatSpec(spec));
-      const at = formatSpec(spec);
-      const measured = await meter.measure(spec, { label: "all", at });
-      uniform.push({ spec: at, bytes: await countFileBytes(checkpoint, spec), predicted: predict(i), ...measured });
-    }
-    const solved = await solveWithin(checkpoint, groups, costOf, budget);
-    const picked = groups.map((group, g) => group.options[solved.choice[g]].spec);
-    const mixSpec = assembleMix(groups, picked);
-    const measured = await meter.measure(mixSpec, { label: "mix", at: formatSpec(mixSpec) });
-    progress.update(1, 1, "comparing");
-    const best = pickUniform(uniform, budget, cost);
-    const bestSpec = best && specs[uniform.indexOf(best)];
-    const stored = { kind: "baseline", type: "stored" } as const;
-    const page: MixPage & { mixSpec: MixSpec } = {
-      mixSpec,
-      mix: formatSpec(mixSpec),
-      cost,
-      budget,
-      bytes: await countFileBytes(checkpoint, mixSpec),
-      bitsPerWeight: averageCodeBits(quantizeCheckpoint(checkpoint, mixSpec)),
-      measuredOn: { windows: meter.windows, tokens: meter.tokens, choices: isolated.length, kept },
-      solution: {
-        predicted: solved.cost,
-        bound: solved.bound,
-        relaxedBound: solved.relaxedBound,
-        isOptimal: solved.isOptimal,
-      },
-      measured,
-      uniform,
-      best: best?.spec ?? null,
-      groups: groups.map((group, g) => ({
-        label: group.label,
-        layer: group.matrices[0].role.layer,
-        spec: formatSpec(picked[g]),
-        bytes: group.options[solved.choice[g]].bytes,
-        options: group.options.map(({ spec, bytes }) => ({
-          spec: formatSpec(spec),
-          bytes,
-          ...alone.get(`${group.label} ${formatSpec(spec)}`)!,
-        })),
-      })),
-      check: {
-        mix: await compareSpecs(check, stored, mixSpec),
-        ...(bestSpec && {
-          uniform: await compareSpecs(check, stored, bestSpec),
-          mixToUniform: await compareSpecs(check, bestSpec, mixSpec),
-        }),
-      },
-    };
-    return page;
-  } finally {
-    progress.finish();
-  }
-}
-
-function describeAlone(group: MixGroup, spec: MatrixSpec): { label: string; at: string } {
-  return { label: group.label, at: formatSpec(spec) };
-}
-
-/** The uniform spec of least measured cost within the budget. */
-function pickUniform(uniform: readonly UniformChoice[], budget: number, cost: keyof Measurement) {
-  const fitting = uniform.filter((one) => one.bytes <= budget && one[cost] !== null);
-  if (fitting.length === 0) return undefined;
-  return fitting.reduce((a, b) => (b[cost]! < a[cost]! ? b : a));
-}
-
-/**
- * The best choice whose file fits. A file's header depends a little on the choice, so it is first taken for that of the
- * smallest, and for the largest that was met where a choice turns out too large.
- */
-async function solveWithin(
-  checkpoint: Checkpoint,
-  groups: readonly MixGroup[],
-  costOf: (group: MixGroup, spec: MatrixSpec) => number,
-  budget: number,
-): Promise<MixSolution> {
-  const options = groups.map((group) => group.options.map(({ spec, bytes }) => ({ bytes, cost: costOf(group, spec) })));
-  let overhead = 0;
-  for (;;) {
-    const solution = solveMix(options, budget - overhead);
-    if (!solution) throw new InputError(`No choice that was measured fits ${budget} bytes; give a larger --budget.`);
-    const mix = assembleMix(
-      groups,
-      groups.map((group, g) => group.options[solution.choice[g]].spec),
-    );
-    const bytes = await countFileBytes(checkpoint, mix);
-    if (bytes <= budget) return solution;
-    overhead = Math.max(overhead + 1, bytes - solution.bytes);
-  }
-}
-
-/** @throws InputError if not even the smallest choice fits, before anything is measured */
-async function checkBudget(checkpoint: Checkpoint, groups: readonly MixGroup[], budget: number): Promise<void> {
-  const smallest = groups.map(({ options }) => options.reduce((a, b) => (b.bytes < a.bytes ? b : a)).spec);
-  const least = await countFileBytes(checkpoint, assembleMix(groups, smallest));
-  if (least > budget) {
-    throw new InputError(
-      `--budget is ${budget} bytes, but the smallest mix of these specs takes ${least}; give more, or smaller specs (:embed and :head too).`,
-    );
-  }
-}
-
-/** Bytes of the file that a model makes at a spec. */
-async function countFileBytes(checkpoint: Checkpoint, spec: Spec): Promise<number> {
-  const view = quantizeCheckpoint(checkpoint, spec);
-  return (await countBits(view)).total / 8 + countHeaderBytes(view);
 }
 
 /** @throws InputError for what is no spec, or a mix */

@@ -110,13 +110,15 @@ export function formatSpec(spec: Spec): string {
 }
 
 /**
- * The mix that a file's text means.
+ * The mix that a file's text means; one spec for everything is no mix but that spec.
  *
  * @param where - the file, for messages
  * @throws InputError naming the entry that is wrong
  */
-export function parseMixText(text: string, where: string, readText?: (path: string) => string): MixSpec {
-  return mixes.readMix(text, where, { parse: (spec) => parseSpec(spec, readText), format: formatSpec });
+export function parseMixText(text: string, where: string, readText?: (path: string) => string): Spec {
+  const mix = mixes.readMix(text, where, { parse: (spec) => parseSpec(spec, readText), format: formatSpec });
+  const [first, ...others] = mix.entries;
+  return others.length === 0 && first.pattern === mixes.defaultPattern ? first.spec : mix;
 }
 
 /** A mix of the given entries. */
@@ -129,7 +131,7 @@ export function formatMix(mix: MixSpec): string {
   return mixes.formatMix(mix, { parse: parseSpec, format: formatSpec });
 }
 
-function parseMix(path: string, readText?: (path: string) => string): MixSpec {
+function parseMix(path: string, readText?: (path: string) => string): Spec {
   if (/^[0-9a-f]{16}$/.test(path)) return { kind: "mix", entries: [], hash: path };
   if (path === "") throw new InputError("a mix needs the path of its file, as in mix:mix.json");
   if (!readText) throw new InputError("the file of a mix cannot be read here");

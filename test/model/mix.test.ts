@@ -98,7 +98,7 @@ it("a packed file of a mix is of the counted size, says its spec, and loads with
 it("a mix of one spec is the model at that spec", async () => {
   const checkpoint = await fixture("neox-tied");
   const spec = parseSpec("int4:b64:embed") as MatrixSpec;
-  const view = viewAt(checkpoint, { "*": "int4:b64:embed" });
+  const view = viewAt(checkpoint, { "*": "int4:b64:embed", "*.mlp.*": "int4:b64:embed" });
   const plain = quantizeCheckpoint(checkpoint, spec);
   expect(await countBits(view)).toEqual(await countBits(plain));
   expect(averageCodeBits(view)).toBe(4);
@@ -121,10 +121,7 @@ it("a pattern that would do nothing is refused in a sentence", async () => {
       { "*.down_proj.weight": "nf6" },
       /says nothing of model\.layers\.0\.self_attn\.q_proj\.weight in .*; add a "default"/,
     ],
-    [
-      { "*": "nf4", "*.0.mlp.*": "nf5", "*up_proj*": "nf6" },
-      /is not clear on model\.layers\.0\.mlp\.up_proj\.weight/,
-    ],
+    [{ "*": "nf4", "*.0.mlp.*": "nf5", "*up_proj*": "nf6" }, /is not clear on model\.layers\.0\.mlp\.up_proj\.weight/],
   ];
   for (const [map, sentence] of refusals) expect(() => viewAt(llama, map), JSON.stringify(map)).toThrow(sentence);
   const opt = await fixture("opt-350m");

@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { MixSpec } from "../../src/quantize/spec.ts";
 import { findInMix, fits } from "../../src/quantize/spec-mix.ts";
 import { createMix, formatMix, formatSpec, parseMixText, parseSpec } from "../../src/quantize/spec-text.ts";
 
-const read = (map: unknown) => parseMixText(JSON.stringify(map), "m.json");
+const read = (map: unknown) => parseMixText(JSON.stringify(map), "m.json") as MixSpec;
 const specOf = (map: unknown, name: string) => {
   const spec = findInMix(read(map), name);
   return spec && formatSpec(spec);
@@ -61,11 +62,20 @@ describe("a mix", () => {
     expect(name).toMatch(/^mix:[0-9a-f]{16}$/);
     expect(formatSpec(read(Object.fromEntries(Object.entries(map).reverse())))).toBe(name);
     expect(formatSpec(parseMixText(JSON.stringify({ ...map, "*.down_proj.weight": " nf6:b64" }), "other"))).toBe(name);
-    expect(formatSpec(read({ "*": "float4:b64" }))).toBe(formatSpec(read({ default: "float4:e2:ieee:b64" })));
+    expect(formatSpec(read({ "*": "float4:b64", a: "nf4" }))).toBe(
+      formatSpec(read({ default: "float4:e2:ieee:b64", a: "nf4" })),
+    );
     expect(formatSpec(read({ ...map, default: "nf4:b32" }))).not.toBe(name);
     // The name is stored in results: it must not change. FNV-1a of the canonical JSON, computed by hand elsewhere.
-    expect(formatMix(read({ "*": "nf4:b64" }))).toBe('{"default":"nf4:b64"}');
-    expect(formatSpec(read({ "*": "nf4:b64" }))).toBe("mix:0f66723c273b9e9c");
+    const two = read({ a: "nf4", "*": "nf4:b64" });
+    expect(formatMix(two)).toBe('{"default":"nf4:b64","a":"nf4"}');
+    expect(formatSpec(two)).toBe("mix:3c1d707be1ba507d");
+  });
+
+  it("of one spec for everything is that spec", () => {
+    expect(parseMixText('{"*": "nf4:b64"}', "m.json")).toEqual(parseSpec("nf4:b64"));
+    expect(parseSpec("mix:m.json", () => '{"default": "bf16"}')).toEqual(parseSpec("bf16"));
+    expect(formatSpec(read({ "a*": "nf4:b64" }))).toMatch(/^mix:/);
   });
 
   it("comes back from its canonical text and its canonical JSON", () => {
@@ -87,7 +97,7 @@ describe("a mix", () => {
         fc.dictionary(
           patterns.filter((p) => p !== "*" && p !== "default"),
           specs,
-          { minKeys: 1 },
+          { minKeys: 2 },
         ),
         (map) => {
           const mix = read(map);
@@ -102,9 +112,15 @@ describe("a mix", () => {
   });
 
   it("is read from its file, with a codebook of the user's own in it", () => {
-    const files: Record<string, string> = { "a b:c.json": '{"default": "file:v.json:b64"}', "v.json": "[-1, 0, 1]" };
+    const files: Record<string, string> = {
+      "a b:c.json": '{"default": "file:v.json:b64", "a": "nf4"}',
+      "v.json": "[-1, 0, 1]",
+    };
     const mix = parseSpec("mix:a b:c.json", (path) => files[path]);
-    expect(mix).toMatchObject({ kind: "mix", entries: [{ pattern: "default", spec: { type: "file", bits: 2 } }] });
+    expect(mix).toMatchObject({
+      kind: "mix",
+      entries: [{ pattern: "default", spec: { type: "file", bits: 2 } }, { pattern: "a" }],
+    });
   });
 
   it("that is known by its hash alone can be compared, but says nothing of a name", () => {
