@@ -59,9 +59,16 @@ export interface FitOptions {
   readonly from?: Pick<Fit, "theta" | "noise" | "threshold" | "design">;
 }
 
-/** Calls of the library for each start, and for the best of them; each takes a few steps. */
-const startRounds = 10;
-const polishRounds = 12;
+/** How hard an optimum is looked for: calls of the library, each a few steps, and the relative gain below which it stalls. */
+interface Effort {
+  readonly rounds: number;
+  readonly tolerance: number;
+}
+const efforts = {
+  start: { rounds: 10, tolerance: 1e-4 },
+  again: { rounds: 6, tolerance: 1e-6 },
+  best: { rounds: 12, tolerance: 1e-9 },
+};
 
 /** Of ln loss, as in the fits of Chinchilla: residuals below it are squared whatever the noise. */
 const smallestThreshold = 1e-3;
@@ -100,25 +107,25 @@ export function fitLaw(observations: readonly Observation[], law: Law, options: 
     });
   };
   const residualsAt = residualsOf(observations.map((_, i) => i));
-  const minimize = (theta: readonly number[], ratio: number, threshold: number) =>
-    optimize((one) => whiten(residualsAt(one), groups, ratio), theta, parameters, threshold, polishRounds);
+  const minimize = (theta: readonly number[], ratio: number, threshold: number, effort = efforts.best) =>
+    optimize((one) => whiten(residualsAt(one), groups, ratio), theta, parameters, threshold, effort);
   const ratioOf = ({ shared, own }: Noise) => (own > 0 ? shared / own : 0);
 
   let best: Optimum;
   let { threshold, noise } = from ?? { threshold: 10 * smallestThreshold, noise: undefined };
   let [starts, agreeing] = [1, 1];
-  if (noise) best = minimize(from!.theta, ratioOf(noise), threshold);
+  if (noise) best = minimize(from!.theta, ratioOf(noise), threshold, efforts.again);
   else {
     const some = residualsOf(pickSome(observations.length));
     const tries = crossStarts(parameters.map((one) => one.starts)).map((start) =>
-      optimize(some, start, parameters, threshold, startRounds),
+      optimize(some, start, parameters, threshold, efforts.start),
     );
     const least = optimize(
       some,
       tries.reduce((a, b) => (b.error < a.error ? b : a)).theta,
       parameters,
       threshold,
-      polishRounds,
+      efforts.again,
     );
     [starts, agreeing] = [tries.length, tries.filter((one) => one.error <= least.error * 1.02 + 1e-9).length];
     best = minimize(least.theta, 0, threshold);
@@ -213,7 +220,7 @@ function optimize(
   start: readonly number[],
   parameters: readonly { readonly min: number; readonly max: number }[],
   threshold: number,
-  rounds: number,
+  { rounds, tolerance }: Effort,
 ): Optimum {
   const n = residualsAt(start).length;
   const points = { x: Array.from({ length: n }, (_, i) => i), y: new Array<number>(n).fill(0) };
@@ -237,7 +244,7 @@ function optimize(
     const before = error;
     theta = found.parameterValues;
     error = found.parameterError;
-    stalled = before - error <= 1e-9 * before + 1e-12 ? stalled + 1 : 0;
+    stalled = before - error <= tolerance * before + 1e-12 ? stalled + 1 : 0;
   }
   return { theta, error, converged: stalled > 0 };
 }
