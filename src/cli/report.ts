@@ -1,11 +1,11 @@
 // kbit report: the answer of a store in the terminal, as a page, or as data.
 
-import { existsSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { type Command, Option } from "commander";
 import { InputError } from "../input-error.ts";
 import { describeCount, describeSeries, explainAnswer, writeCertainty, writeHeadline } from "../report/headline.ts";
-import { renderReport } from "../report/html.ts";
+import { type ReportInput, renderReport } from "../report/html.ts";
 import { renderMarkdown } from "../report/markdown.ts";
 import { explainBudgets, explainShares, type TextTable, tabulateBudgets, tabulateShares } from "../report/table.ts";
 import { drawTextPlot } from "../report/text-plot.ts";
@@ -74,9 +74,10 @@ async function runReport(options: ReportOptions): Promise<void> {
   checkOptions(options, rows);
   const answers = answerRows(rows, chosen);
   if (options.out !== undefined) {
-    const { title } = options;
-    const render = /\.(md|markdown)$/i.test(options.out) ? renderMarkdown : renderReport;
-    writeWhole(options.out, render({ rows, failures, title, facts: [["Store", options.db]], options: chosen }));
+    const { title, out } = options;
+    const input = { rows, failures, title, facts: [["Store", options.db]] as const, options: chosen };
+    if (/\.(md|markdown)$/i.test(out)) writeMarkdown(out, input);
+    else writeWhole(out, renderReport(input));
   }
   if (options.json) {
     const { db, out = null } = options;
@@ -153,6 +154,20 @@ function styleOf(bitsPerWeight: number): Style {
     8: "blue",
   };
   return styles[Math.round(bitsPerWeight)] ?? "bold";
+}
+
+// Figures stand in a folder beside the file, named as it is without its ending; none beside a device or a pipe.
+function writeMarkdown(path: string, input: ReportInput): void {
+  const folder = path.replace(/\.[^.]*$/, "");
+  const isFile = !existsSync(path) || statSync(path).isFile();
+  const { text, figures } = renderMarkdown(input, isFile ? basename(folder) : undefined);
+  writeWhole(path, text);
+  if (figures.size === 0) return;
+  if (existsSync(folder) && !statSync(folder).isDirectory()) {
+    throw new InputError(`The figures of ${path} need a folder ${folder}, but that is a file; name another --out.`);
+  }
+  mkdirSync(folder, { recursive: true });
+  for (const [name, svg] of figures) writeWhole(join(folder, name), svg);
 }
 
 // Under a temporary name first, so that a killed run leaves no half page; into a device or a pipe as it is.

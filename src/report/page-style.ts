@@ -5,6 +5,11 @@ import { declareColors } from "./colors.ts";
 const light = `--paper:#fff;--ink:#1b1b1f;--muted:#65656d;--rule:#e6e6ea;--tint:#f6f6f8;--link:#1f4fa3;--warn:#9a3412;--shade:#0000003d;${declareColors("light")}`;
 const dark = `--paper:#141518;--ink:#ececf0;--muted:#9d9da8;--rule:#2c2d33;--tint:#1d1e23;--link:#8ab4ff;--warn:#fdba74;--shade:#ffffff4d;${declareColors("dark")}`;
 
+/** The page's colours on paper by their custom properties. */
+export const paperColors: ReadonlyMap<string, string> = new Map(
+  light.split(";").map((one) => one.split(":") as [string, string]),
+);
+
 /** The text of the page's style element. */
 export const pageStyle = `
 :root{color-scheme:light dark;${light}}

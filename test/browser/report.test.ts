@@ -8,6 +8,7 @@ import type { BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { writeHeadline } from "../../src/report/headline.ts";
 import { renderReport } from "../../src/report/html.ts";
+import { renderMarkdown } from "../../src/report/markdown.ts";
 import type { ResultRow } from "../../src/result.ts";
 import { answerRows } from "../../src/scaling/answer.ts";
 import { makeRow, simulateStudy } from "../scaling/simulate.ts";
@@ -317,6 +318,32 @@ test("names that are HTML, script or endless are shown as text and break nothing
     true,
   );
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(375);
+});
+
+test("the figures of a Markdown report are whole SVG files, whatever names stand in them", async () => {
+  const name = `a\u00a0b & <c> "d" 'e' class="label" \u202e`;
+  const hostile = [8e6, 16e6, 32e6].flatMap((total) =>
+    [4, 8, 16].map((bitsPerWeight) =>
+      makeRow({
+        model: `${total} ${name}`,
+        family: name,
+        spec: bitsPerWeight === 16 ? "fp16" : `int${bitsPerWeight}:b64`,
+        bitsPerWeight,
+        parameters: total,
+        total: (total * bitsPerWeight) / 4,
+        metrics: { nll: 2 + 1e7 / total },
+      }),
+    ),
+  );
+  const page = await openReport();
+  for (const svg of renderMarkdown({ rows: hostile }, "report").figures.values()) {
+    const read = await page.evaluate((text) => {
+      const { documentElement } = new DOMParser().parseFromString(text, "image/svg+xml");
+      return [documentElement.tagName, documentElement.textContent!];
+    }, svg);
+    expect(read[0]).toBe("svg");
+    expect(read[1]).toContain("a\u00a0b & <c>");
+  }
 });
 
 test("a figure is saved as SVG and PNG that stand alone, and its data as CSV", async () => {

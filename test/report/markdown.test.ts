@@ -9,7 +9,8 @@ import { makeRow, simulateStudy } from "../scaling/simulate.ts";
 
 test("begins with the answer and has every table of the page with the same cells", () => {
   const rows = simulateStudy({ tasks: ["perplexity", "piqa"] });
-  const text = renderMarkdown({ rows, title: "A study", facts: [["Store", "results.db"]] });
+  const { text, figures } = renderMarkdown({ rows, title: "A study", facts: [["Store", "results.db"]] });
+  expect([figures.size, text.includes("![")]).toEqual([0, false]);
   const [main, other] = answerRows(rows);
   expect(text.startsWith(`# A study\n\n**${writeHeadline(main)[0]}**\n`)).toBe(true);
   expect(text).toContain(`- books, piqa (accuracy): ${writeHeadline(other)[0]}`);
@@ -33,7 +34,7 @@ test("nothing that a row says becomes markup, a link, a mention or another line"
     makeRow({ model: `${hostile}${total}`, family: hostile, spec: hostile, total, metrics: { nll: 8e6 / total } }),
   );
   const failures = [{ model: hostile, spec: hostile, task: hostile, reason: hostile, date: rows[0].date }];
-  const text = renderMarkdown({ rows, failures });
+  const { text } = renderMarkdown({ rows, failures });
   expect(text).not.toMatch(/(?<!\\)<|(?<!\\)\]\(|\u202e|https:/);
   const columns = (line: string) => line.split(/(?<!\\)\|/).length;
   for (const part of text.split("\n\n").filter((one) => one.startsWith("|"))) {
@@ -41,8 +42,22 @@ test("nothing that a row says becomes markup, a link, a mention or another line"
   }
 });
 
+test("its figures are SVG files of their own, which every viewer can draw, and the text shows each once", () => {
+  const rows = simulateStudy({ blocks: [64, 256], types: ["int", "float"] });
+  const { text, figures } = renderMarkdown({ rows }, "my report");
+  expect([...figures.keys()]).toEqual(["curves.svg", "frontier.svg", "block.svg", "type.svg", "bits.svg"]);
+  const shown = [...text.matchAll(/!\[[^\]]+\]\(([^)]+)\)/g)].map(([, place]) => place);
+  expect(shown).toEqual([...figures.keys()].map((name) => `my%20report/${name}`));
+  for (const svg of figures.values()) {
+    expect(svg).toMatch(/^<svg xmlns="http:\/\/www.w3.org\/2000\/svg" /);
+    expect(svg).not.toMatch(/var\(--|class=|data-|<script|NaN/);
+    expect(svg).toContain('<rect width="760" height="500" fill="#fff"></rect>');
+  }
+  expect(figures.get("curves.svg")).toContain("#cb3742"); // 4 bits
+});
+
 test("an empty store is a sentence", () => {
-  expect(renderMarkdown({ rows: [] })).toBe(
+  expect(renderMarkdown({ rows: [] }).text).toBe(
     "# k-bit scaling laws\n\nThere are no results yet. The report fills as experiments finish.\n",
   );
 });
