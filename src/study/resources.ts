@@ -7,6 +7,7 @@ import { availableParallelism, cpus } from "node:os";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { type CheckpointHashes, hashCheckpoint } from "../checkpoint/hash-node.ts";
 import { openCheckpoint } from "../checkpoint/open-node.ts";
+import { decodeData } from "../evaluate/data-node.ts";
 import { InputError } from "../input-error.ts";
 import type { Kernels } from "../kernels/kernels.ts";
 import type { LanguageModel } from "../language-model.ts";
@@ -122,11 +123,7 @@ async function readChecked(path: string, hash: string): Promise<string> {
   });
   if (createHash("sha256").update(bytes).digest("hex") !== hash)
     throw new AbsentError(`${path} was changed while the study ran; run the study again to measure on the new file.`);
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw new InputError(`${path} is not UTF-8 text; convert it.`);
-  }
+  return decodeData(bytes, path);
 }
 
 /** Token ids of the texts that were encoded with one tokenizer. */

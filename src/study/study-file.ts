@@ -4,6 +4,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from "yaml";
+import { listDataNames } from "../evaluate/data-node.ts";
 import type { Task } from "../evaluate/task.ts";
 import { tasks as zeroShotTable } from "../evaluate/tasks/index.ts";
 import { parseTask } from "../evaluate/user-task.ts";
@@ -160,6 +161,8 @@ function readTask(entry: TaskEntry, folder: string, at: (key: string) => string)
   const { task, window, stride } = entry;
   const data = resolve(folder, entry.text);
   checkData(data, () => at("text"));
+  if (data.endsWith(".parquet"))
+    throw new InputError(`${at("text")}: ${data} is no text; a task file of kind "rolling" reads texts from a column.`);
   if (window !== undefined && stride !== undefined && stride > window)
     throw new InputError(
       `${at("text")}: the stride (${stride}) is above the window (${window}), which would leave tokens out.`,
@@ -210,7 +213,7 @@ function listTaskFiles(raw: unknown): string[] {
 function findDocuments(task: Pick<Task, "name" | "files">, path: string, at: () => string): string {
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path;
   const { files } = task;
-  const name = files.find((file) => existsSync(join(path, file)));
+  const name = listDataNames(files).find((file) => existsSync(join(path, file)));
   if (name === undefined)
     throw new InputError(`${at()}: the folder ${path} holds no ${files.join(" or ")} for the task ${task.name}.`);
   return join(path, name);

@@ -22,6 +22,7 @@ writeFileSync(
 writeFileSync(join(folder, "models/notes.txt"), "");
 writeFileSync(join(folder, "text.txt"), "Some text.");
 writeFileSync(join(folder, "piqa.jsonl"), "{}");
+writeFileSync(join(folder, "copa.parquet"), "PAR1");
 writeFileSync(join(folder, "piqa.json"), "{}");
 writeFileSync(
   join(folder, "perplexity.json"),
@@ -103,6 +104,9 @@ tasks: [{ task: perplexity, text: text.txt }, { task: piqa, data: piqa.jsonl, li
   test("takes the folder of a task's file as well as the file", () => {
     expect(parse(good.replace(/tasks:.*/, "tasks: { task: piqa, data: ., limit: 3 }")).tasks).toEqual([
       { task: "piqa", data: join(folder, "piqa.jsonl"), limit: 3 },
+    ]);
+    expect(parse(good.replace(/tasks:.*/, "tasks: { task: copa, data: . }")).tasks).toEqual([
+      { task: "copa", data: join(folder, "copa.parquet"), limit: null },
     ]);
   });
 
@@ -247,6 +251,11 @@ describe("a wrong study file is refused at its line and column:", () => {
       "a file of a task that is not there",
       good.replace(/tasks:.*/, "tasks: { task: quizz.json }"),
       /^study\.yaml:4:16: there is no file .*quizz\.json/,
+    ],
+    [
+      "a Parquet file as a text",
+      good.replace(/tasks:.*/, "tasks: { task: perplexity, text: copa.parquet }"),
+      /^study\.yaml:4:\d+: .*copa\.parquet is no text; a task file of kind "rolling" reads texts from a column\.$/,
     ],
     [
       "a file that is no task",
