@@ -7,6 +7,7 @@ import {
   coverEffect,
   coverEqualBits,
   coverLaw,
+  coverSeeds,
   rejectParallel,
 } from "../test/scaling/coverage.ts";
 
@@ -28,7 +29,9 @@ for (const [sizes, shared, own] of [
 ] as const) {
   show(`law, ${sizes} sizes, shared ${shared}, own ${own}`, coverLaw({ count, sizes, shared, own }));
 }
-for (const sizes of [5, 6])
+for (const seeded of [1, 2, 4])
+  show(`seeds, 5 sizes, ${seeded} of three seeds`, coverSeeds({ count, sizes: 5, seeded }));
+for (const sizes of [5, 6, 4])
   show(`equal bits, ${sizes} sizes`, coverEqualBits({ count, sizes, shared: 0.003, own: 0.001 }));
 show("effect, 5 sizes", coverEffect({ count: 10 * count, sizes: 5, shared: 0, own: 0.01 }));
 for (const documents of [20, 200])

@@ -64,10 +64,14 @@ export function buildCurves(points: readonly Point[], metric: MetricFacts): Curv
     points.filter((point) => !isMix(point.row.key.spec)),
     (point) => point.row,
   );
-  const seeds = estimateSeedVariance(plain);
+  // Of losses as a share of the loss, as the laws have it.
+  const isRelative = metric.better === "lower" && plain.every((point) => point.value > 0);
+  const seeds = estimateSeedVariance(
+    plain.map(({ row, value }) => ({ row, value: isRelative ? Math.log(value) : value })),
+  );
   for (const [, precision] of groupBy(plain, (point) => String(point.row.bitsPerWeight))) {
     const best = [...groupBy(precision, (point) => replicateKey(point.row)).values()].map((same) =>
-      addTraining(pickBest(averageSeeds(same), metric), seeds),
+      addTraining(pickBest(averageSeeds(same), metric), seeds, isRelative),
     );
     const bySize = [...groupBy(best, (point) => String(point.bits)).values()].map((same) => pickBest(same, metric));
     bySize.sort((a, b) => a.bits - b.bits);
@@ -97,11 +101,11 @@ function averageSeeds(points: readonly Point[]): readonly Point[] {
     });
 }
 
-function addTraining(point: Point, seeds: ReturnType<typeof estimateSeedVariance>): Point {
+function addTraining(point: Point, seeds: ReturnType<typeof estimateSeedVariance>, isRelative: boolean): Point {
   if (seeds === null) return point;
-  const { variance, degrees } = seeds;
   const { length } = point.members ?? [point.row];
-  return { ...point, training: { key: replicateKey(point.row), variance: variance / length, degrees } };
+  const variance = ((isRelative ? point.value ** 2 : 1) * seeds.variance) / length;
+  return { ...point, training: { key: replicateKey(point.row), variance, degrees: seeds.degrees } };
 }
 
 /** The point with the best metric; of equals the one with fewest bits, then the first. */

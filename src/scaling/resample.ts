@@ -200,6 +200,12 @@ export function boundCrossing(
 function intervalOfDraws(values: readonly number[], degrees: number, level = 0.95): [number, number] {
   const sorted = Float64Array.from(values).sort();
   const tail = normalProbability(tQuantile((1 - level) / 2, degrees));
+  if (tail * values.length < 2) {
+    // So far out there are no draws: a few seeds ask for that. Then by the spread of the draws.
+    const center = values.reduce((sum, value) => sum + value, 0) / values.length;
+    const half = tQuantile((1 + level) / 2, degrees) * Math.sqrt(meanSquare(values.map((value) => value - center)));
+    return [center - half, center + half];
+  }
   return [quantileOf(sorted, tail), quantileOf(sorted, 1 - tail)];
 }
 

@@ -2,7 +2,15 @@
 // Of 100 repetitions 95 are expected with a deviation of 2.2: the limits are three deviations below.
 
 import { expect, test } from "vitest";
-import { type Coverage, coverDocuments, coverEffect, coverEqualBits, coverLaw, rejectParallel } from "./coverage.ts";
+import {
+  type Coverage,
+  coverDocuments,
+  coverEffect,
+  coverEqualBits,
+  coverLaw,
+  coverSeeds,
+  rejectParallel,
+} from "./coverage.ts";
 
 const count = 100;
 const expectCoverage = (coverage: Coverage, at90 = 0.81, at95 = 0.88) => {
@@ -32,6 +40,10 @@ test("intervals of a mean effect cover with five sizes", () => {
 test("margins, optimal precisions and crossings cover with 20 documents and with 200", () => {
   expectCoverage(coverDocuments({ count: 60, documents: 20, draws: 200 }), 0.78, 0.86);
   expectCoverage(coverDocuments({ count: 40, documents: 200, draws: 200 }), 0.75, 0.84);
+});
+
+test("margins cover with the noise of training, known from three seeds of two sizes", () => {
+  expectCoverage(coverSeeds({ count: 100, sizes: 5, seeded: 2 }), 0.81, 0.88);
 });
 
 test("parallel curves are seldom called anything else, and others are found out", () => {

@@ -1,5 +1,6 @@
 // How often intervals cover the truth, on families simulated again and again; the tests run few, the bench many.
 
+import type { ResultRow } from "../../src/result.ts";
 import { createUncertainty, type Estimate, intervalOf, type Term } from "../../src/scaling/contrast.ts";
 import { buildCurves, type Curve, placePoints } from "../../src/scaling/curves.ts";
 import { estimateMeanEffect } from "../../src/scaling/effect.ts";
@@ -215,6 +216,53 @@ export function coverDocuments({
       return (interval[0] ?? 0) <= crossing && crossing <= (interval[1] ?? Number.POSITIVE_INFINITY);
     };
     tally.add("crossing", bounds(0.9), bounds(0.95));
+  }
+  return tally.coverage;
+}
+
+/**
+ * The margin of 4 over 8 bits at a budget, where training is the larger noise and some sizes were trained from three seeds:
+ * the truth is what all seeds and all documents would give.
+ */
+export function coverSeeds({
+  count,
+  sizes: models,
+  seeded,
+}: {
+  count: number;
+  sizes: number;
+  seeded: number;
+}): Coverage {
+  const tally = new Tally(count);
+  const family = sizes.slice(0, models);
+  const budget = Math.sqrt(totalOf(family[1], "int8:b64") * totalOf(family[2], "int8:b64"));
+  const marginOf = (rows: readonly ResultRow[]) => {
+    const curves = buildCurves(placePoints(rows, nll), nll);
+    const [four, eight] = [4, 8].map((k) => interpolate(curves.find((curve) => curve.bitsPerWeight === k)!, budget)!);
+    return { curves, value: eight.value - four.value };
+  };
+  const pair = ["int4:b64", "int8:b64"];
+  const truth = marginOf(simulateRows({ specs: pair, loss: plainLoss, sizes: family })).value;
+  for (let seed = 1; seed <= count; seed++) {
+    const random = createRandom(seed + 2e6);
+    const common = Array.from({ length: 60 }, () => 0.5 * random.studentT(5));
+    const seeds = (index: number) => (index > 0 && index <= seeded ? 3 : 1);
+    const rows = simulateRows({ specs: pair, loss: plainLoss, shared: 0.004, seed, seeds, sizes: family }).map(
+      (row) => {
+        const values = Float32Array.from(common, (shift) => row.metrics["nll"].value + shift + 0.01 * random.normal());
+        const nllMean = values.reduce((sum, one) => sum + one, 0) / values.length;
+        return { ...row, metrics: { nll: { value: nllMean, n: 60 } }, documents: { nll: { values } } };
+      },
+    );
+    const { curves, value } = marginOf(rows);
+    const drawn = drawCurves(curves, nll, { count: 300, seed })!;
+    const covers = (level: number) => {
+      const { margin } = weighBudget(drawn, budget, level)!;
+      const sign = Math.sign(value) * Math.sign(margin!.value); // of whichever is best
+      const [low, high] = margin!.interval.map((end) => sign * end).sort((a, b) => a - b);
+      return low <= truth && truth <= high;
+    };
+    tally.add("margin with the noise of seeds", covers(0.9), covers(0.95));
   }
   return tally.coverage;
 }

@@ -98,7 +98,8 @@ describe("seeds", () => {
       const mean = own.reduce((sum, row) => sum + row.metrics["nll"].value, 0) / 4;
       expect(points[1].value).toBeCloseTo(mean, 12);
       expect(points[1].members).toHaveLength(4);
-      expect(points[1].training!.variance).toBeCloseTo(points[0].training!.variance / 4, 12);
+      const shareOf = ({ value, training }: (typeof points)[number]) => training!.variance / value ** 2;
+      expect(shareOf(points[1])).toBeCloseTo(shareOf(points[0]) / 4, 12);
     }
   });
 
