@@ -39,6 +39,36 @@ test("a cost model does not swing while small experiments come first", () => {
   }
 });
 
+test("the time that is left is right where tasks take different times at the same cost, sizes mixed", () => {
+  const rates: Record<string, number> = { perplexity: 1, piqa: 0.3, lambada_openai: 2.5 };
+  const noise = [1.3, 0.8, 1, 1.2, 0.75, 1.1, 0.9];
+  const seconds = ({ cost, task }: PlannedExperiment) => rates[task.task] * (0.2 + cost / 1.2e10);
+  const experiments = Array.from({ length: 30 }, (_, i) => 1e9 * 1.2 ** i).flatMap((cost) =>
+    Object.keys(rates).map((task) => ({ cost, task: { task } }) as PlannedExperiment),
+  );
+  const tracker = createTracker(experiments, 0, 1);
+  experiments.forEach((experiment, i) => {
+    tracker.finish(experiment, seconds(experiment) * noise[i % noise.length]);
+    const left = experiments.slice(i + 1).reduce((sum, one) => sum + seconds(one), 0);
+    if (left === 0 || i < 30) return;
+    expect(tracker.progress().secondsLeft / left).toBeGreaterThan(1 / 1.5);
+    expect(tracker.progress().secondsLeft / left).toBeLessThan(1.5);
+  });
+});
+
+test("a cost model tells tasks apart after a few times of each, and takes one that is new for the rest", () => {
+  const model = createCostModel();
+  for (let i = 1; i <= 6; i++) {
+    model.observe(i * 4e9, 0.5 + i, "slow");
+    model.observe(i * 4e9, (0.5 + i) / 4, "fast");
+  }
+  const [slow, fast, unseen] = ["slow", "fast", "unseen"].map((task) => model.estimate(2e10, 1, task));
+  expect(slow / fast).toBeGreaterThan(3);
+  expect(slow / fast).toBeLessThan(4);
+  expect(unseen).toBeGreaterThan(fast);
+  expect(unseen).toBeLessThan(slow);
+});
+
 test("a cost model learns from earlier rows of this machine only", () => {
   const learnt: [number, number][] = [];
   const row = makeRow(1, { machine: "here", metrics: { perplexity: { value: 9, n: 100 } } });
@@ -49,7 +79,7 @@ test("a cost model learns from earlier rows of this machine only", () => {
     { ...row, key: { ...key, profile: "new" } },
   ];
   learnFromRows(rows, [], "here", (...pair) => learnt.push(pair));
-  expect(learnt).toEqual([[row.model.parameters * (200 + 200), row.seconds]]);
+  expect(learnt).toEqual([[row.model.parameters * (200 + 200), row.seconds, "perplexity"]]);
 });
 
 test("a cost model never guesses below nothing", () => {
@@ -67,20 +97,23 @@ test("a cost model never guesses below nothing", () => {
 });
 
 test("a tracker counts what is left in time, the parts of what is running too", () => {
-  const experiments = [1, 2, 3, 4].map((cost) => ({ cost: cost * 1e9 }) as PlannedExperiment);
+  const experiments = [1, 2, 3, 4].map(
+    (cost) => ({ cost: cost * 1e9, task: { task: "perplexity" } }) as PlannedExperiment,
+  );
   const tracker = createTracker(experiments, 1, 2);
   expect(tracker.progress()).toMatchObject({ done: 1, total: 5, share: 0 });
   tracker.finish(experiments[0], 10);
   tracker.finish(experiments[1], 20);
   const model = createCostModel();
-  model.observe(1e9, 10);
-  model.observe(2e9, 20);
+  model.observe(1e9, 10, "perplexity");
+  model.observe(2e9, 20, "perplexity");
+  const estimate = (cost: number, experiments: number) => model.estimate(cost, experiments, "perplexity");
   expect(tracker.progress().done).toBe(3);
-  expect(tracker.progress().secondsLeft).toBeCloseTo(model.estimate(7e9, 2) / 2, 9);
+  expect(tracker.progress().secondsLeft).toBeCloseTo(estimate(7e9, 2) / 2, 9);
   tracker.advance(experiments[2], 0.5);
   tracker.advance(experiments[3], 0.25);
-  expect(tracker.progress().secondsLeft).toBeCloseTo(model.estimate(4.5e9, 1.25) / 2, 9);
-  expect(tracker.progress().share).toBeCloseTo(1 - model.estimate(4.5e9, 1.25) / model.estimate(10e9, 4), 9);
+  expect(tracker.progress().secondsLeft).toBeCloseTo(estimate(4.5e9, 1.25) / 2, 9);
+  expect(tracker.progress().share).toBeCloseTo(1 - estimate(4.5e9, 1.25) / estimate(10e9, 4), 9);
   tracker.finish(experiments[2]);
   tracker.advance(experiments[2], 0.9); // too late: it does not count twice
   tracker.finish(experiments[3], 40);
