@@ -162,15 +162,14 @@ export function createNativeKernels(options: NativeOptions): Kernels {
   };
 }
 
-/** Sines and cosines of a forward pass: its layers ask with the same positions, so they are computed once. */
+/** Sines and cosines of a forward pass: its layers ask with the same few objects, each of which is computed once. */
 function createTurnCache() {
   type Rotary = NonNullable<HeadLayout["rotary"]>;
-  let last: { rotary: Rotary; positions: Int32Array; cosines: Float32Array; sines: Float32Array } | undefined;
+  const known = new WeakMap<Rotary, { tokens: number; cosines: Float32Array; sines: Float32Array }>();
   return (rotary: Rotary, tokens: number) => {
-    const { frequencies, magnitude, size } = rotary;
-    const positions = rotary.positions.slice(0, tokens);
-    const same = last?.rotary.frequencies === frequencies && last.positions.length === tokens;
-    if (last && same && last.positions.every((position, t) => position === positions[t])) return last;
+    const last = known.get(rotary);
+    if (last?.tokens === tokens) return last;
+    const { frequencies, magnitude, size, positions } = rotary;
     const half = size / 2;
     const cosines = new Float32Array(tokens * half); // (tokens, size / 2)
     const sines = new Float32Array(tokens * half);
@@ -179,7 +178,8 @@ function createTurnCache() {
       cosines[i] = Math.cos(angle) * magnitude;
       sines[i] = Math.sin(angle) * magnitude;
     }
-    last = { rotary, positions, cosines, sines };
-    return last;
+    const turn = { tokens, cosines, sines };
+    known.set(rotary, turn);
+    return turn;
   };
 }
