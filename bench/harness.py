@@ -57,11 +57,14 @@ def main() -> None:
                 model.batch_size_per_gpu = size
                 task = get_task_dict([f"local_{name}"], manager)
                 start = read_clock()
-                results = evaluate(lm=model, task_dict=task, bootstrap_iters=0, log_samples=False)
+                results = evaluate(lm=model, task_dict=task, bootstrap_iters=0, log_samples=True)
                 seconds = read_clock() - start
                 if best is None or seconds < best["seconds"]:
                     metrics = {k.split(",")[0]: v for k, v in results["results"][f"local_{name}"].items() if k.endswith(",none") and "stderr" not in k}
-                    best = {"seconds": seconds, "batch": size, "metrics": metrics}
+                    samples = sorted(results["samples"][f"local_{name}"], key=lambda sample: sample["doc_id"])
+                    answers = [answer[0] for sample in samples for answer in sample["filtered_resps"]]
+                    scores = {"logLikelihoods": [float(a[0]) for a in answers], "greedy": [str(a[1]) == "True" for a in answers]}
+                    best = {"seconds": seconds, "batch": size, "metrics": metrics} | scores
             out[name] = best
     out["peakMegabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps(out))

@@ -6,7 +6,7 @@
 //
 // Both sides score the same documents on the same model, weights as stored, computing in float32, from documents to metrics;
 // loading is not timed, and there is no bootstrap. Each side runs in a process of its own, in turns, the fastest run of each
-// counts (the peer's at its best batch size), and the two must agree on accuracy. Without KBIT_BENCH_PYTHON: kbit alone.
+// counts (the peer's at its best batch size), and the two must agree on accuracy; the log-likelihood of each request is compared. Without KBIT_BENCH_PYTHON: kbit alone.
 // On a machine that others use, `--clock cpu --threads 1` compares processor time.
 
 import { execFileSync } from "node:child_process";
@@ -27,6 +27,8 @@ interface TaskRun {
   readonly metrics: Readonly<Record<string, number>>;
   readonly requests?: number;
   readonly batch?: number;
+  /** Of each request, in the order of the documents. */
+  readonly logLikelihoods: readonly number[];
   /** Seconds of it that went into tokenization. */
   readonly encodeSeconds?: number;
 }
@@ -76,9 +78,10 @@ async function runOnce(): Promise<Run> {
       },
     });
     const seconds = readClock() - started;
-    const requests = result.documents.reduce((count, { logLikelihoods }) => count + logLikelihoods.length, 0);
+    const logLikelihoods = result.documents.flatMap((document) => document.logLikelihoods);
+    const requests = logLikelihoods.length;
     const metrics = Object.fromEntries(Object.entries(result.metrics).map(([metric, { value }]) => [metric, value]));
-    out[name] = { seconds, metrics, requests, encodeSeconds: encoded - started };
+    out[name] = { seconds, metrics, requests, logLikelihoods, encodeSeconds: encoded - started };
   }
   await model.close();
   await kernels.close();
@@ -108,15 +111,25 @@ const fastest = (runs: readonly Run[], name: string) =>
 console.log(
   `${cpus()[0].model}, ${threads} threads, ${path}, ${limit} documents a task, best of ${values.repeats}, ${values.clock} clock\n`,
 );
-console.log("| task | requests | kbit, requests/s | of it tokenizing | lm-eval, requests/s | at batch | ratio |");
-console.log("|---|---|---|---|---|---|---|");
+console.log(
+  "| task | requests | kbit, requests/s | of it tokenizing | lm-eval, requests/s | at batch | ratio | largest difference, nats |",
+);
+console.log("|---|---|---|---|---|---|---|---|");
 for (const name of names.split(",")) {
   const kbit = fastest(ours, name);
   const peer = python ? fastest(theirs, name) : undefined;
   const requests = kbit.requests!;
   const share = `${Math.round((100 * kbit.encodeSeconds!) / kbit.seconds)} %`;
   const rate = (seconds: number) => (requests / seconds).toFixed(1);
-  const beside = peer ? [rate(peer.seconds), peer.batch, (peer.seconds / kbit.seconds).toFixed(2)] : ["", "", ""];
+  const differences = peer?.logLikelihoods.map((value, i) => Math.abs(value - kbit.logLikelihoods[i])) ?? [];
+  const beside = peer
+    ? [
+        rate(peer.seconds),
+        peer.batch,
+        (peer.seconds / kbit.seconds).toFixed(2),
+        Math.max(...differences).toExponential(1),
+      ]
+    : ["", "", "", ""];
   console.log(`| ${[name, requests, rate(kbit.seconds), share, ...beside].join(" | ")} |`);
   for (const [metric, value] of Object.entries(peer?.metrics ?? {})) {
     // Accuracies are counts: a tie of two choices in float32 may fall either way once in a while.
