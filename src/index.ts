@@ -10,8 +10,8 @@ export { openCheckpointFiles, weightFiles } from "./checkpoint/open.ts";
 export { type StorageType, type Tensor, type TensorHeader, storageTypes } from "./tensor/tensor.ts";
 export { fromFloat32, toFloat32 } from "./tensor/convert.ts";
 
-export type { BaselineSpec, DataTypeName, QuantizedSpec, Spec } from "./quantize/spec.ts";
-export { formatSpec, parseSpec } from "./quantize/spec-text.ts";
+export type * from "./quantize/spec.ts";
+export { createMix, formatMix, formatSpec, parseMixText, parseSpec } from "./quantize/spec-text.ts";
 export { type DataType, buildCodebook, dataTypes } from "./quantize/data-types.ts";
 export { type BlockScales, type OutlierColumns, type QuantizedTensor, isQuantized } from "./quantize/quantized.ts";
 export { type QuantizeOptions, dequantize, quantize } from "./quantize/quantize.ts";
@@ -34,6 +34,7 @@ export { type ViewOptions, quantizeCheckpoint } from "./model/quantized-view.ts"
 export { type ParameterCount, countBits, countParameters } from "./model/count.ts";
 export { type LoadOptions, loadModel } from "./model/load.ts";
 export type { Model } from "./model/model.ts";
+export type { LayerInputs } from "./model/inputs.ts";
 export type { GenerateOptions } from "./model/generate.ts";
 export type { SamplingOptions } from "./model/sample.ts";
 export { type TextStream, createTextStream } from "./model/text-stream.ts";
@@ -75,6 +76,8 @@ export { type Fit, type FitOptions, fitLaw } from "./scaling/fit.ts";
 export { laws } from "./scaling/laws/laws.ts";
 export { type ClaimAnswer, type ClaimOptions, checkClaims } from "./scaling/claims.ts";
 export { type Recommendation, type RecommendOptions, recommend } from "./scaling/recommend.ts";
+export { type MixSolution, solveMix } from "./scaling/mix-solver.ts";
+export type { MixOption } from "./scaling/mix-bound.ts";
 
 export { writeHeadline } from "./report/headline.ts";
 export { type ReportInput, renderReport } from "./report/html.ts";
