@@ -60,7 +60,7 @@ function readCells(row: ResultRow, isUnstable: boolean): string[] {
   const main = readMain(row);
   return [
     row.model.name,
-    String(row.bitsPerWeight),
+    String(Number(row.bitsPerWeight.toFixed(2))),
     row.key.spec,
     row.key.task,
     main?.label ?? "",
