@@ -3,7 +3,7 @@
 import { basename } from "node:path";
 import { type Convention, measurePerplexity, type PerplexityResult } from "../evaluate/perplexity.ts";
 import { findProfile } from "../evaluate/profiles.ts";
-import { listTokenizerWarnings } from "../evaluate/warnings.ts";
+import { listTokenizerWarnings, listWindowWarnings } from "../evaluate/warnings.ts";
 import { InputError } from "../input-error.ts";
 import { describe, describeFew, fewTokens, summarizeModel } from "./describe-model.ts";
 import type { EvalOptions } from "./eval-options.ts";
@@ -53,7 +53,10 @@ export async function prepareText(file: string, options: EvalOptions): Promise<(
       progress.finish();
       close();
     });
-    warnings.push(...listEvalWarnings(opened, result));
+    warnings.push(
+      ...listWindowWarnings(model, result.convention, result.windows.length),
+      ...listEvalWarnings(opened, result),
+    );
     const seconds = (performance.now() - started) / 1000;
     if (options.json) {
       printJson({

@@ -8,10 +8,10 @@ import { createNotFiniteError } from "./pairs.ts";
 import { createEncoder, findProfile, type TokenPair } from "./profiles.ts";
 import { countBytes, splitAtSpaces } from "./python-text.ts";
 import { sum } from "./sum.ts";
-import { planGptq, planLlamaCpp, planRolling, planWindows } from "./windows.ts";
+import { planBosWindows, planGptq, planLlamaCpp, planRolling, planWindows } from "./windows.ts";
 
 /** The conventions; docs/evaluate.md compares them. */
-export const conventions = ["windows", "rolling", "gptq", "llama.cpp"] as const;
+export const conventions = ["windows", "windows-bos", "rolling", "gptq", "llama.cpp"] as const;
 
 /** Name of a convention. */
 export type Convention = (typeof conventions)[number];
@@ -20,9 +20,9 @@ export type Convention = (typeof conventions)[number];
 export interface PerplexityOptions {
   /** Default `windows`. */
   readonly convention?: Convention;
-  /** Tokens a window; by default the model's maximum length, at most 2048 (`windows`, `gptq`) or 512 (`llama.cpp`). */
+  /** Tokens a window; by default the model's maximum length, at most 2048, or 512 (`llama.cpp`); of `rolling` without a limit. */
   readonly window?: number;
-  /** `windows` only: tokens from one window to the next; by default the window. */
+  /** `windows`, `windows-bos`: tokens from one window to the next; by default the window's tokens of text. */
   readonly stride?: number;
   /** Only the first so many windows. */
   readonly limit?: number;
@@ -128,6 +128,31 @@ export function listPerplexityDocuments({ windows }: PerplexityResult): Record<s
   return { nll: { values, weights: Float32Array.from(windows, (window) => window.tokens) } };
 }
 
+/** Most tokens of a window where none are said. */
+const usualWindows: Readonly<Record<Convention, number>> = {
+  windows: 2048,
+  "windows-bos": 2048,
+  gptq: 2048,
+  "llama.cpp": 512,
+  rolling: Number.POSITIVE_INFINITY,
+};
+
+/** Window, stride and name of a convention with its numbers, for a model of this maximum length. */
+export function fitConvention(
+  { convention = "windows", window, stride, profile }: Omit<PerplexityOptions, "limit">,
+  maxLength: number,
+): { readonly size: number; readonly stride: number; readonly name: string } {
+  const size = window ?? Math.min(maxLength, usualWindows[convention]);
+  const room = convention === "windows-bos" ? size - 1 : size;
+  const step = stride ?? room;
+  const end = {
+    windows: `-stride-${step}`,
+    "windows-bos": `-stride-${step}`,
+    rolling: `-${findProfile(profile).name}`,
+  };
+  return { size, stride: step, name: `${convention}-${size}${(end as Record<string, string>)[convention] ?? ""}` };
+}
+
 /** Cuts a text into windows under the chosen convention. */
 export function planText(model: LanguageModel, text: string, options: PerplexityOptions): Plan {
   const { convention = "windows", limit = Number.POSITIVE_INFINITY } = options;
@@ -137,8 +162,7 @@ export function planText(model: LanguageModel, text: string, options: Perplexity
       `There is no convention "${convention}"${nearest ? `; did you mean "${nearest}"?` : ""} (conventions: ${conventions.join(", ")}).`,
     );
   }
-  const most = { windows: 2048, gptq: 2048, "llama.cpp": 512, rolling: Number.POSITIVE_INFINITY }[convention];
-  const size = options.window ?? Math.min(model.maxLength, most);
+  const { size, stride, name } = fitConvention(options, model.maxLength);
   checkWhole(
     "window",
     size,
@@ -147,22 +171,26 @@ export function planText(model: LanguageModel, text: string, options: Perplexity
     `the maximum length of ${model.name}`,
   );
   if (limit !== Number.POSITIVE_INFINITY) checkWhole("limit", limit, 1, Number.MAX_SAFE_INTEGER, "that");
-  if (options.stride !== undefined && convention !== "windows") {
+  if (options.stride !== undefined && !convention.startsWith("windows")) {
     throw new InputError(`The convention ${convention} has no stride; leave it out or take the convention "windows".`);
   }
-  const stride = options.stride ?? size;
-  checkWhole("stride", stride, 1, size, "the window, for tokens between windows would never be scored");
+  const room = convention === "windows-bos" ? size - 1 : size;
+  checkWhole("stride", stride, 1, room, "what a window holds, for tokens between windows would never be scored");
 
   const takeTokens = (count: number, encode: (text: string) => number[]) => encodeStart(text, count, encode);
   const own = (part: string) => model.encode(part, "default");
   const needed = (limit - 1) * stride + size;
   let windows: TokenPair[];
-  let name = `${convention}-${size}`;
   switch (convention) {
     case "windows":
       windows = planWindows(takeTokens(needed, own), size, stride);
-      name += `-stride-${stride}`;
       break;
+    case "windows-bos": {
+      const { bosToken } = model;
+      if (bosToken === undefined) throw new InputError(`${model.name} has no beginning-of-text token for windows-bos.`);
+      windows = planBosWindows(takeTokens(needed, model.encode), bosToken, size, stride);
+      break;
+    }
     case "gptq":
       windows = planGptq(takeTokens(needed, own), size);
       break;
@@ -177,11 +205,9 @@ export function planText(model: LanguageModel, text: string, options: Perplexity
       break;
     }
     case "rolling": {
-      const profile = findProfile(options.profile);
-      const encoder = createEncoder(model, profile);
+      const encoder = createEncoder(model, findProfile(options.profile));
       // One token more, so that the last of the windows is not taken for the end of the text.
       windows = planRolling(takeTokens(needed + 1, encoder.encode), encoder.findPrefix(), size);
-      name += `-${profile.name}`;
       break;
     }
   }
@@ -215,7 +241,7 @@ function encodeStart(text: string, count: number, encode: (text: string) => numb
 }
 
 /** The beginning-of-text token, if the tokenizer puts one before every text. */
-function findAddedBos(model: LanguageModel): number | undefined {
+export function findAddedBos(model: LanguageModel): number | undefined {
   return model.bosToken !== undefined && model.encode("a", "default")[0] === model.bosToken
     ? model.bosToken
     : undefined;

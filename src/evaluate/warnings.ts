@@ -1,6 +1,7 @@
 // Where a score is not what people think: what the tokenizer does to the texts, told before anyone compares numbers.
 
 import type { LanguageModel } from "../language-model.ts";
+import { findAddedBos } from "./perplexity.ts";
 import type { Profile } from "./profiles.ts";
 
 /** Texts that are tried, and characters of each. */
@@ -28,13 +29,20 @@ export function listTokenizerWarnings(
       `The tokenizer of ${model.name} does not give back ${found}, such as ${quote(lost[0], readBack(model, lost[0]))}; per-byte and per-word scores are of the text as it was given.`,
     );
   }
-  const { bosToken } = model;
-  if (special === "none" && bosToken !== undefined && model.encode("a", "default")[0] === bosToken) {
+  if (special === "none" && findAddedBos(model) !== undefined) {
     warnings.push(
       `The tokenizer of ${model.name} puts a beginning-of-text token before every text, but this profile leaves it out; some models score far worse without.`,
     );
   }
   return warnings;
+}
+
+/** A sentence on windows that begin without the beginning-of-text token which the tokenizer puts before every text. */
+export function listWindowWarnings(model: LanguageModel, convention: string, windows: number): string[] {
+  if (windows < 2 || !/^(windows-\d|gptq)/.test(convention) || findAddedBos(model) === undefined) return [];
+  return [
+    `The tokenizer of ${model.name} puts a beginning-of-text token before every text, but under ${convention} only the first of ${windows} windows begins with it; some models, Gemma among them, score far worse without: see --convention windows-bos.`,
+  ];
 }
 
 /** The text as its tokens spell it; a space that the tokenizer itself puts before a text does not count. */

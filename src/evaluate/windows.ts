@@ -28,6 +28,24 @@ export function planWindows(tokens: readonly number[], size: number, stride: num
 }
 
 /**
+ * As `planWindows`, but every window begins with `bos`, which counts as one of its `size` tokens; so each token of the
+ * text is scored, the first ones too:
+ *
+ *     size 4, stride 3:  B [t0 t1 t2]   B [t3 t4 t5]   B [t6]
+ *     size 4, stride 2:  B [t0 t1 t2]   B t2 [t3 t4]   B t4 [t5 t6]   ..
+ */
+export function planBosWindows(tokens: readonly number[], bos: number, size: number, stride: number): TokenPair[] {
+  const windows: TokenPair[] = [];
+  let scored = 0; // tokens before this one are done
+  for (let begin = 0; scored < tokens.length; begin += stride) {
+    const end = Math.min(begin + size - 1, tokens.length);
+    windows.push({ context: [bos, ...tokens.slice(begin, scored)], continuation: tokens.slice(scored, end) });
+    scored = end;
+  }
+  return windows;
+}
+
+/**
  * lm-eval's rolling windows: every token scored once, the first after `prefix`, the last window filled up with context.
  *
  *     size 4:  P [t0 t1 t2 t3]   t3 [t4 t5 t6 t7]   t5 t6 t7 [t8 t9]

@@ -113,9 +113,9 @@ async function evaluate(
 ): Promise<Evaluation> {
   const limit = choice.limit ?? undefined;
   if (choice.task === "perplexity") {
-    const { window, stride } = choice as PerplexityChoice;
+    const { convention, window, stride } = choice as PerplexityChoice;
     const onProgress = (done: number, total: number) => report(done / total);
-    const result = await measurePerplexity(model, text, { window, stride, limit, onProgress });
+    const result = await measurePerplexity(model, text, { convention, window, stride, limit, onProgress });
     const { convention: profile } = result;
     return { metrics: listPerplexityMetrics(result), documents: listPerplexityDocuments(result), profile };
   }

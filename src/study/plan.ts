@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { hashCheckpoint } from "../checkpoint/hash-node.ts";
+import { fitConvention } from "../evaluate/perplexity.ts";
 import { defaultProfile } from "../evaluate/profiles.ts";
 import { InputError } from "../input-error.ts";
 import { describeDecoder } from "../model/architectures/index.ts";
@@ -200,13 +201,7 @@ export function nameTimer(machine: string, kernels: string, threads: number): st
 
 function nameProfile(choice: TaskChoice, maxLength: number): string {
   if (isLatency(choice)) return `batch-${choice.batch}-context-${choice.context}`;
-  return choice.task === "perplexity" ? nameConvention(choice as PerplexityChoice, maxLength) : defaultProfile;
-}
-
-/** The name that measurePerplexity gives its windows. */
-function nameConvention({ window, stride }: PerplexityChoice, maxLength: number): string {
-  const size = window ?? Math.min(maxLength, 2048);
-  return `windows-${size}-stride-${stride ?? size}`;
+  return choice.task === "perplexity" ? fitConvention(choice as PerplexityChoice, maxLength).name : defaultProfile;
 }
 
 /** Bytes a token of a text under a model's tokenizer, by its beginning; each pair is measured once. */
@@ -240,6 +235,6 @@ function estimateTokens(
   if (isLatency(choice)) return choice.batch;
   const all = bytes / bytesPerToken;
   if (choice.task !== "perplexity") return all * Math.min(1, (choice.limit ?? lines) / lines);
-  const { window = Math.min(maxLength, 2048), stride = window, limit } = choice as PerplexityChoice;
-  return Math.min(all / stride, limit ?? Number.POSITIVE_INFINITY) * window;
+  const { size, stride } = fitConvention(choice as PerplexityChoice, maxLength);
+  return Math.min(all / stride, choice.limit ?? Number.POSITIVE_INFINITY) * size;
 }

@@ -158,7 +158,7 @@ function readTask(entry: TaskEntry, folder: string, at: (key: string) => string)
     return { task: "latency", data: "", limit: null, context: entry.context ?? 128, batch: entry.batch ?? 1 };
   const { limit = null } = entry;
   if (!("text" in entry)) return readZeroShot(entry, folder, at);
-  const { task, window, stride } = entry;
+  const { task, convention, window, stride } = entry;
   const data = resolve(folder, entry.text);
   checkData(data, () => at("text"));
   if (data.endsWith(".parquet"))
@@ -167,7 +167,9 @@ function readTask(entry: TaskEntry, folder: string, at: (key: string) => string)
     throw new InputError(
       `${at("text")}: the stride (${stride}) is above the window (${window}), which would leave tokens out.`,
     );
-  return { task, data, window, stride, limit };
+  if (stride !== undefined && convention !== undefined && !convention.startsWith("windows"))
+    throw new InputError(`${at("stride")}: the convention ${convention} has no stride; leave it out.`);
+  return { task, data, ...(convention && { convention }), window, stride, limit };
 }
 
 type LatencyEntry = Extract<TaskEntry, { task: "latency" }>;

@@ -2,6 +2,7 @@
 // What words mean (specs, paths, globs) is checked by study-file.ts and grid.ts.
 
 import { z } from "zod";
+import { conventions } from "../evaluate/perplexity.ts";
 import { dataTypes } from "../quantize/data-types.ts";
 
 const text = z.string().min(1);
@@ -87,6 +88,7 @@ const limit = z.int().min(1).nullable().optional().describe("The first so many w
 const perplexity = z.strictObject({
   task: z.literal("perplexity"),
   text: text.describe("A text file."),
+  convention: z.enum(conventions).optional().describe("How the text is cut; default: windows."),
   window: z.int().min(2).optional().describe("Tokens a window; default: the model's maximum, at most 2048."),
   stride: z.int().min(1).optional().describe("Tokens from one window to the next; default: the window."),
   limit,
@@ -149,5 +151,5 @@ export const knownKeys: Record<string, readonly string[]> = {
   "": ["name", "allowNonfinite", "models", "specs", "tasks"],
   models: ["path", "name", "family", "trainingTokens", "seed"],
   specs: [...Object.keys(gridShape), "baselines", "exclude"],
-  tasks: ["task", "text", "data", "window", "stride", "limit", "context", "batch"],
+  tasks: ["task", "text", "data", "convention", "window", "stride", "limit", "context", "batch"],
 };

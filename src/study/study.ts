@@ -1,6 +1,7 @@
 // What a study is once it is read: models x specs x tasks, every path resolved, every spec parsed.
 // Types only; study-file.ts reads it from a file or from flags, grid.ts expands it. All of it is plain JSON.
 
+import type { Convention } from "../evaluate/perplexity.ts";
 import type { Spec } from "../quantize/spec.ts";
 
 /** A model to measure. */
@@ -27,7 +28,9 @@ export interface PerplexityChoice {
   readonly task: "perplexity";
   /** Absolute path of the text. */
   readonly data: string;
-  /** Tokens a window; absent: the model's maximum length, at most 2,048. */
+  /** How the text is cut; absent: `windows`. */
+  readonly convention?: Convention;
+  /** Tokens a window; absent: what is usual in the convention. */
   readonly window?: number;
   /** Tokens from the start of a window to the start of the next; absent: the window. */
   readonly stride?: number;

@@ -43,6 +43,27 @@ test("an overlapping stride scores every token but the first", async () => {
   );
 });
 
+test("windows-bos score every token, each window after the beginning-of-text token", async () => {
+  const model = createFakeModel();
+  const result = await measurePerplexity(model, text, { convention: "windows-bos", window: 9 });
+  expect(result.convention).toBe("windows-bos-9-stride-8");
+  expect(result.tokens).toBe(bytes.length);
+  const previous = bytes.map((_, i) => (i % 8 === 0 ? 256 : bytes[i - 1]));
+  const total = bytes.reduce((sum, token, i) => sum - fakeLogProb(previous[i], token), 0);
+  expect(result.nll).toBeCloseTo(total / bytes.length, 12);
+  expect(result.bytes).toBe(bytes.length);
+  expect(model.calls[0].every(({ context }) => context[0] === 256)).toBe(true);
+  const overlapping = await measurePerplexity(createFakeModel(), text, { convention: "windows-bos", stride: 4 });
+  expect([overlapping.convention, overlapping.tokens]).toEqual(["windows-bos-16-stride-4", bytes.length]);
+  const without = createFakeModel({ bosToken: undefined });
+  await expect(measurePerplexity(without, text, { convention: "windows-bos" })).rejects.toThrow(
+    "fake has no beginning-of-text token for windows-bos.",
+  );
+  await expect(measurePerplexity(model, text, { convention: "windows-bos", window: 9, stride: 9 })).rejects.toThrow(
+    "The stride 9 is more than 8, what a window holds",
+  );
+});
+
 test("bits per byte count the bytes that the scored tokens spell", async () => {
   const ascii = "a plain text of forty ASCII characters..";
   const result = await measurePerplexity(createFakeModel(), ascii);
@@ -63,7 +84,7 @@ test("limit takes the first windows and reads no more of the text than it needs"
       return model.encode(part, special);
     },
   });
-  for (const convention of ["windows", "gptq", "llama.cpp", "rolling"] as const) {
+  for (const convention of ["windows", "windows-bos", "gptq", "llama.cpp", "rolling"] as const) {
     longest = 0;
     const all = await measurePerplexity(model, long, { convention });
     const some = await measurePerplexity(counted, long, { convention, limit: 3 });

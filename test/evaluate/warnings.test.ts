@@ -5,7 +5,7 @@ import { cacheScores, type ScoreStore } from "../../src/evaluate/cached-model.ts
 import { evaluateTask } from "../../src/evaluate/task.ts";
 import { lambadaOpenai } from "../../src/evaluate/tasks/lambada_openai.ts";
 import { piqa } from "../../src/evaluate/tasks/piqa.ts";
-import { listTokenizerWarnings } from "../../src/evaluate/warnings.ts";
+import { listTokenizerWarnings, listWindowWarnings } from "../../src/evaluate/warnings.ts";
 import type { ContinuationScore } from "../../src/language-model.ts";
 import { createFakeModel } from "./fake-model.ts";
 
@@ -26,6 +26,19 @@ test("a profile that leaves out the tokenizer's own beginning-of-text token is n
   expect(listTokenizerWarnings(createFakeModel(), ["a"], "none")).toEqual([expect.stringMatching(/leaves it out/)]);
   const without = createFakeModel({ encode: (text) => [...new TextEncoder().encode(text)] });
   expect(listTokenizerWarnings(without, ["a"], "none")).toEqual([]);
+});
+
+test("windows after the first that lack the tokenizer's own beginning-of-text token are noted", () => {
+  const model = createFakeModel();
+  for (const convention of ["windows-16-stride-8", "gptq-16"])
+    expect(listWindowWarnings(model, convention, 3)).toEqual([
+      expect.stringMatching(/only the first of 3 windows begins with it; .*--convention windows-bos/),
+    ]);
+  for (const convention of ["windows-bos-16-stride-15", "llama.cpp-16", "rolling-16-lm-eval-0.4.9.2"])
+    expect(listWindowWarnings(model, convention, 3)).toEqual([]);
+  expect(listWindowWarnings(model, "windows-16-stride-16", 1)).toEqual([]);
+  const without = createFakeModel({ encode: (text) => [...new TextEncoder().encode(text)] });
+  expect(listWindowWarnings(without, "windows-16-stride-16", 3)).toEqual([]);
 });
 
 test("documents whose beginning is cut are counted once each", async () => {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { planGptq, planLlamaCpp, planRolling, planWindows } from "../../src/evaluate/windows.ts";
+import { planBosWindows, planGptq, planLlamaCpp, planRolling, planWindows } from "../../src/evaluate/windows.ts";
 import pieces from "../fixtures/evaluate-pieces/pieces.json" with { type: "json" };
 
 const count = (n: number) => Array.from({ length: n }, (_, i) => i);
@@ -39,6 +39,30 @@ test("every token but the first is scored once when windows overlap, after at mo
         expect(context.length).toBeGreaterThan(0);
         expect(context.length + continuation.length).toBeLessThanOrEqual(size);
         expect(context.at(-1)! + 1).toBe(continuation[0]);
+      }
+    }),
+  );
+});
+
+test("windows with a beginning-of-text token score every token, each window after it", () => {
+  expect(planBosWindows(count(7), -1, 4, 3)).toEqual([
+    { context: [-1], continuation: [0, 1, 2] },
+    { context: [-1], continuation: [3, 4, 5] },
+    { context: [-1], continuation: [6] },
+  ]);
+  expect(planBosWindows(count(6), -1, 4, 2)).toEqual([
+    { context: [-1], continuation: [0, 1, 2] },
+    { context: [-1, 2], continuation: [3, 4] },
+    { context: [-1, 4], continuation: [5] },
+  ]);
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 2, max: 12 }), fc.nat(), (n, size, offset) => {
+      const windows = planBosWindows(count(n), -1, size, 1 + (offset % (size - 1)));
+      expect(windows.flatMap((window) => window.continuation)).toEqual(count(n));
+      for (const { context, continuation } of windows) {
+        expect(context[0]).toBe(-1);
+        expect(continuation.length).toBeGreaterThan(0);
+        expect(context.length + continuation.length).toBeLessThanOrEqual(size);
       }
     }),
   );

@@ -101,6 +101,16 @@ tasks: [{ task: perplexity, text: text.txt }, { task: piqa, data: piqa.jsonl, li
     ]);
   });
 
+  test("takes a convention of windows", () => {
+    const tasks = "tasks: { task: perplexity, text: text.txt, convention: windows-bos, window: 64 }";
+    expect(parse(good.replace(/tasks:.*/, tasks)).tasks).toEqual([
+      { task: "perplexity", data: join(folder, "text.txt"), convention: "windows-bos", window: 64, limit: null },
+    ]);
+    expect(() => parse(good.replace(/tasks:.*/, tasks.replace("windows-bos, window", "gptq, stride")))).toThrow(
+      "the convention gptq has no stride; leave it out.",
+    );
+  });
+
   test("takes the folder of a task's file as well as the file", () => {
     expect(parse(good.replace(/tasks:.*/, "tasks: { task: piqa, data: ., limit: 3 }")).tasks).toEqual([
       { task: "piqa", data: join(folder, "piqa.jsonl"), limit: 3 },
