@@ -6,8 +6,12 @@ import { formulaOf } from "../scaling/laws/law.ts";
 import { formatBytes, type Option, type Recommendation } from "../scaling/recommend.ts";
 import { formatTable, paint, printLine } from "./terminal.ts";
 
-/** The command that measures a candidate; one that was measured on a part of the data is measured on all of it. */
-export function commandOf({ row, spec, source }: Candidate): string {
+/**
+ * The command that measures a candidate; one that was measured on a part of the data is measured on all of it. None for a
+ * model that is known from another tool's results only: where it is, they do not say.
+ */
+export function commandOf({ row, spec, source }: Candidate): string | null {
+  if (row.imported !== undefined) return null;
   const { profile, dataHash } = row.key;
   const task = row.paths?.task ?? row.key.task;
   const limit = source === "measured" ? null : row.key.limit;
@@ -186,7 +190,7 @@ export function printAdvice({
   printLine(
     nextExperiment === null
       ? "\nNo single experiment here is likely to change this."
-      : `\nNext experiment: ${nextExperiment.reason}\n  ${commandOf(nextExperiment.candidate)}`,
+      : `\nNext experiment: ${nextExperiment.reason}\n  ${commandOf(nextExperiment.candidate) ?? "With the tool that its other results come from, or kbit study run on the model itself."}`,
   );
   printLine();
   for (const line of assumptions) printLine(paint("dim", line));

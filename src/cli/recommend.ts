@@ -138,7 +138,7 @@ async function measure({ candidate }: NextExperiment, db: string, isQuiet: boole
   const { row, spec } = candidate;
   if (row.paths === undefined || row.key.task !== "perplexity")
     throw new InputError(
-      `--run cannot tell where model and text of ${candidate.name} are; run ${commandOf(candidate)} by hand.`,
+      `--run cannot tell where model and text of ${candidate.name} are; ${commandOf(candidate)?.replace(/^/, "run ") ?? "measure it"} by hand.`,
     );
   const [, window, stride] = /^windows-(\d+)-stride-(\d+)$/.exec(row.key.profile) ?? [];
   const limit = candidate.source === "measured" ? undefined : (row.key.limit ?? undefined);

@@ -37,13 +37,15 @@ function averageMembers(members: readonly ResultRow[], tasks: readonly string[])
   const key = { ...members[0].key, task: meanAccuracyTask, taskVersion: "", dataHash: tasks.join(" ") };
   const metrics = { acc: { value, standardError, n: tasks.length } };
   const seconds = members.reduce((sum, row) => sum + row.seconds, 0);
-  const what = { id: "", key, model, bitsPerWeight, bits, metrics, members: byTask };
+  const { imported } = members.find((row) => row.imported !== undefined) ?? {};
+  const what = { id: "", key, model, bitsPerWeight, bits, metrics, members: byTask, ...(imported && { imported }) };
   return [{ ...what, kernels, seconds, machine, kbit, date }];
 }
 
-function sameConditions({ key, model }: ResultRow): string {
+function sameConditions({ key, model, imported }: ResultRow): string {
   const { quantizer, model: modelCode, task } = key.versions;
-  return JSON.stringify([model.family, key.profile, key.limit, key.computeType, quantizer, modelCode, task]);
+  const computeType = imported === undefined ? key.computeType : "";
+  return JSON.stringify([model.family, key.profile, key.limit, computeType, quantizer, modelCode, task]);
 }
 
 function taskKey({ key }: ResultRow): string {

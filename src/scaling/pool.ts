@@ -3,7 +3,7 @@
 
 import { InputError } from "../input-error.ts";
 import type { ResultRow } from "../result.ts";
-import { averageAccuracies } from "./mean-accuracy.ts";
+import { averageAccuracies, type MeanRow } from "./mean-accuracy.ts";
 import { defaultMetric, findMetric, type MetricFacts, metrics, readMetric } from "./metrics.ts";
 import { conditions, groupBy, meanAccuracyTask, modelKey } from "./series.ts";
 
@@ -24,7 +24,8 @@ export interface Pool {
 }
 
 /**
- * The largest set of comparable rows: that of most models, then a text before tasks, then most rows.
+ * The largest set of comparable rows: that of most models, then a text before the mean of tasks before a task, then most
+ * rows.
  *
  * @throws InputError if nothing is left, or if models of different tokenizers share no metric that may compare them
  */
@@ -49,26 +50,35 @@ export function choosePool(rows: readonly ResultRow[], filter: PoolFilter = {}):
     throw new InputError(`The store has no results ${asked.filter(Boolean).join(" ")} that can be compared.`);
   }
   const models = (group: readonly ResultRow[]) => new Set(group.map(modelKey)).size;
-  const isText = (group: readonly ResultRow[]) => Number(group[0].key.task === "perplexity");
-  groups.sort((a, b) => models(b) - models(a) || isText(b) - isText(a) || b.length - a.length);
+  const rank = ([{ key }]: readonly ResultRow[]) => ({ perplexity: 2, [meanAccuracyTask]: 1 })[key.task] ?? 0;
+  groups.sort((a, b) => models(b) - models(a) || rank(b) - rank(a) || b.length - a.length);
   const [group, ...others] = groups;
   const metric = chooseMetric(group, wanted);
   const usable = group.filter((row) => readMetric(row, metric) !== undefined);
   const notes: string[] = [];
   const { task } = group[0].key;
+  const members = new Set(group.flatMap((row) => ("members" in row ? (row as MeanRow).members : [])));
   const left = others
     .filter((other) => other[0].key.task !== meanAccuracyTask)
-    .reduce((sum, other) => sum + other.length, 0);
+    .reduce((sum, other) => sum + other.filter((row) => !members.has(row)).length, 0);
   if (left > 0)
     notes.push(`Compared on ${task} by ${metric.name}; ${left} results of other tasks or conditions took no part.`);
   if (usable.length < group.length)
     notes.push(`${group.length - usable.length} results without ${metric.name} took no part.`);
+  const imported = usable.filter((row) => row.imported !== undefined);
+  if (imported.length > 0) notes.push(describeImports(imported, usable.length));
   return { task, metric, rows: usable, notes };
+}
+
+function describeImports(imported: readonly ResultRow[], all: number): string {
+  const tools = [...new Set(imported.map((row) => row.imported!.split(",")[0]))].join(" and ");
+  const which = imported.length === all ? `All ${all}` : `${imported.length} of ${all}`;
+  return `${which} results are published ones, imported from ${tools}: kbit did not measure them, sizes and precisions are as the import was told, and differences are unpaired.`;
 }
 
 function chooseMetric(group: readonly ResultRow[], wanted: MetricFacts | undefined): MetricFacts {
   const metric = wanted ?? defaultMetric(group)!;
-  const tokenizers = new Set(group.map((row) => row.key.tokenizerHash)).size;
+  const tokenizers = new Set(group.map(({ key, model }) => key.tokenizerHash || model.family)).size;
   if (tokenizers === 1 || !metric.perToken) return metric;
   const fair = metrics.filter((one) => !one.perToken && one.better === "lower" && one.name !== "flips");
   const shared = fair.find((one) => group.every((row) => readMetric(row, one) !== undefined));

@@ -188,8 +188,9 @@ function answerIn(
   const sentence = `Within ${size}: ${best.name} at ${best.spec}, ${formatBytes(best.needed)}${how}.`;
   if (second === undefined) return `${sentence} Nothing else that was measured fits.`;
   const { differenceInterval } = compare(best, second, metric);
-  const isClear = differenceInterval !== null && differenceInterval[0] > 0;
-  return isClear ? sentence : `${sentence} It cannot be told from ${second.name} at ${second.spec}.`;
+  const next = `${second.name} at ${second.spec}`;
+  if (differenceInterval === null) return `${sentence} How surely it is better than ${next} is not known.`;
+  return differenceInterval[0] > 0 ? sentence : `${sentence} It cannot be told from ${next}.`;
 }
 
 function listAssumptions(

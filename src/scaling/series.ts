@@ -98,7 +98,7 @@ function joinFamilies(
 ): Series[] | undefined {
   if (apart.length < 2 || apart.some((one) => countModels(one.rows) > 1)) return undefined;
   let metric = wanted ?? defaultMetric(rows);
-  if (metric?.perToken && new Set(rows.map((row) => row.key.tokenizerHash)).size > 1) {
+  if (metric?.perToken && new Set(rows.map(({ key, model }) => key.tokenizerHash || model.family)).size > 1) {
     if (wanted !== undefined) return undefined;
     metric = findMetric("bitsPerByte");
   }
@@ -155,11 +155,12 @@ function countModels(rows: readonly ResultRow[]): number {
 
 const modelKeys = new WeakMap<ResultRow, string>(); // asked for many times a row
 
-/** What tells one model from another: its name and its weights. */
+/** What tells one model from another: its name and its weights; of results of another tool, family and name as they were said. */
 export function modelKey(row: ResultRow): string {
   const known = modelKeys.get(row);
   if (known !== undefined) return known;
-  const key = `${row.key.weightsHash} ${row.model.name}`;
+  const source = row.imported === undefined ? row.key.weightsHash : `imported ${row.model.family}`;
+  const key = `${source} ${row.model.name}`;
   modelKeys.set(row, key);
   return key;
 }
@@ -169,15 +170,17 @@ function isOnText({ key }: ResultRow): boolean {
 }
 
 /** What rows of one task must share to be compared: version, data, limit, profile, compute type, code, and tokenizer if asked. */
-export function conditions({ key }: ResultRow, isPerTokenizer: boolean): string {
+export function conditions({ key, imported, model: { family } }: ResultRow, isPerTokenizer: boolean): string {
   const { quantizer, model, task } = key.versions;
-  const tokenizer = isPerTokenizer ? key.tokenizerHash : "";
+  // Another tool says neither its tokenizer nor in what it computes; quantized models have no type of their own there.
+  const tokenizer = isPerTokenizer ? key.tokenizerHash || family : "";
+  const computeType = imported === undefined ? key.computeType : "";
   return JSON.stringify([
     key.taskVersion,
     key.dataHash,
     key.limit,
     key.profile,
-    key.computeType,
+    computeType,
     quantizer,
     model,
     task,

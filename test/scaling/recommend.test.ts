@@ -224,6 +224,44 @@ describe("what cannot be said is said", () => {
     expect(recommend(mixed, { budget: 9e6, metric: "nll", family: "toy", predict: false }).metric.name).toBe("nll");
   });
 
+  test("published results alone are enough, and are said to be that", () => {
+    const publish = (family: string, shift: number) =>
+      simulateRows({ specs: ["fp16", "int3:b64", "int4:b64"], loss: plainLoss, own: 0.001, family }).flatMap((row) =>
+        ["piqa", "arc"].map((task, i): ResultRow => {
+          const isQuantized = row.bitsPerWeight < 16;
+          // As an import has it: no tokenizer, another source for each precision, a type only where nothing is quantized.
+          const key = {
+            ...row.key,
+            task,
+            tokenizerHash: "",
+            dataHash: "",
+            profile: "lm-eval-0.4.9",
+            weightsHash: `lm-eval:${row.model.name}${isQuantized ? "-GPTQ" : ""}`,
+            computeType: isQuantized ? "" : "float16",
+          };
+          const acc = { value: 1.4 - 0.35 * row.metrics["nll"].value + shift + 0.05 * i, standardError: 0.01, n: 1000 };
+          const perplexity = { value: Math.exp(row.metrics["nll"].value), n: 1000 };
+          return {
+            ...row,
+            id: `${row.id} ${task}`,
+            key,
+            metrics: { acc, perplexity },
+            imported: "lm-eval 0.4.9, a.json",
+          };
+        }),
+      );
+    const published = [...publish("opt", 0), ...publish("bloom", -0.02)];
+    const missing = published.filter((row) => row.model.name !== "opt-11m" || row.key.spec !== "int4:b64");
+    const { task, metric, best, assumptions, nextExperiment } = recommend(missing, { budget: 6.5e6 });
+    expect([task, metric.name]).toEqual(["mean of tasks", "acc"]);
+    expect(best).toMatchObject({ name: "opt-11m", spec: "int4:b64", source: "predicted" });
+    expect(nextExperiment!.candidate.name).toBe("opt-11m");
+    expect(assumptions.join(" ")).toMatch(/All 35 results are published ones, imported from lm-eval 0.4.9/);
+    expect(() => recommend(published, { budget: 6e6, metric: "perplexity" })).toThrow(/2 tokenizers.*cannot compare/);
+    const known = recommend(published, { budget: 6.5e6, predict: false });
+    expect(known.best!.source).toBe("measured");
+  });
+
   test("an empty store, and a family that has no rows", () => {
     expect(() => recommend([], { budget: 1e6 })).toThrow(/no results/);
     expect(() => recommend(rows, { budget: 1e6, family: "tay" })).toThrow(/of family tay/);
