@@ -92,7 +92,7 @@ function describeVerdict({ best, check }: MixPage): string {
 
 function describeSolution({ solution: { predicted, bound, isOptimal } }: MixPage): string {
   if (isOptimal) return "no other assignment within the budget has a smaller sum.";
-  return `an assignment within the budget may have a sum smaller by ${(100 * (1 - bound / predicted)).toPrecision(2)} % at most.`;
+  return `another assignment within the budget may have a sum of ${bound.toPrecision(4)} instead of ${predicted.toPrecision(4)}, and none has less.`;
 }
 
 /** Matrices that differ only in their layer in one row: what each layer has. */
