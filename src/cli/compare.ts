@@ -45,7 +45,7 @@ export function addCompareCommand(program: Command): void {
     .option("--window <tokens>", "tokens a window (default: what both can take, at most 2048)", parseWhole("--window"))
     .option("--stride <tokens>", "tokens from one window to the next (default: the window)", parseWhole("--stride"))
     .option("--convention <name>", `how to cut the text: ${conventions.join(", ")} (default: windows)`)
-    .option("--tasks <names>", `comma-separated: ${Object.keys(tasks).join(", ")}, or a task file .json`)
+    .option("--tasks <names>", `comma-separated: ${Object.keys(tasks).join(", ")}, or a task file (.json, .ts)`)
     .option(
       "--data <path>",
       "folder of the tasks' documents, <task>.jsonl or .parquet; for one task also the file itself; hub: from the Hub",

@@ -26,7 +26,7 @@ export function addEvalCommand(program: Command): void {
     )
     .option("--stride <tokens>", "tokens from one window to the next (default: the window)", parseWhole("--stride"))
     .option("--convention <name>", `how to cut the text: ${conventions.join(", ")} (default: windows)`)
-    .option("--tasks <names>", `comma-separated: ${Object.keys(tasks).join(", ")}, or a task file .json`)
+    .option("--tasks <names>", `comma-separated: ${Object.keys(tasks).join(", ")}, or a task file (.json, .ts)`)
     .option(
       "--data <path>",
       "folder of the tasks' documents, <task>.jsonl or .parquet; for one task also the file itself; hub: from the Hub",

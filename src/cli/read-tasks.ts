@@ -1,10 +1,12 @@
 // The tasks that a command names, and their documents, all read and checked before a model is loaded.
 
 import { stat } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { listDataNames } from "../evaluate/data-node.ts";
 import { type Document, parseDocuments } from "../evaluate/documents.ts";
 import { makePrompt, type Task } from "../evaluate/task.ts";
+import { checkTask } from "../evaluate/task-program.ts";
 import { tasks } from "../evaluate/tasks/index.ts";
 import { defineColumnTask, parseTask } from "../evaluate/user-task.ts";
 import { findNearest, InputError } from "../input-error.ts";
@@ -63,10 +65,23 @@ export async function readColumn(place: string, column: string, limit?: number):
 async function findTask(name: string): Promise<Task> {
   if (Object.hasOwn(tasks, name)) return tasks[name];
   if (name.endsWith(".json")) return parseTask(await readTextFile(name), name);
+  if (/\.(ts|mts|js|mjs)$/.test(name)) return importTask(name);
   const nearest = findNearest(name, Object.keys(tasks));
   throw new InputError(
-    `There is no task "${name}"${nearest ? `; did you mean "${nearest}"?` : ""} (tasks: ${Object.keys(tasks).join(", ")}, or a task file .json).`,
+    `There is no task "${name}"${nearest ? `; did you mean "${nearest}"?` : ""} (tasks: ${Object.keys(tasks).join(", ")}; or a task file .json, .ts or .js).`,
   );
+}
+
+/** The task that a program exports; it is run. @throws InputError if it cannot be, or exports something else */
+async function importTask(path: string): Promise<Task> {
+  await readTextFile(path);
+  let exported: { default?: unknown };
+  try {
+    exported = await import(pathToFileURL(resolve(path)).href);
+  } catch (error) {
+    throw new InputError(`${path} cannot be run as a task: ${(error as Error).message.split("\n")[0]}.`);
+  }
+  return checkTask(exported.default, path);
 }
 
 async function findDocuments(task: Task, data: string | undefined, count: number): Promise<string> {

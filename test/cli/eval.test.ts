@@ -145,6 +145,36 @@ test("--output writes lm-eval's result JSON beside what is printed", async () =>
   });
 });
 
+test("a task may be a program, whose task and prompts are checked", async () => {
+  const write = (name: string, prompt: string, more = "") =>
+    writeFileSync(
+      join(folder, name),
+      `interface Row { goal: string; sol1: string }
+      export default { name: "shout", version: "2", files: ["piqa.jsonl"], kind: "continuation",
+        fields: { goal: "text", sol1: "text" }, metrics: ["acc", "perplexity"], ${more} prompt: (row: Row) => (${prompt}) };`,
+    );
+  write("shout.ts", "{ context: row.goal.toUpperCase(), continuation: row.sol1 }");
+  const { results } = JSON.parse(await run("--tasks", join(folder, "shout.ts"), "--data", "TMP", "--json"));
+  expect(results.shout).toMatchObject({ version: "2", documents: 2, metrics: { acc: { n: 2 } } });
+  const refused = async (name: string) => {
+    const attempt = run("--tasks", join(folder, name), "--data", "TMP");
+    await expect(attempt).rejects.toThrow(InputError);
+    return attempt.then(String, (error: Error) => error.message.replaceAll(join(folder, "/"), ""));
+  };
+  write("half.ts", "{ context: row.goal }");
+  expect(await refused("half.ts")).toMatch(/^Document 1 of piqa.jsonl cannot be used: half.ts makes no continuation/);
+  write("throws.ts", "row.goals.toUpperCase()");
+  expect(await refused("throws.ts")).toMatch(/throws.ts fails at it \(Cannot read properties of undefined/);
+  write("metric.ts", "row", 'metrics: ["acc_norm"],');
+  expect(await refused("metric.ts")).toBe(
+    "metric.ts: a continuation task has the metrics acc, perplexity, not acc_norm.",
+  );
+  writeFileSync(join(folder, "broken.ts"), "export default {");
+  expect(await refused("broken.ts")).toMatch(/^broken.ts cannot be run as a task: /);
+  writeFileSync(join(folder, "nothing.ts"), "");
+  expect(await refused("nothing.ts")).toBe("nothing.ts has no default export; expected a task.");
+});
+
 test("documents are read from Parquet, and the files are recorded by their hashes", async () => {
   const parquet = join(root, "test/fixtures/parquet");
   const score = async (...args: string[]) => JSON.parse(await run("--tasks", "hellaswag,piqa", ...args, "--json"));
