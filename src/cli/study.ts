@@ -4,11 +4,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Command } from "commander";
 import { findNearest, InputError } from "../input-error.ts";
-import type { ResultRow } from "../result.ts";
 import { openRows, refuseRowsFile } from "../study/exchange/open-rows.ts";
-import { createCostModel, learnFromRows } from "../study/progress.ts";
-import { describeMachine } from "../study/resources.ts";
-import { countWorkers, planOnKernels } from "../study/run.ts";
 import { openStore } from "../study/store/store.ts";
 import type { Study } from "../study/study.ts";
 import { createStudy, parseStudy } from "../study/study-file.ts";
@@ -16,8 +12,9 @@ import { parseWhole } from "./open-model.ts";
 import { addEmitCommand } from "./study-emit.ts";
 import { addExportCommand } from "./study-export.ts";
 import { addImportCommand } from "./study-import.ts";
+import { planInTerminal } from "./study-plan.ts";
 import { runInTerminal } from "./study-run.ts";
-import { printPlan, printReportHint, printStore } from "./study-tables.ts";
+import { printReportHint, printStore } from "./study-tables.ts";
 import { printJson } from "./terminal.ts";
 
 /** Adds `kbit study`: `run`, `plan`, `show`, `export`, `import` and `emit`. */
@@ -36,12 +33,12 @@ export function addStudyCommand(program: Command): void {
     .addHelpText("after", examples("run", "--db results.db"))
     .action(runCommand);
   addStudyInput(study.command("plan"))
-    .description("Print the experiments of a study and about how long they take, without running them.")
+    .description("Say what a study comes to: experiments, time, memory and disk, without running any.")
     .option("--db <file>", "leave out what this store has")
     .option("--workers <n>", "experiments at the same time (default: one a core)", parseWhole("--workers"))
     .option("--json", "print one JSON document")
     .addHelpText("after", examples("plan", ""))
-    .action(planCommand);
+    .action((inputs, options) => planInTerminal(readStudy(inputs, options), options));
   study
     .command("show")
     .description("Print the results and failures of a store.")
@@ -159,38 +156,6 @@ async function runCommand(inputs: string[], options: RunCommandOptions): Promise
   // A stopped run may still be reading a large model; nothing waits for that.
   if (summary.interrupted) process.stdout.write("", () => process.exit(130));
   else process.exitCode = summary.failures.length > 0 ? 1 : 0;
-}
-
-async function planCommand(inputs: string[], options: StudyOptions & { readonly db?: string }): Promise<void> {
-  const study = readStudy(inputs, options);
-  const plan = await planOnKernels(study, { kernels: process.env["KBIT_KERNELS"] || undefined });
-  const stored = options.db === undefined ? [] : await readRows(options.db);
-  const times = new Map(stored.map((row) => [row.id, row.seconds]));
-  const model = createCostModel();
-  learnFromRows(stored, plan.experiments, describeMachine(), model.observe);
-  const experiments = plan.experiments.map(({ id, model: choice, spec, task, tokens, cost }) => ({
-    model: choice.name,
-    spec: spec.text,
-    task: task.task,
-    tokens: Math.round(tokens),
-    seconds: model.estimate(cost, 1, task.task),
-    isStored: times.has(id),
-    id,
-  }));
-  const workers = countWorkers(plan, options);
-  const left = experiments.reduce((sum, { seconds, isStored }) => (isStored ? sum : sum + seconds), 0);
-  const { failures } = plan;
-  const planned = { study: study.name, experiments, failures, notes: study.notes, workers, seconds: left / workers };
-  if (options.json) printJson(planned);
-  else printPlan(planned);
-  process.exitCode = failures.length > 0 ? 1 : 0;
-}
-
-async function readRows(path: string): Promise<ResultRow[]> {
-  const store = await openRows(path);
-  const rows = await store.rows();
-  await store.close();
-  return rows;
 }
 
 async function showCommand(options: { readonly db: string; readonly json?: boolean }): Promise<void> {

@@ -52,6 +52,8 @@ function outermost(paths: readonly string[]): string[] {
 function listArguments(study: Study, { db, cores, memory, roots }: ClusterOptions): string[] {
   const own = listRoots(study);
   const { models, data } = roots ? { models: roots, data: roots } : own;
+  if (models.length === 0)
+    throw new InputError("The study names no model by its path; say where models lie on the workers: --roots FOLDER.");
   const list = (name: string, folders: readonly string[]) => (folders.length > 0 ? [name, ...folders] : []);
   return [
     ...["worker", "--db", stripPassword(db), "--until-done"],
