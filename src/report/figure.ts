@@ -21,7 +21,7 @@ import {
   startFigure,
 } from "./frame.ts";
 import { describeSeries } from "./headline.ts";
-import { placeLabels } from "./labels.ts";
+import { placeBeside, placeLabels } from "./labels.ts";
 import { cleanText } from "./text.ts";
 import { formatParameters } from "./units.ts";
 
@@ -52,7 +52,7 @@ export function drawVariants(variants: Variants, answer: Answer, size: FigureSiz
   ];
   const shown = { ...answer, points: lines.flatMap((line) => line.points) };
   const what = `${describeSeries(answer)} at ${variants.bitsPerWeight} bits against size, one line a choice`;
-  return drawLines(createFrame(shown, size), lines, what, shown);
+  return drawLines(createFrame(shown, size), lines, what, shown, undefined, { isBeside: true });
 }
 
 /**
@@ -87,9 +87,11 @@ export function drawTimes(curves: readonly Curve[], shown: Shown, size: FigureSi
   const from = (widest.length > 0 ? widest : shown.points).reduce((a, b) => (b.value > a.value ? b : a));
   const low = Math.max(frame.domain[0], (from.bits * frame.values[0]) / from.value);
   const proportion = [low, from.bits].map((bits) => ({ bits, value: (from.value * bits) / from.bits }));
-  return drawLines(frame, lines, "Time a token against size, one line a precision", shown, undefined, [
-    Plot.line(proportion, { x: "bits", y: "value", stroke: "var(--muted)", strokeWidth: 1, strokeDasharray: "4 4" }),
-  ]);
+  return drawLines(frame, lines, "Time a token against size, one line a precision", shown, undefined, {
+    behind: [
+      Plot.line(proportion, { x: "bits", y: "value", stroke: "var(--muted)", strokeWidth: 1, strokeDasharray: "4 4" }),
+    ],
+  });
 }
 
 function listModels({ curves }: Answer): { readonly points: readonly Point[] }[] {
@@ -121,17 +123,22 @@ function drawLines(
   what: string,
   answer: Shown,
   place: (point: Point) => number = (point) => point.bits,
-  behind: readonly Plot.Markish[] = [],
+  { behind = [], isBeside = false }: { behind?: readonly Plot.Markish[]; isBeside?: boolean } = {},
 ): string {
   const lines = named.map((line) => {
     const marks = line.points.map((point) => ({ point, bits: place(point), value: point.value, color: line.color }));
     const law = line.law?.map(({ bitsPerWeight, value, interval }) => ({ bits: bitsPerWeight, value, interval }));
-    return { ...line, marks, band: outlineBand(law ?? [], frame), path: clipLine(law ?? marks, frame) };
+    const band = outlineBand(law ?? marks.map(spreadMark), frame);
+    return { ...line, marks, band, path: clipLine(law ?? marks, frame) };
   });
   const marks = lines.flatMap((line) => line.marks);
   const inside = marks.filter((mark) => isInView(frame, mark.value));
   const outside = marks.filter((mark) => !isInView(frame, mark.value));
-  const errors = inside.filter((mark) => mark.point.standardError !== null);
+  // What no band shows: a point alone, or beside a law, whose band is another.
+  const errors = lines
+    .filter((line) => line.law !== undefined || line.points.length < 2)
+    .flatMap((line) => line.marks)
+    .filter((mark) => mark.point.standardError !== null && isInView(frame, mark.value));
   const figure = startFigure(frame, [
     ...behind,
     Plot.ruleX(errors, {
@@ -163,7 +170,9 @@ function drawLines(
       const end = path[path.length - 1];
       return { text: label, short, x: frame.x(end.bits), y: frame.y(end.value), color };
     });
-  const labels = placeLabels(ends, frame.worseIsUp ? 17 : -10, frame.labels);
+  const labels = isBeside
+    ? placeBeside(ends, frame.labels)
+    : placeLabels(ends, frame.worseIsUp ? 17 : -10, frame.labels);
   return finishFigure(
     figure,
     `${what}: ${lines.length} lines, ${marks.length} points.`,
@@ -200,6 +209,12 @@ function outlineBand(
   return [...side(1), ...side(0).toReversed()];
 }
 
+// One standard error to both sides.
+function spreadMark({ bits, value, point: { standardError } }: Mark) {
+  const interval = standardError === null ? null : ([value - standardError, value + standardError] as const);
+  return { bits, value, interval };
+}
+
 function addBands(
   figure: Element,
   frame: Frame,
@@ -213,7 +228,7 @@ function addBands(
     const places = band.map(({ bits, value }) => `${frame.x(bits).toFixed(1)},${frame.y(value).toFixed(1)}`);
     path.setAttribute("d", `M${places.join("L")}Z`);
     path.setAttribute("fill", color);
-    path.setAttribute("fill-opacity", "0.16");
+    path.setAttribute("fill-opacity", lines.length > 5 ? "0.09" : "0.16"); // many lie over each other
     bands.append(path);
   }
   figure.querySelector(".marks")!.prepend(bands);

@@ -130,7 +130,7 @@ export function renderFacts(
   const points = answer?.curves.flatMap((curve) => curve.points) ?? [];
   const trace = renderTrace(traceRows(points.map(({ row }) => row)), "the answer");
   const series = answer === undefined ? "" : `${describeSeries(answer)} · `;
-  const from = trace === "" ? "" : ` <span class="script-only saves">from ${trace}</span>`;
+  const from = trace === "" ? "" : ` <span class="script-only saves">· rows of this answer ${trace}</span>`;
   return `<p class="facts">${escapeHtml(series + counts.join(", "))}${from}</p>`;
 }
 

@@ -62,6 +62,31 @@ export function placeLabels(labels: readonly Label[], gap: number, frame: LabelF
   return placed;
 }
 
+/**
+ * Each label to the right of its point, or above it where there is no room to the right; moved up or down until none
+ * covers another.
+ */
+export function placeBeside(labels: readonly Label[], frame: LabelFrame): PlacedLabel[] {
+  const placed = labels.map(({ text, x, y, color }) => {
+    const width = text.length * characterWidth;
+    const isRoom = x + 8 + width <= frame.right;
+    return { text, x: isRoom ? x + 8 + width / 2 : frame.right - width / 2, y: isRoom ? y + 4 : y - 10, color };
+  });
+  placed.sort((a, b) => a.y - b.y);
+  const covers = (a: PlacedLabel, b: PlacedLabel) =>
+    Math.abs(a.x - b.x) < ((a.text.length + b.text.length) * characterWidth) / 2 + 4;
+  for (let round = 0; round < 20; round++) {
+    placed.forEach((label, i) => {
+      for (const other of placed.slice(i + 1)) {
+        const push = covers(label, other) ? Math.max(0, lineHeight - (other.y - label.y)) / 2 : 0;
+        label.y -= push;
+        other.y += push;
+      }
+    });
+  }
+  return placed;
+}
+
 /** Keeps the labels, in order, that cover none kept before them. */
 export function keepFree(labels: readonly PlacedLabel[]): PlacedLabel[] {
   const kept: PlacedLabel[] = [];

@@ -22,13 +22,17 @@ import {
 import { cleanText, escapeHtml } from "./text.ts";
 import { formatCount, formatPlural, formatPrecision, formatTime } from "./units.ts";
 
-/** Figures and tables of one answer. */
-export function renderAnswer(answer: Answer): string {
+/**
+ * Figures and tables of one answer.
+ *
+ * @param isBrief - without the frontier
+ */
+export function renderAnswer(answer: Answer, isBrief = false): string {
   if (answer.points.length === 0) return "";
   const { label } = answer.series.metric;
   const frame = createFrame(answer, wide);
   const drawn = answer.curves.flatMap((curve) => curve.points);
-  const bars = drawn.some((point) => point.standardError !== null) ? " Bars are one standard error." : "";
+  const bands = drawn.some((point) => point.standardError !== null) ? " Bands are one standard error." : "";
   const budgets = tabulateBudgets(answer, true);
   const off = drawn.some((point) => !isInView(frame, point.value))
     ? " A triangle at the edge is a point beyond it."
@@ -38,7 +42,7 @@ ${renderFigure({
   name: "curves",
   series: answer.series,
   draw: (size) => drawCurves(answer, size),
-  caption: `<b>${escapeHtml(capitalize(label))} against ${describeCount(answer.count)}</b> of the ${escapeHtml(answer.series.family)} models on ${escapeHtml(answer.series.task)}. One line a precision, one point a model at the best spec of that precision; straight between models over log bits, and nothing beyond them.${bars}${off}`,
+  caption: `<b>${escapeHtml(capitalize(label))} against ${describeCount(answer.count)}</b> of the ${escapeHtml(answer.series.family)} models on ${escapeHtml(answer.series.task)}. One line a precision, one point a model at the best spec of that precision; straight between models over log bits, and nothing beyond them.${bands}${off}`,
   lines: answer.curves.map(({ bitsPerWeight, points }) => ({ label: formatPrecision(bitsPerWeight), points })),
 })}
 <h3>What to choose for a budget</h3>
@@ -47,7 +51,13 @@ ${explainBudgets(answer, budgets)
   .map((note) => `<p class="note">${escapeHtml(note)}</p>`)
   .join("\n")}
 ${renderShares(answer)}
-<h3>The frontier of measured choices</h3>
+${isBrief ? "" : renderFrontier(answer)}`;
+}
+
+function renderFrontier(answer: Answer): string {
+  const { label } = answer.series.metric;
+  const frame = createFrame(answer, wide);
+  return `<h3>The frontier of measured choices</h3>
 ${renderFigure({
   name: "frontier",
   series: answer.series,
@@ -67,20 +77,30 @@ ${renderTable(shares, "Share of budgets at which each precision is best")}
 <p class="note">${escapeHtml(explainShares(answer))} The budgets are those that every curve was measured around, those that any two were, and those of the precision itself.</p>`;
 }
 
+/** Of more answers than this the frontiers are left out, which would make most of the page. */
+const mostWhole = 8;
+
 /** Answers after the first, folded. */
 export function renderOtherAnswers(answers: readonly Answer[], limit: number): string {
   if (answers.length === 0) return "";
   const shown = answers.slice(0, limit);
+  const isBrief = answers.length > mostWhole;
   const left = answers.length - shown.length;
   const items = shown.map(
     (
       answer,
     ) => `<details><summary>${escapeHtml(describeSeries(answer))} <span>${escapeHtml(writeHeadline(answer)[0])}</span></summary>
-${renderAnswer(answer)}</details>`,
+${renderAnswer(answer, isBrief)}</details>`,
   );
+  const brief = isBrief
+    ? '<p class="note">Their frontiers are left out here; kbit ui, or kbit report with --family and --task, shows them.</p>'
+    : "";
   const rest = left > 0 ? `<p class="note">${formatCount(left)} more are in the rows below but not drawn.</p>` : "";
-  return `<section><h2>Other families, tasks and conditions</h2>${items.join("\n")}${rest}</section>`;
+  return `<section><h2>Other families, tasks and conditions</h2>${items.join("\n")}${rest}${brief}</section>`;
 }
+
+/** Longer lists are folded. */
+const mostOpen = 30;
 
 /** Failed and unstable experiments with their reasons. */
 export function renderTroubles(failures: readonly FailureRow[], unstable: readonly UnstableRow[]): string {
@@ -94,8 +114,13 @@ export function renderTroubles(failures: readonly FailureRow[], unstable: readon
         ([model, spec, task, reason]) =>
           `<tr>${[model, spec, task].map((text) => `<td class="long" title="${escapeHtml(text)}"><bdi>${escapeHtml(text)}</bdi></td>`).join("")}<td class="wrap"><bdi>${escapeHtml(reason)}</bdi></td></tr>`,
       );
+    const tag = lines.length > mostOpen ? "details" : "div";
+    const summary =
+      lines.length > mostOpen
+        ? `<summary>${title} <span>${formatCount(lines.length)}</span></summary>`
+        : `<h3>${title}</h3>`;
     const more = lines.length > limit ? `<p class="note">The first ${limit} of ${formatCount(lines.length)}.</p>` : "";
-    return `<h3>${title}</h3><div class="scroll" tabindex="0" role="region" aria-label="${title}"><table><thead><tr><th scope="col">Model</th><th scope="col">Spec</th><th scope="col">Task</th><th scope="col">Reason</th></tr></thead><tbody>${cells.join("")}</tbody></table></div>${more}`;
+    return `<${tag}>${summary}<div class="scroll" tabindex="0" role="region" aria-label="${title}"><table><thead><tr><th scope="col">Model</th><th scope="col">Spec</th><th scope="col">Task</th><th scope="col">Reason</th></tr></thead><tbody>${cells.join("")}</tbody></table></div>${more}</${tag}>`;
   };
   return `<section><h2>Left out</h2>
 ${table(
@@ -152,7 +177,7 @@ export function renderTable({ columns, rows, traces }: TextTable, caption: strin
     return `<${tag}${tag === "th" ? ' scope="col"' : ""}${names && ` class="${names}"`}><bdi>${escapeHtml(text)}</bdi></${tag}>`;
   };
   const head = columns.map((column, j) => cell("th", column.title, j)).join("");
-  const traced = traces === undefined ? "" : '<th scope="col" class="right script-only">From</th>';
+  const traced = traces === undefined ? "" : '<th scope="col" class="right script-only">Rows</th>';
   const lines = rows.map((row, i) => {
     const trace =
       traces === undefined
@@ -174,7 +199,7 @@ export function renderTrace(ids: readonly string[], what: string): string {
     ids.length > mostTraced
       ? `first ${mostTraced} of ${formatCount(ids.length)} rows`
       : formatPlural(ids.length, "row");
-  return `<button class="plain" type="button" data-trace="${escapeHtml(shown.join(" "))}" data-what="${escapeHtml(what)}" aria-label="${escapeHtml(`Show the ${count} behind ${what}`)}">${count}</button>`;
+  return `<button class="plain" type="button" data-trace="${escapeHtml(shown.join(" "))}" data-what="${escapeHtml(what)}" aria-label="${escapeHtml(`Show the ${count} behind ${what}`)}">${ids.length > mostTraced ? `${mostTraced}+` : ids.length}</button>`;
 }
 
 function renderFrontierTable(answer: Answer): string {

@@ -30,13 +30,19 @@ export function formatValue(value: number): string {
   const size = Math.abs(value);
   if (!Number.isFinite(value)) return String(value);
   if (size === 0 || size >= 0.0005) return value.toFixed(3);
-  if (size < 1e-7) return value < 0 ? "> -0.0000001" : "< 0.0000001";
+  if (size < 1e-7) return value < 0 ? ">−0.0000001" : "<0.0000001";
   return value.toFixed(1 - Math.floor(Math.log10(size)));
 }
 
-/** `3.571 ± 0.012`: a value and its standard error, where it has one. */
+/**
+ * `3.571 ± 0.012`: a value and its standard error, where it has one. What is small beside its error has no more digits than
+ * that: `<0.001 ± 0.010`.
+ */
 export function formatMeasured(value: number, standardError: number | null): string {
-  return standardError === null ? formatValue(value) : `${formatValue(value)} ± ${formatValue(standardError)}`;
+  if (standardError === null) return formatValue(value);
+  const size = Math.abs(value);
+  const isLost = size > 0 && size < 0.0005 && standardError >= 0.0005;
+  return `${isLost ? `${value < 0 ? ">−" : "<"}0.001` : formatValue(value)} ± ${formatValue(standardError)}`;
 }
 
 /**
@@ -45,8 +51,8 @@ export function formatMeasured(value: number, standardError: number | null): str
  */
 export function formatMargin(margin: Margin, withError = true): string {
   if (margin.standardError === null) return `${formatValue(margin.value)} ± ?`;
-  const value = withError ? formatMeasured(margin.value, margin.standardError) : formatValue(margin.value);
-  return `${value}${margin.withinNoise ? " ~" : ""}`;
+  const measured = formatMeasured(margin.value, margin.standardError);
+  return `${withError ? measured : measured.split(" ± ")[0]}${margin.withinNoise ? " ~" : ""}`;
 }
 
 /** A share between 0 and 1 in percent; `<1 %` for what is small but not nothing. */
