@@ -220,7 +220,12 @@ describe("kbit study plan", () => {
     const db = newStore();
     await run("run", small, "--specs", "fp16", ...text, "--db", db);
     const args = [small, "--specs", "fp16,int4:b64", ...text, "--db", db];
-    const { experiments, seconds } = JSON.parse((await run("plan", ...args, "--json")).stdout);
+    const planned = JSON.parse((await run("plan", ...args, "--json")).stdout);
+    const { experiments, seconds } = planned;
+    expect(planned.models).toMatchObject([{ name: "books-0.2m", experiments: 2, missing: 1, tokens: 64 }]);
+    expect(planned.tasks).toMatchObject([{ name: "perplexity", experiments: 2, missing: 1 }]);
+    expect(planned.memoryBytes).toBeGreaterThan(1e8);
+    expect(planned.diskBytes).toBeGreaterThan(1000);
     expect(experiments.map(({ spec, tokens, isStored }: Record<string, unknown>) => [spec, tokens, isStored])).toEqual([
       ["fp16", 64, true],
       ["int4:b64", 64, false],
@@ -229,7 +234,15 @@ describe("kbit study plan", () => {
     const { code, stdout } = await run("plan", ...args);
     expect(code).toBe(0);
     expect(stdout).toMatch(/fp16 .*stored/);
-    expect(stdout).toMatch(/1 experiment to run, about /);
+    expect(stdout).toMatch(/1 experiment of 2 to run: about .* on \d+ workers?, .*B of memory, .*B of disk\.\n$/);
     expect(await readRows(db)).toHaveLength(1);
+  });
+
+  test("sums many experiments up by model and by task", async () => {
+    const { code, stdout } = await run("plan", books, "--specs", "fp16,int2-8:b64,nf2-8:b64", ...text);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^model +experiments +to run +tokens +worker time\n.*\nbooks-0\.2m +15 +15 +960 /);
+    expect(stdout).toMatch(/\ntask +experiments .*\n.*\nperplexity +60 +60 +3,840 /);
+    expect(stdout).toMatch(/\n--json lists all 60 experiments\.\n\n60 experiments to run: about /);
   });
 });
