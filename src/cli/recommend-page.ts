@@ -1,10 +1,9 @@
-// An advice on the terminal and as data: what `kbit recommend` shows.
+// An advice as data: what `kbit recommend --json` prints; recommend-text.ts prints it for people.
 
 import { formatCommand } from "../report/command.ts";
 import type { Candidate } from "../scaling/candidates.ts";
 import { formulaOf } from "../scaling/laws/law.ts";
-import { formatBytes, type Option, type Recommendation } from "../scaling/recommend.ts";
-import { formatTable, paint, printLine } from "./terminal.ts";
+import type { Option, Recommendation } from "../scaling/recommend.ts";
 
 /**
  * The command that measures a candidate; one that was measured on a part of the data is measured on all of it. None for a
@@ -65,6 +64,7 @@ export function summarizeAdvice({
   frontier,
   nextExperiment,
   precision,
+  optimism,
   answer,
   assumptions,
   laws,
@@ -75,7 +75,7 @@ export function summarizeAdvice({
     budget,
     task,
     answer,
-    best: best && of(best),
+    best: best && { ...of(best), optimism },
     alternatives: alternatives.map((one) => ({
       ...of(one),
       difference: one.difference,
@@ -121,77 +121,4 @@ export function summarizeAdvice({
       }),
     })),
   };
-}
-
-/** Prints the advice. */
-export function printAdvice({
-  metric,
-  best,
-  alternatives,
-  frontier,
-  nextExperiment,
-  precision,
-  answer,
-  assumptions,
-}: Recommendation): void {
-  printLine(paint("bold", answer));
-  const value = (one: Option) => one.value.toFixed(4) + (one.source === "predicted" ? " (law)" : "");
-  const range = (interval: readonly [number, number] | null, digits = 4) =>
-    interval ? `[${interval.map((end) => end.toFixed(digits)).join(", ")}]` : "";
-  if (best !== null) {
-    const columns = [
-      { title: "Model" },
-      { title: "Spec" },
-      { title: "Size", align: "right" },
-      { title: metric.label, align: "right" },
-      { title: "95 %" },
-      { title: "worse by", align: "right" },
-      { title: "95 %" },
-    ] as const;
-    const lines = [
-      [best.name, best.spec, formatBytes(best.needed), value(best), range(best.interval), "", ""],
-      ...alternatives.map((one) => [
-        one.name,
-        one.spec,
-        formatBytes(one.needed),
-        value(one),
-        range(one.interval),
-        one.difference.toFixed(4),
-        range(one.differenceInterval),
-      ]),
-    ];
-    printLine(`\n${formatTable(columns, lines)}`);
-  }
-  if (frontier.length > 0) {
-    const columns = [
-      { title: "Frontier" },
-      { title: "Spec" },
-      { title: "Size", align: "right" },
-      { title: metric.label, align: "right" },
-      { title: "" },
-    ] as const;
-    printLine(
-      `\n${formatTable(
-        columns,
-        frontier.map((one) => [
-          one.name,
-          one.spec,
-          formatBytes(one.needed),
-          value(one),
-          one.fits ? "fits" : "too large",
-        ]),
-      )}`,
-    );
-  }
-  if (precision !== null && precision.chances.length > 1)
-    printLine(
-      `\nAt exactly this size by the curves of ${precision.family}, as far as the documents tell: ${precision.optimal.join(", ")} bits may be best.`,
-    );
-  printLine(
-    nextExperiment === null
-      ? "\nNo single experiment here is likely to change this."
-      : `\nNext experiment: ${nextExperiment.reason}\n  ${commandOf(nextExperiment.candidate) ?? "With the tool that its other results come from, or kbit study run on the model itself."}`,
-  );
-  printLine();
-  for (const line of assumptions) printLine(paint("dim", line));
 }

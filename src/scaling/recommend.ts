@@ -8,6 +8,7 @@ import { formulaOf } from "./laws/law.ts";
 import { countCacheBytes, countWorkspaceBytes, type ModelShape, type Workload } from "./memory.ts";
 import { advantage, type MetricFacts } from "./metrics.ts";
 import { chooseNextExperiment, type NextExperiment } from "./next-experiment.ts";
+import { estimateOptimism } from "./optimism.ts";
 import { choosePool, type PoolFilter } from "./pool.ts";
 import { type PrecisionEvidence, weighPrecisions } from "./precision-evidence.ts";
 import { createSpeedReader, type SpeedSource } from "./speed.ts";
@@ -61,6 +62,8 @@ export interface Recommendation {
   readonly budget: number;
   /** Null where nothing fits; `answer` says why. */
   readonly best: Option | null;
+  /** By how much its value is flattered by being the best of several; null where it is a prediction or has no documents. */
+  readonly optimism: number | null;
   /** The next best, at most three. */
   readonly alternatives: readonly Alternative[];
   /** The Pareto front around the budget, ascending by size. */
@@ -97,19 +100,34 @@ export function recommend(rows: readonly ResultRow[], options: RecommendOptions)
   const fits = (one: Option) => one.needed <= budget && isAllowed(one);
   const fitting = all.filter(fits).sort(byValue);
   const [best = null, ...others] = fitting;
+  const optimism = best?.source === "measured" ? estimateOptimism(fitting.filter(isMeasured), metric) : null;
   return {
     task,
     metric,
     budget,
     best,
+    optimism,
     alternatives: best === null ? [] : others.slice(0, 3).map((one) => compare(best, one, metric)),
     frontier: frontierAround(all.filter(isAllowed), budget, metric).map((one) => ({ ...one, fits: fits(one) })),
     nextExperiment: chooseNextExperiment(fitting, metric),
     precision: options.workload ? null : weighPrecisions(stable, metric, 8 * budget),
     answer: answerIn(best, others[0], all, options, metric),
-    assumptions: [...pool.notes, ...listAssumptions(all, best, options, laws, unstable.size)],
+    assumptions: [
+      ...pool.notes,
+      ...listAssumptions(all, best, options, laws, unstable.size),
+      ...(fitting.length > 1 ? [describeOptimism(optimism, metric)] : []),
+    ],
     laws,
   };
+}
+
+const isMeasured = ({ source }: Option) => source === "measured";
+
+function describeOptimism(optimism: number | null, { unit }: MetricFacts): string {
+  if (optimism === null)
+    return "The best of several noisy values is a little optimistic; intervals do not correct for that.";
+  const size = optimism < 5e-5 ? "less than 0.0001" : `about ${Number(optimism.toPrecision(1))}`;
+  return `Being the best of several flatters its value by ${size}${unit && ` ${unit}`} (chosen on half of the documents, measured on the other); intervals do not correct for that.`;
 }
 
 function hasUnstableMember(row: ResultRow, unstable: ReadonlySet<ResultRow>): boolean {
@@ -226,16 +244,17 @@ function listAssumptions(
       `The budget is more than twice the largest that was measured (${formatBytes(largest)}); a larger model may be better, and nothing is extrapolated to one.`,
     );
   for (const { family, choice, whyNot } of laws) {
-    if (choice)
+    const predicted = all.filter((one) => one.family === family && one.source === "predicted").length;
+    if (choice && predicted > 0)
       lines.push(
-        `${family}: unmeasured specs are predicted by "${choice.best.law.label}", ${formulaOf(choice.best.law, choice.best.fit.design)}.`,
+        `${family}: what was not measured (${predicted} here) is predicted by "${choice.best.law.label}", ${formulaOf(choice.best.law, choice.best.fit.design)}`,
       );
-    else lines.push(`${family}: only what was measured counts. ${whyNot}`);
+    else if (!choice) lines.push(`${family}: only what was measured counts. ${whyNot}`);
   }
-  if (unstable > 0) lines.push(`${unstable} unstable results took no part.`);
+  if (unstable > 0)
+    lines.push(unstable === 1 ? "1 unstable result took no part." : `${unstable} unstable results took no part.`);
   if (all.some((one) => one.standardError === null))
     lines.push("Some results have no standard error, so they have no interval.");
-  lines.push("The best of several noisy values is a little optimistic; intervals do not correct for that.");
   return lines;
 }
 

@@ -7,6 +7,7 @@ import type { Curve, Point } from "./curves.ts";
 import { interpolate } from "./interpolate.ts";
 import { advantage, type MetricFacts } from "./metrics.ts";
 import { readDeviations } from "./paired.ts";
+import { createUniform } from "./random.ts";
 import { normalProbability, quantileOf, tQuantile } from "./statistics.ts";
 
 /** Curves, each point with its values in every draw. */
@@ -219,15 +220,4 @@ function meanSquare(values: readonly number[]): number {
 
 function ratio(value: number, error: number): number {
   return error > 0 ? value / error : value === 0 ? 0 : Math.sign(value) * Number.POSITIVE_INFINITY;
-}
-
-/** Uniform in [0, 1), fixed by its seed. @see splitmix32 */
-function createUniform(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x9e3779b9) | 0;
-    let z = Math.imul(state ^ (state >>> 16), 0x21f0aaad);
-    z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
-    return ((z ^ (z >>> 15)) >>> 0) / 2 ** 32;
-  };
 }

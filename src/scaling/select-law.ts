@@ -43,6 +43,9 @@ const equalWithin = 1.05;
  * @throws InputError where none can be fitted, with the reason
  */
 export function selectLaw(observations: readonly Observation[], candidates: readonly Law[] = laws): LawChoice {
+  const precisions = new Set(observations.map((one) => one.bits));
+  if (precisions.size === 1)
+    throw new InputError(`A law needs at least 2 precisions; all results are at ${[...precisions][0]} bits.`);
   const models = [...new Map(observations.map((one) => [one.model, one])).values()];
   const usableRows = tokensVary(models) ? observations : keepMostTrained(observations, (one) => one.row);
   const some = thinOut(usableRows);
