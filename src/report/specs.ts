@@ -19,7 +19,7 @@ const longEnough = 10;
  * `nf4:b64:embed:head` remain `nf3` and `nf4`. Two specs never become one, for they still differ in the rest.
  */
 export function nameSpecs(specs: readonly string[]): SpecNames {
-  const quantized = [...new Set(specs)].filter((spec) => readFacets(spec).type !== "baseline");
+  const quantized = [...new Set(specs)].filter((spec) => !/^(baseline|mix)$/.test(readFacets(spec).type));
   const options = (spec: string) => spec.split(":").slice(1);
   const longest = quantized.reduce((length, spec) => Math.max(length, spec.length), 0);
   const [first] = quantized;

@@ -130,9 +130,9 @@ function search(
 
   let best: Incumbent = { cost: known, groups: -1, state: 0 };
   let droppedBound = Number.POSITIVE_INFINITY;
-  const layers: States[] = [createStates(1)];
+  let from = createStates(1);
+  const traces: Pick<States, "parent" | "option">[] = []; // of the states after each group: all that is left of them
   for (let g = 0; g < kept.length; g++) {
-    const from = layers[g];
     let to = createStates(0);
     for (const [o, option] of options[g].entries()) {
       const room = budget - leastBehind[g + 1] - option.bytes;
@@ -148,13 +148,14 @@ function search(
       const cost = to.cost[s] + costBehind[g + 1];
       if (to.bytes[s] + bytesBehind[g + 1] <= budget && cost < best.cost) best = { cost, groups: g + 1, state: s };
     }
-    layers.push(to);
+    traces.push({ parent: to.parent.slice(), option: to.option.slice() });
+    from = to;
   }
   if (best.groups < 0) return { droppedBound };
   const picked = [...cheapest];
   for (let g = best.groups, s = best.state; g > 0; g--) {
-    picked[g - 1] = options[g - 1][layers[g].option[s]];
-    s = layers[g].parent[s];
+    picked[g - 1] = options[g - 1][traces[g - 1].option[s]];
+    s = traces[g - 1].parent[s];
   }
   return { picked, droppedBound };
 }

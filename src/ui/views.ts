@@ -132,7 +132,7 @@ ${renderFacts(chosen, rows, failures.length, unstable.length)}`,
       series: answers.series.map((series) => describeSeries({ series })),
       chosen: chosen === undefined ? "" : describeSeries(chosen),
       types: distinct(facets.map(({ type }) => type)),
-      blocks: distinct(facets.map(({ block }) => block)),
+      blocks: distinct(facets.map(({ block }) => block).filter((block) => block !== "")),
       metrics: listMetrics(rows).map(({ name, label }) => [name, label]),
       range: points.length === 0 ? null : [points[0].bits, points[points.length - 1].bits],
     };
