@@ -16,6 +16,7 @@ import { addReportCommand } from "./report.ts";
 import { addStudyCommand } from "./study.ts";
 import { addUiCommand } from "./ui.ts";
 import { version } from "./version.ts";
+import { addWorkerCommand } from "./worker.ts";
 
 function createProgram(): Command {
   const program = new Command("kbit")
@@ -27,6 +28,7 @@ function createProgram(): Command {
   for (const add of [
     addDemoCommand,
     addStudyCommand,
+    addWorkerCommand,
     addReportCommand,
     addUiCommand,
     addClaimsCommand,

@@ -10,7 +10,7 @@ import { describeFew, fewTokens } from "./describe-model.ts";
 import { createProgress, formatSeconds, type Progress, paint, printLine, printNote } from "./terminal.ts";
 
 /** How a study is run and shown. */
-export interface TerminalRunOptions extends Pick<RunOptions, "workers" | "threads"> {
+export interface TerminalRunOptions extends Pick<RunOptions, "workers" | "threads" | "priority" | "isDetached"> {
   /** Nothing on standard output. */
   readonly isQuiet?: boolean;
 }
@@ -27,7 +27,7 @@ export async function runInTerminal(
   store: StudyStore,
   options: TerminalRunOptions = {},
 ): Promise<StudySummary> {
-  const { workers, threads, isQuiet = false } = options;
+  const { isQuiet = false, ...wanted } = options;
   const controller = new AbortController();
   const stop = () => {
     if (controller.signal.aborted) process.exit(130);
@@ -39,7 +39,7 @@ export async function runInTerminal(
   try {
     const kernels = process.env["KBIT_KERNELS"] || undefined;
     const { signal } = controller;
-    const summary = await runStudy(study, store, { workers, threads, kernels, signal, onEvent: display.show });
+    const summary = await runStudy(study, store, { ...wanted, kernels, signal, onEvent: display.show });
     display.finish();
     if (!isQuiet) printSummary(summary);
     if (!isQuiet && display.fewestTokens() < fewTokens) printNote(`Note: ${describeFew(display.fewestTokens())}`);

@@ -5,6 +5,7 @@ import { basename, dirname, join } from "node:path";
 import type { Command } from "commander";
 import { findNearest, InputError } from "../input-error.ts";
 import { openRows, refuseRowsFile } from "../study/exchange/open-rows.ts";
+import { isPostgresAddress } from "../study/store/postgres-address.ts";
 import { openStore } from "../study/store/store.ts";
 import type { Study } from "../study/study.ts";
 import { createStudy, parseStudy } from "../study/study-file.ts";
@@ -14,6 +15,7 @@ import { addExportCommand } from "./study-export.ts";
 import { addImportCommand } from "./study-import.ts";
 import { planInTerminal } from "./study-plan.ts";
 import { runInTerminal } from "./study-run.ts";
+import { addStatusCommands } from "./study-status.ts";
 import { printReportHint, printStore } from "./study-tables.ts";
 import { printJson } from "./terminal.ts";
 
@@ -25,9 +27,19 @@ export function addStudyCommand(program: Command): void {
     .addHelpText("after", examples("run", "--db results.db"));
   addStudyInput(study.command("run"))
     .description("Run what is missing of a study; it may be stopped at any moment and goes on where it was.")
-    .option("--db <file>", "store of the results, made if it is missing")
-    .option("--workers <n>", "experiments at the same time (default: one a core)", parseWhole("--workers"))
+    .option("--db <store>", "store of the results, made if it is missing: a file, or postgres://USER@HOST/DATABASE")
+    .option(
+      "--workers <n>",
+      "experiments at the same time here (default: one a core; in a database none, see kbit worker)",
+      parseWhole("--workers"),
+    )
     .option("--threads <n>", "threads of each worker's kernels (default: 1)", parseWhole("--threads"))
+    .option(
+      "--priority <n>",
+      "of its experiments in the queue; the higher first (default: 0)",
+      parseWhole("--priority"),
+    )
+    .option("--detach", "end when everything is in the queue; workers do the rest")
     .option("--allow-nonfinite", "measure models with weights that are NaN or infinite too, quantized as 0")
     .option("--json", "print one JSON document")
     .addHelpText("after", examples("run", "--db results.db"))
@@ -46,6 +58,7 @@ export function addStudyCommand(program: Command): void {
     .option("--json", "print one JSON document")
     .addHelpText("after", "\nExample:\n  kbit study show --db results.db")
     .action(showCommand);
+  addStatusCommands(study);
   addExportCommand(study);
   addImportCommand(study);
   addEmitCommand(study, (path) => readStudy([path], {}));
@@ -68,6 +81,8 @@ interface StudyOptions {
 interface RunCommandOptions extends StudyOptions {
   readonly db?: string;
   readonly allowNonfinite?: boolean;
+  readonly priority?: number;
+  readonly detach?: boolean;
 }
 
 function addStudyInput(command: Command): Command {
@@ -143,14 +158,15 @@ async function runCommand(inputs: string[], options: RunCommandOptions): Promise
   const study = options.allowNonfinite ? { ...read, allowNonfinite: true } : read;
   refuseRowsFile(db);
   const store = await openStore(db);
-  const { workers, threads, json } = options;
-  const summary = await runInTerminal(study, store, { workers, threads, isQuiet: json });
+  const { threads, priority, detach: isDetached, json } = options;
+  const workers = options.workers ?? (isPostgresAddress(db) ? 0 : undefined);
+  const summary = await runInTerminal(study, store, { workers, threads, priority, isDetached, isQuiet: json });
   if (json) {
     const ids = new Set(summary.ids);
     const rows = (await store.rows()).filter(({ id }) => ids.has(id));
-    printJson({ study: study.name, db, ...summary, ids: undefined, rows });
+    printJson({ study: study.name, db: store.path, ...summary, ids: undefined, rows });
   } else if (!summary.interrupted && summary.computed + summary.stored > 0) {
-    printReportHint(db, await store.rows());
+    printReportHint(store.path, await store.rows());
   }
   await store.close();
   // A stopped run may still be reading a large model; nothing waits for that.

@@ -1,6 +1,6 @@
 // The part of the queue that people ask and steer from any machine: counts, failures, results as they come, pause and retry.
 
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
 import type { ResultRow } from "../../result.ts";
 import type { PlannedExperiment } from "../plan.ts";
 import type { Backend } from "./backend.ts";
@@ -105,6 +105,16 @@ export function createOverview(db: Kysely<Tables>, { now }: Backend) {
         .$if(study !== undefined, (query) => query.where("study", "=", study!))
         .executeTakeFirst();
       return Number(numUpdatedRows);
+    },
+
+    /** Results stored in the last so many milliseconds, by the database's clock. */
+    async countSince(ms: number): Promise<number> {
+      const { n } = await db
+        .selectFrom("results")
+        .select(({ fn }) => fn.countAll<number>().as("n"))
+        .where("added", ">", sql<number>`${now} - ${ms}`)
+        .executeTakeFirstOrThrow();
+      return Number(n);
     },
 
     /** Results stored since a time by the database's clock, the oldest first, and that time now. */
