@@ -6,7 +6,7 @@ import type { ResultRow } from "../result.ts";
 import { formatNumber, type Verdict } from "../scaling/claims/verdict.ts";
 import { checkClaims } from "../scaling/claims.ts";
 import { openRows } from "../study/exchange/open-rows.ts";
-import { formatTable, paint, printJson, printLine, type Style } from "./terminal.ts";
+import { formatTable, paint, printJson, printLine, type Style, wrapText } from "./terminal.ts";
 
 interface ClaimsOptions {
   readonly db: string;
@@ -34,6 +34,7 @@ export function addClaimsCommand(program: Command): void {
 
 async function runClaims({ db, family, cut, json }: ClaimsOptions): Promise<void> {
   const rows = await readRows(db);
+  if (rows.length === 0) throw new InputError("The store holds no results; kbit study run makes some.");
   if (family !== undefined && !rows.some((row) => row.model.family === family))
     throw new InputError(`The store has no results of --family ${family}; it has ${listFamilies(rows)}.`);
   const answers = checkClaims(rows, { family, cut });
@@ -52,6 +53,7 @@ async function runClaims({ db, family, cut, json }: ClaimsOptions): Promise<void
       effect === null ? "" : unit,
     ];
   });
+  const width = Math.min(100, process.stdout.columns ?? 80);
   const columns = [
     { title: "Claim" },
     { title: "Verdict" },
@@ -61,8 +63,11 @@ async function runClaims({ db, family, cut, json }: ClaimsOptions): Promise<void
   ] as const;
   printLine(formatTable(columns, cells));
   for (const { id, sentence, section, verdict, reason, needs } of answers) {
-    printLine(`\n${paint("bold", id)}  ${sentence} (${/^\d/.test(section) ? "section " : ""}${section})`);
-    printLine(verdict === "not enough evidence" ? `${reason} It needs ${needs}.` : reason);
+    const [first, ...rest] = wrapText(`${id}  ${sentence} (${/^\d/.test(section) ? "section " : ""}${section})`, width);
+    printLine(`\n${paint("bold", id)}${first.slice(id.length)}`);
+    for (const line of rest) printLine(line);
+    const why = verdict === "not enough evidence" ? `${reason} It needs ${needs}.` : reason;
+    for (const line of wrapText(why, width)) printLine(line);
   }
 }
 

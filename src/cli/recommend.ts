@@ -43,8 +43,8 @@ export function addRecommendCommand(program: Command): void {
     .requiredOption("--db <file>", "the store of a study")
     .option("--budget <size>", "bytes of the weights' file, such as 2MB or 1.5GiB")
     .option("--memory <size>", "bytes in all: weights, cache of keys and values, activations")
-    .option("--context <tokens>", "with --memory: tokens held of each sequence (default: 2048)")
-    .option("--batch <n>", "with --memory: sequences at a time (default: 1)")
+    .option("--context <tokens>", "with --memory or a speed: tokens held of each sequence (default: 2048)")
+    .option("--batch <n>", "with --memory or a speed: sequences at a time (default: 1)")
     .option("--kv-bits <bits>", "with --memory: bits of a key or value (default: 16)")
     .option("--tokens-per-second <n>", "at least this fast, each sequence, as timed in the store (task latency)")
     .option("--bandwidth <size>", "what memory delivers a second, such as 50GB, where nothing was timed")
@@ -77,7 +77,7 @@ async function runRecommend(flags: Flags): Promise<void> {
     predict: flags.predict,
   };
   if (options.tokensPerSecond !== undefined && options.bandwidth === undefined)
-    checkTimes(rows, options.workload?.batch ?? 1);
+    checkTimes(rows, options.timing?.batch ?? 1);
   const facts = await readModelFacts(rows, flags.models);
   let advice = recommend(rows, { ...options, ...facts });
   if (run && advice.nextExperiment !== null) {
@@ -94,7 +94,8 @@ function readQuestion(flags: Flags) {
   const { budget, memory, context, batch, kvBits, tokensPerSecond, bandwidth } = flags;
   if ((budget === undefined) === (memory === undefined))
     throw new InputError("Say how much there is: either --budget SIZE for the file, or --memory SIZE for running it.");
-  if (memory === undefined && (context ?? batch ?? kvBits) !== undefined && bandwidth === undefined)
+  const asksSpeed = tokensPerSecond !== undefined;
+  if (memory === undefined && (kvBits !== undefined || (!asksSpeed && (context ?? batch) !== undefined)))
     throw new InputError("--context, --batch and --kv-bits go with --memory SIZE, not with --budget.");
   if (tokensPerSecond === undefined && bandwidth !== undefined)
     throw new InputError("--bandwidth goes with --tokens-per-second N, the speed that is wanted.");
@@ -105,6 +106,9 @@ function readQuestion(flags: Flags) {
   };
   const speed = {
     ...(tokensPerSecond !== undefined && { tokensPerSecond: readPositive("--tokens-per-second", tokensPerSecond) }),
+    ...(asksSpeed && {
+      timing: { batch: workload.batch, ...(context !== undefined && { context: workload.context }) },
+    }),
     ...(bandwidth !== undefined && { bandwidth: parseBytes(bandwidth.replace(/\/s$/, ""), "--bandwidth") }),
   };
   if (memory !== undefined) return { budget: parseBytes(memory, "--memory"), workload, ...speed };

@@ -39,7 +39,8 @@ export function checkClaims(rows: readonly ResultRow[], options: ClaimOptions = 
       [...unstable].filter((row) => row.model.family === series.family && row.key.task === series.task),
     ),
   );
-  return claims.map((claim) => answerClaim(claim, frames));
+  const none = rows.length > 0 && stable.length === 0 ? "All results are unstable." : "There are no results to check.";
+  return claims.map((claim) => answerClaim(claim, frames, none));
 }
 
 // One a family: its losses on a text if it has any; groupSeries has put the one with most models first.
@@ -51,10 +52,14 @@ function chooseSeries(all: readonly Series[]): Series[] {
   });
 }
 
-function answerClaim({ id, section, sentence, needs, check }: Claim, frames: readonly Frame[]): ClaimAnswer {
+function answerClaim(
+  { id, section, sentence, needs, check }: Claim,
+  frames: readonly Frame[],
+  none: string,
+): ClaimAnswer {
   const findings = frames.map((frame) => ({ family: frame.family, ...clean(check(frame)) }));
   const about = { id, section, sentence, needs };
-  if (findings.length === 0) return { ...about, ...lackEvidence("There are no results to check.") };
+  if (findings.length === 0) return { ...about, ...lackEvidence(none) };
   if (findings.length === 1) {
     const { family: _, ...finding } = findings[0];
     return { ...about, ...finding };
@@ -67,10 +72,11 @@ function answerClaim({ id, section, sentence, needs, check }: Claim, frames: rea
     ["does not hold in", against],
     ["not enough evidence in", which("not enough evidence")],
   ] as const;
-  const summary = counted.flatMap(([words, list]) =>
-    list.length > 0 ? [`${words} ${list.map((one) => one.family).join(", ")}`] : [],
-  );
-  return { ...about, ...shown, reason: `${summary.join("; ")}. ${family}: ${shown.reason}`, families: findings };
+  const summary = counted
+    .flatMap(([words, list]) => (list.length > 0 ? [`${words} ${list.map((one) => one.family).join(", ")}`] : []))
+    .join("; ")
+    .replace(/^./, (letter) => letter.toUpperCase());
+  return { ...about, ...shown, reason: `${summary}. ${family}: ${shown.reason}`, families: findings };
 }
 
 function clean(finding: Finding): Finding {

@@ -2,6 +2,7 @@
 // fitted to one kind of spec across models. The curves of the paper are parallel where the gap between them is the same
 // at every budget. Only budgets that both precisions were measured around are asked about.
 
+import { InputError } from "../input-error.ts";
 import { createUncertainty, type Estimate, pValueOf, type Term, type Uncertainty } from "./contrast.ts";
 import { type Fit, fitLaw } from "./fit.ts";
 import type { Law } from "./laws/law.ts";
@@ -51,6 +52,13 @@ const offsetsAndSlopes: Law = {
  * @throws InputError with too few models to fit
  */
 export function compareAtEqualBits(observations: readonly Observation[]): EqualBits {
+  const sizes = new Set(observations.map((o) => o.size)).size;
+  if (sizes < 3)
+    throw new InputError(
+      `Precisions are compared at equal bits across sizes: that takes at least 3 of a family, and there ${sizes === 1 ? "is 1" : `are ${sizes}`}.`,
+    );
+  const widths = new Set(observations.map((o) => o.bits));
+  if (widths.size < 2) throw new InputError(`All results are at ${[...widths][0]} bits: there is nothing to compare.`);
   const one = observations.map((o) => ({ ...o, variant: o.bits < 16 ? "one" : "" }));
   const counted = groupBy(one, (o) => String(o.bits));
   const usable = [...counted.values()].filter((rows) => rows.length > 1).flat();

@@ -24,6 +24,8 @@ export interface RecommendOptions extends PoolFilter, StabilityOptions {
   readonly tokensPerSecond?: number;
   /** Bytes a second that memory delivers, for what was not timed. */
   readonly bandwidth?: number;
+  /** At which a speed is meant; default: those of the workload, else 1 sequence of 128 tokens. */
+  readonly timing?: { readonly batch?: number; readonly context?: number };
   /** Shapes by the name of the model. */
   readonly shapes?: ReadonlyMap<string, ModelShape>;
   /** Bytes of the header of the weights' file, by the name of the model, then the spec. */
@@ -92,8 +94,8 @@ export function recommend(rows: readonly ResultRow[], options: RecommendOptions)
   const stable = pool.rows.filter((row) => !unstable.has(row) && !hasUnstableMember(row, unstable));
   const measured = listMeasured(stable, metric);
   const { candidates: predicted, laws } = predict ? listPredicted(stable, metric) : { candidates: [], laws: [] };
-  const { bandwidth, workload } = options;
-  const readSpeed = createSpeedReader(rows, { bandwidth, ...workload });
+  const { bandwidth, timing = options.workload } = options;
+  const readSpeed = createSpeedReader(rows, { bandwidth, batch: timing?.batch, context: timing?.context });
   const all = [...measured, ...predicted].map((one) => weigh(one, options, shapes?.get(one.name), readSpeed));
   const byValue = (a: Option, b: Option) => -advantage(metric, a.value, b.value) || a.needed - b.needed;
   const isAllowed = (one: Option) => fitsLength(one, options) && isFast(one, options);
@@ -218,7 +220,7 @@ function listAssumptions(
   laws: readonly FamilyLaw[],
   unstable: number,
 ): string[] {
-  const { budget, workload, tokensPerSecond } = options;
+  const { budget, workload, tokensPerSecond, timing = workload } = options;
   const lines = [
     workload
       ? "Weights are all tensor data: codes, scales, codebooks, embeddings, head."
@@ -237,7 +239,7 @@ function listAssumptions(
     lines.push(
       `Memory: weights, ${workload.kvBits}-bit keys and values of ${workload.batch} x ${workload.context} tokens, activations of one token a sequence in float32.`,
     );
-  if (tokensPerSecond !== undefined) lines.push(describeSpeeds(all, workload?.batch ?? 1));
+  if (tokensPerSecond !== undefined) lines.push(describeSpeeds(all, timing?.batch ?? 1));
   const largest = Math.max(...all.map((one) => one.needed));
   if (best !== null && budget > largest * 2)
     lines.push(

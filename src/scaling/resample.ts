@@ -97,8 +97,13 @@ function drawNormals(points: readonly Point[], random: () => number): number[] {
 export interface BudgetEvidence {
   /** Precisions that may be the best: the true best is among them with probability `level`. Best first. */
   readonly optimal: readonly number[];
-  /** How often each was best among the draws. */
-  readonly chances: readonly { readonly bitsPerWeight: number; readonly chance: number }[];
+  /** Best first: the value of each curve with its interval, and how often it was best among the draws. */
+  readonly chances: readonly {
+    readonly bitsPerWeight: number;
+    readonly value: number;
+    readonly interval: readonly [number, number];
+    readonly chance: number;
+  }[];
   /** Of the best over the second; null with fewer than two. */
   readonly margin: { readonly value: number; readonly interval: readonly [number, number] } | null;
 }
@@ -134,7 +139,14 @@ export function weighBudget(drawn: DrawnCurves, bits: number, level = 0.95): Bud
   const margin = here.length < 2 ? null : advantage(metric, here[0].value, here[1].value);
   return {
     optimal: optimal.map((one) => one.bitsPerWeight),
-    chances: here.map(({ bitsPerWeight }, k) => ({ bitsPerWeight, chance: wins[k] / draws.length })),
+    chances: here.map(({ bitsPerWeight, value }, k) => {
+      const interval = intervalOfDraws(
+        values.map((one) => one[k]),
+        degrees,
+        level,
+      );
+      return { bitsPerWeight, value, interval, chance: wins[k] / draws.length };
+    }),
     margin:
       margin === null
         ? null

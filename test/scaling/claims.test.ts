@@ -173,7 +173,7 @@ test("of two families that disagree a claim does not hold, and the reason names 
   const two = simulateStore(lossIn(theOtherWay, steep, parallelBase), { family: "two" });
   const answer = checkClaims([...one, ...two]).find(({ id }) => id === "quantile-best")!;
   expect(answer.verdict).toBe("does not hold");
-  expect(answer.reason).toMatch(/holds in one; does not hold in two/);
+  expect(answer.reason).toMatch(/Holds in one; does not hold in two/);
   expect(answer.families!.map(({ family, verdict }) => `${family} ${verdict}`)).toEqual([
     "one holds",
     "two does not hold",
