@@ -33,8 +33,8 @@ FILES = {
 def write_task(folder: Path, name: str, data: Path, limit: int) -> None:
     source, split, file = FILES[name]
     excerpt = folder / file
-    with open(data / file, encoding="utf-8") as lines:
-        excerpt.write_text("".join(line for line, _ in zip(lines, range(limit))), encoding="utf-8")
+    lines = (data / file).read_text(encoding="utf-8").strip().split("\n")
+    excerpt.write_text("\n".join(lines[i * len(lines) // limit] for i in range(limit)), encoding="utf-8")
     yaml = [f"include: {Path(lm_eval.__file__).parent / 'tasks' / source}", f"task: local_{name}", "dataset_path: json", "dataset_name: null"]
     yaml += ["training_split: null", f"{split}_split: {split}", "dataset_kwargs:", "  data_files:", f"    {split}: {excerpt}"]
     yaml += ["validation_split: null"] if split == "test" else []
@@ -62,7 +62,7 @@ def main() -> None:
                 if best is None or seconds < best["seconds"]:
                     metrics = {k.split(",")[0]: v for k, v in results["results"][f"local_{name}"].items() if k.endswith(",none") and "stderr" not in k}
                     samples = sorted(results["samples"][f"local_{name}"], key=lambda sample: sample["doc_id"])
-                    answers = [answer[0] for sample in samples for answer in sample["filtered_resps"]]
+                    answers = [answer for sample in samples for answer in sample["filtered_resps"]]
                     scores = {"logLikelihoods": [float(a[0]) for a in answers], "greedy": [str(a[1]) == "True" for a in answers]}
                     best = {"seconds": seconds, "batch": size, "metrics": metrics} | scores
             out[name] = best

@@ -4,7 +4,7 @@
 //                                                     [--tasks lambada_openai,winogrande,hellaswag,piqa] [--batches 1,8,32]
 //                                                     [--clock wall|cpu]
 //
-// Both sides score the same documents on the same model, weights as stored, computing in float32, from documents to metrics;
+// Both sides score the same documents, evenly spaced over each file, on the same model, weights as stored, computing in float32, from documents to metrics;
 // loading is not timed, and there is no bootstrap. Each side runs in a process of its own, in turns, the fastest run of each
 // counts (the peer's at its best batch size), and the two must agree on accuracy; the log-likelihood of each request is compared. Without KBIT_BENCH_PYTHON: kbit alone.
 // On a machine that others use, `--clock cpu --threads 1` compares processor time.
@@ -63,12 +63,12 @@ async function runOnce(): Promise<Run> {
   const out: Record<string, TaskRun> = {};
   for (const name of names.split(",")) {
     const task = tasks[name];
-    const documents = parseDocuments(
-      readFileSync(join(data!, task.files[0]), "utf8"),
-      task.fields,
-      name,
-      Number(limit),
+    const lines = readFileSync(join(data!, task.files[0]), "utf8").trim().split("\n");
+    const chosen = Array.from(
+      { length: Number(limit) },
+      (_, i) => lines[Math.floor((i * lines.length) / Number(limit))],
     );
+    const documents = parseDocuments(chosen.join("\n"), task.fields, name);
     const started = readClock();
     let encoded = started;
     const result = await evaluateTask(model, task, documents, {
