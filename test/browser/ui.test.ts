@@ -15,6 +15,7 @@ import { openStore, type Store } from "../../src/study/store/store.ts";
 import { watchStore } from "../../src/ui/live-node.ts";
 import { bundledModels, openShelf } from "../../src/ui/models-node.ts";
 import { startServer } from "../../src/ui/server-node.ts";
+import { simulateLargeStudy } from "../scaling/large-study.ts";
 import { makeRow, simulateStudy } from "../scaling/simulate.ts";
 import { launchBrowser } from "./launch.ts";
 
@@ -44,7 +45,12 @@ interface Opened {
 }
 
 /** Opens a view of a store; by the end the page may not have complained, nor its policy, nor asked anyone else. */
-async function openPage(view: string, options: BrowserContextOptions, stored: ResultRow[] = rows): Promise<Opened> {
+async function openPage(
+  view: string,
+  options: BrowserContextOptions,
+  stored: readonly ResultRow[] = rows,
+  prepare: (page: Page) => Promise<void> = async () => {},
+): Promise<Opened> {
   const store = await openStore(join(folder, `${stores++}.db`));
   await store.add(stored);
   const live = watchStore(store, 50);
@@ -71,6 +77,7 @@ async function openPage(view: string, options: BrowserContextOptions, stored: Re
     await store.close();
     expect(troubles).toEqual([]);
   });
+  await prepare(page);
   await page.goto(`${url}#${view}`);
   return { page, store };
 }
@@ -123,6 +130,41 @@ test("shows the report's answer, follows a running study, and keeps what the rea
   expect(await page.locator("#experiments th[aria-sort]").getAttribute("data-column")).toBe("totalBits");
   await shoot(page, "report-desktop");
 });
+
+test("of 35,000 results the answer, a page of rows and the slider are there before what takes long", async () => {
+  const large = simulateLargeStudy();
+  const sizes: Record<string, number> = {};
+  const { promise: isSeen, resolve: letGo } = Promise.withResolvers<void>();
+  const { page } = await openPage("report", desktop, large, async (page) => {
+    page.setDefaultTimeout(100_000);
+    for (const name of ["contrasts", "findings"]) {
+      await page.route(`**/${name}?*`, async (route) => {
+        await isSeen; // as if the server needed that long
+        await route.continue();
+      });
+    }
+    page.on("response", async (response) => {
+      const { pathname } = new URL(response.url());
+      if (["/view", "/rows"].includes(pathname)) sizes[pathname] = (await response.body()).length;
+    });
+  });
+  await waitForRows(page);
+  expect(await page.locator("#answer svg.figure.wide").count()).toBe(2);
+  expect(await page.locator("#shown").textContent()).toBe("1 to 100 of 35,250");
+  await page.locator("#budget").fill("900");
+  await waitForChoice(page, "Within ");
+  expect(await page.locator("#contrasts").textContent()).toBe("Comparing one choice at a time ..");
+  expect(sizes["/view"]).toBeLessThan(1e6);
+  expect(sizes["/rows"]).toBeLessThan(3e5);
+  expect(await page.evaluate(() => document.querySelectorAll("*").length)).toBeLessThan(12_000);
+
+  // Every row can be reached: the last page, and words over all of them.
+  await page.locator("#filter").fill("bloomz-3.0e+4m hellaswag quantile8:b64");
+  await page.waitForFunction(() => document.querySelector("#shown")!.textContent === "1 to 1 of 1");
+  letGo();
+  await page.locator("#contrasts section").waitFor();
+  await page.locator("#findings section").waitFor();
+}, 120_000);
 
 test("the slider moves the recommendation, marked in the figures, and filters choose what is compared", async () => {
   const { page } = await openPage("report", desktop);
