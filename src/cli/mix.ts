@@ -66,7 +66,8 @@ export function addMixCommand(program: Command): void {
       `
 Examples:
   kbit mix models/books/books-0.8m --text models/books/heldout.txt --specs nf2-8:b64 --budget nf4:b64 --out mix.json
-  kbit eval models/books/books-0.8m --spec mix:mix.json --text models/books/heldout.txt`,
+  kbit mix facebook/opt-350m --text wiki.txt --specs nf3-5:b64,nf4:b32:embed --budget 220MB --by part --out opt.json
+The result is a spec: kbit eval MODEL --spec mix:mix.json --text FILE, kbit quantize MODEL --spec mix:mix.json --out FOLDER`,
     )
     .action(runMix);
 }
