@@ -24,12 +24,15 @@ export function quoteShell(word: string): string {
 
 /**
  * The command line that measures the row again: `kbit eval MODEL --spec S --text FILE --window N --stride N`, or
- * `--tasks T --data FILE --profile P`. Where a row does not say where its data was, the beginning of its SHA-256 stands for
+ * `--tasks T --data FILE --profile P`; a time is taken by a study of its own. Where a row does not say where its data was, the beginning of its SHA-256 stands for
  * the file, and the model's name for its path.
  */
 export function formatCommand(row: RepeatedRow): string {
   const quotePath = (path: string) => quoteShell(path.startsWith("-") ? `./${path}` : path); // no option
-  const words = ["kbit", "eval", quotePath(row.modelPath || row.model)];
+  const model = quotePath(row.modelPath || row.model);
+  if (row.task === "latency")
+    return `kbit study run ${model} --specs ${quoteShell(row.spec)} --tasks latency:${quoteShell(row.profile)} --db FILE`;
+  const words = ["kbit", "eval", model];
   if (row.spec !== "stored") words.push("--spec", quoteShell(row.spec));
   const data = quotePath(row.dataPath || `FILE-${row.dataHash.slice(0, 12)}`);
   const windows = /^windows-(\d+)-stride-(\d+)$/.exec(row.profile);

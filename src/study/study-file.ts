@@ -82,8 +82,9 @@ export function createStudy(flags: StudyFlags): Study {
   if (flags.text !== undefined) tasks.push({ task: "perplexity", text: flags.text, window, stride, limit });
   for (const task of flags.tasks ?? []) {
     if (task === "perplexity") throw new InputError("--tasks: perplexity needs a text; say --text FILE instead.");
-    if (task === "latency") {
-      tasks.push({ task });
+    const [isLatency, batch, context] = /^latency(?::batch-(\d+)-context-(\d+))?$/.exec(task) ?? [];
+    if (isLatency !== undefined) {
+      tasks.push({ task: "latency", ...(batch && { batch: Number(batch), context: Number(context) }) });
       continue;
     }
     if (flags.data === undefined && !task.endsWith(".json"))

@@ -92,6 +92,9 @@ describe("commands", () => {
     expect(formatCommand({ ...row, modelPath: "models/books/books-0.8m", dataPath: "/data/held out.txt" })).toBe(
       "kbit eval models/books/books-0.8m --spec int4:b64 --text '/data/held out.txt' --window 256 --stride 128 --limit 5",
     );
+    expect(formatCommand({ ...row, task: "latency", profile: "batch-8-context-64" })).toMatch(
+      /^kbit study run \S+ --specs \S+ --tasks latency:batch-8-context-64 --db FILE$/,
+    );
     expect(formatCommand({ ...row, modelPath: "--spec", dataPath: "-x" })).toContain(
       "eval ./--spec --spec int4:b64 --text ./-x",
     );

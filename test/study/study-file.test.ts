@@ -56,6 +56,12 @@ describe("parseStudy", () => {
     const none = { task: "latency", data: "", limit: null };
     expect(times("")).toEqual([{ ...none, context: 128, batch: 1 }]);
     expect(times(", batch: 8, context: 64")).toEqual([{ ...none, context: 64, batch: 8 }]);
+    const flags = { models: [join(folder, "models/opt-125m")], specs: ["fp16"] };
+    expect(createStudy({ ...flags, tasks: ["latency:batch-8-context-64", "latency"] }).tasks).toEqual([
+      { ...none, context: 64, batch: 8 },
+      { ...none, context: 128, batch: 1 },
+    ]);
+    expect(() => createStudy({ ...flags, tasks: ["latency:batch-8"] })).toThrow(/needs its file/);
     const wrong = (entry: string) => refusal(good.replace(/tasks: .*/, `tasks: [{ task: latency${entry} }]`));
     expect(wrong(", text: text.txt")).toMatch(/there is no key "text" here; expected one of task, context, batch/);
     expect(wrong(", context: 0")).toMatch(/expected at least 1, got 0/);
