@@ -50,6 +50,22 @@ specs: [fp16, int4:b64]
 tasks: { task: perplexity, text: text.txt, window: 64, limit: 10 }
 `;
 
+test("a mix is read from its file, relative to the study, and named by its content", () => {
+  mkdirSync(join(folder, "mixes"), { recursive: true });
+  writeFileSync(join(folder, "mixes/a.json"), '{"*": "nf4:b64", "*.fc2.weight": "int8"}');
+  writeFileSync(join(folder, "mixes/b.json"), '{"*.fc2.weight": "int8", "default": "nf4:b64"}');
+  const { specs } = parse(good.replace("int4:b64", "mix:mixes/a.json, mix:mixes/b.json, int4:b64"));
+  expect(specs.map(({ text }) => text)).toEqual(["fp16", expect.stringMatching(/^mix:[0-9a-f]{16}$/), "int4:b64"]);
+  expect(specs[1].spec).toMatchObject({ kind: "mix", entries: [{ pattern: "default" }, { pattern: "*.fc2.weight" }] });
+  // It crosses to workers as plain JSON.
+  expect(JSON.parse(JSON.stringify(specs[1].spec))).toEqual(specs[1].spec);
+  writeFileSync(join(folder, "mixes/bad.json"), '{"*.fc2.weight": "int9"}');
+  expect(refusal(good.replace("int4:b64", "mix:mixes/bad.json"))).toMatch(
+    /^study\.yaml:3:15: spec "mix:mixes\/bad\.json": mixes\/bad\.json: "\*\.fc2\.weight": spec "int9": int has 2 to 8 bits, not 9/,
+  );
+  expect(refusal(good.replace("int4:b64", "mix:mixes/none.json"))).toMatch(/there is no file mixes\/none\.json\.$/);
+});
+
 describe("parseStudy", () => {
   test("times tokens at a batch and a context of choice, and takes no data for it", () => {
     const times = (entry: string) => parse(good.replace(/tasks: .*/, `tasks: [{ task: latency${entry} }]`)).tasks;
