@@ -18,7 +18,7 @@ export function drawBars(
 ): SVGSVGElement {
   const { low, high, width } = facts;
   const innerWidth = width - edge.left - edge.right;
-  const top = Math.max(1, ...Array.from(counts));
+  const top = roundUp(Array.from(counts).reduce((a, b) => Math.max(a, b), 1));
   const svg = startDrawing(width, facts.xLabel, facts.yLabel, top, 1);
   const x = (value: number) => edge.left + ((value - low) / (high - low)) * innerWidth;
   const step = innerWidth / counts.length;
@@ -62,8 +62,9 @@ export function drawSeries(
     counts[column]++;
     largest[column] = Math.max(largest[column], values[i]);
   }
-  const top = largest.reduce((a, b) => Math.max(a, b), 0) || 1;
-  const svg = startDrawing(width, facts.xLabel, facts.yLabel, top, facts.scale ?? 1);
+  const scale = facts.scale ?? 1;
+  const top = roundUp((largest.reduce((a, b) => Math.max(a, b), 0) || 1) * scale) / scale;
+  const svg = startDrawing(width, facts.xLabel, facts.yLabel, top, scale);
   const x = (column: number) => edge.left + ((column + 0.5) / columns) * innerWidth;
   const y = (value: number) => height - edge.bottom - (value / top) * innerHeight;
   const bottom = height - edge.bottom;
@@ -92,14 +93,27 @@ function startDrawing(width: number, xLabel: string, yLabel: string, top: number
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.setAttribute("class", "drawing");
-  for (const share of [0, 0.5, 1]) {
-    const y = height - edge.bottom - share * innerHeight;
-    add(svg, "path", { class: share === 0 ? "axis" : "grid", d: `M${edge.left},${y}H${width - edge.right}` });
-    addText(svg, formatTick(top * share * scale), edge.left - 6, y + 4, "end");
+  const step = chooseStep(top * scale);
+  for (let i = 0; i * step <= top * scale * 1.0001; i++) {
+    const y = height - edge.bottom - ((i * step) / (top * scale)) * innerHeight;
+    add(svg, "path", { class: i === 0 ? "axis" : "grid", d: `M${edge.left},${y.toFixed(2)}H${width - edge.right}` });
+    addText(svg, formatTick(i * step), edge.left - 6, y + 4, "end");
   }
   addText(svg, yLabel, 0, 12, "start", "title");
   addText(svg, xLabel, (edge.left + width - edge.right) / 2, height - 4, "middle", "title");
   return svg;
+}
+
+/** 1, 2 or 5 times a power of ten, of which two to five make `top`. */
+function chooseStep(top: number): number {
+  const power = 10 ** Math.floor(Math.log10(top));
+  return ([0.2, 0.5, 1].find((share) => top / (share * power) <= 5.0001) ?? 2) * power;
+}
+
+/** The next whole step at or above a number. */
+function roundUp(value: number): number {
+  const step = chooseStep(value);
+  return Math.ceil(value / step - 1e-9) * step;
 }
 
 function formatTick(value: number): string {

@@ -105,7 +105,7 @@ function showInspection(place: HTMLElement, inspection: Inspection): void {
         scale: 100,
       }),
       "Error by block",
-      `${blockErrors.length.toLocaleString("en-US")} blocks in order. The line is the mean, the band reaches to the largest.`,
+      `${blockErrors.length.toLocaleString("en-US")} blocks in order${blockErrors.length > width / 2 ? ", several a pixel: the line is their mean, the band reaches to the largest" : ""}.`,
     ],
     [
       drawSeries(columnDeviations, {

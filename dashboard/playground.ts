@@ -20,6 +20,11 @@ export function startPlayground(models: readonly ModelFacts[], worker: WorkerCli
   select.value = String(models.findLastIndex(({ bytes }) => bytes < maxFirst));
 
   stop.addEventListener("click", () => worker.stop());
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || start.disabled) return;
+    event.preventDefault();
+    form.requestSubmit();
+  });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const fields = new FormData(form);

@@ -3,7 +3,7 @@
 import type { ResultRow } from "../result.ts";
 import { formatNumber } from "../scaling/claims/verdict.ts";
 import { type ClaimAnswer, checkClaims } from "../scaling/claims.ts";
-import { escapeHtml } from "./text.ts";
+import { cleanText, escapeHtml } from "./text.ts";
 
 const verdictClass: Readonly<Record<string, string>> = { "does not hold": ' class="unstable"' };
 
@@ -23,8 +23,21 @@ export function renderFindings(rows: readonly ResultRow[]): string {
       ? ""
       : `<details><summary>Not enough evidence <span>${untold.length} of ${answers.length} findings</span></summary><dl class="stacked">${rest.join("")}</dl></details>`;
   return `<section><h2>Findings of the paper, on these rows</h2>
-<p class="note">Each is asked of all rows, every family; an interval is of 95 %. kbit claims prints the same.</p>
+<p class="note">Each is asked of all rows, every family; an interval is of 95 %. kbit claims prints the same.${renderTraced(rows)}</p>
 ${table}${folded}</section>`;
+}
+
+/** Families that have a button. */
+const mostFamilies = 12;
+
+// Thousands of rows can stand behind a finding: a button sets the table's filter to its family.
+function renderTraced(rows: readonly ResultRow[]): string {
+  const families = [...new Set(rows.map((row) => row.model.family))].slice(0, mostFamilies);
+  const buttons = families.map(
+    (family) =>
+      `<button class="plain" type="button" data-words="${escapeHtml(family)}"><bdi>${escapeHtml(cleanText(family, 40))}</bdi></button>`,
+  );
+  return ` <span class="script-only saves">Their rows: ${buttons.join(" ")}</span>`;
 }
 
 function renderTable(answers: readonly ClaimAnswer[]): string {

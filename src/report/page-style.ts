@@ -69,9 +69,10 @@ th[aria-sort=descending] button::after{content:" ↓"}
 button.plain{font:inherit;font-size:13px;padding:.4rem .8rem;border:1px solid var(--muted);border-radius:3px;background:var(--paper);color:var(--ink);cursor:pointer}
 td button.plain{padding:.05rem .5rem;font-size:12px;border-color:var(--rule)}
 button.plain:hover{border-color:var(--ink)}
+#all-experiments{scroll-margin-top:3rem}
 #traced[hidden],.tools [hidden]{display:none}
 button.plain:disabled{opacity:.45;cursor:default}
-.saves{white-space:nowrap}
+.saves{white-space:nowrap}.note .saves{white-space:normal}
 .saves button.plain{padding:0 .35rem;font-size:11px;border-color:var(--rule);color:var(--muted)}
 .has-script .saves.script-only{display:inline}
 .panels{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(20rem,100%),1fr));gap:1rem 1.5rem;margin:1rem 0}

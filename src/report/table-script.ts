@@ -119,16 +119,16 @@ export function startTable(
       void start();
     });
   }
-  // The rows behind a number, wherever it stands on the page.
+  // The rows behind a number, wherever it stands on the page: by their ids, or by words.
   document.addEventListener("click", (event) => {
-    const button = (event.target as Element).closest?.<HTMLElement>("button[data-trace]");
+    const button = (event.target as Element).closest?.<HTMLElement>("button[data-trace], button[data-words]");
     if (!button) return;
-    ids = button.dataset["trace"]!.split(" ").filter(Boolean);
-    filter.value = "";
+    ids = (button.dataset["trace"] ?? "").split(" ").filter(Boolean);
+    filter.value = button.dataset["words"] ?? "";
     tracedNote.textContent = `Only the ${ids.length} behind “${button.dataset["what"] ?? ""}”.`;
     void start().then(() => {
       byId("all-experiments").scrollIntoView({ block: "start" });
-      byId("untrace").focus({ preventScroll: true });
+      (ids.length > 0 ? byId("untrace") : filter).focus({ preventScroll: true });
     });
   });
   byId("csv").addEventListener("click", async () => {

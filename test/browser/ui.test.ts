@@ -209,7 +209,7 @@ test("the playground writes on with the WASM kernels on threads, and stops", asy
   expect(await status.textContent()).toMatch(/^60 tokens, \d+ tokens a second; .* wasm kernels on \d+ threads?$/);
   expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
   const text = (await page.locator("#written").textContent())!;
-  expect(text).toBe(await writeHere("nf4:b64", "It was near the close of the year, and", 60));
+  expect(text).toBe(await writeHere("nf4:b64:embed:head", "It was near the close of the year, and", 60));
   await shoot(page, "playground-desktop");
 
   // The same words at 2 bits are others; a spec that there is not is a sentence.
