@@ -7,7 +7,7 @@ import { InputError } from "../input-error.ts";
 import { formatPlural } from "../report/units.ts";
 import type { FailureRow, ResultRow } from "../result.ts";
 import { describeRun, type ImportedEntry, parseImportedModels } from "../study/exchange/imported-models.ts";
-import { isLmEval, readLmEval } from "../study/exchange/lm-eval.ts";
+import { parseLmEval, readLmEval } from "../study/exchange/lm-eval.ts";
 import { mergeFailures, mergeRows, type RowDisagreement } from "../study/exchange/merge.ts";
 import { openRows, refuseRowsFile } from "../study/exchange/open-rows.ts";
 import { openStore } from "../study/store/store.ts";
@@ -102,14 +102,7 @@ const mostBytes = 100_000_000;
 function readLmEvalFile(path: string, say: () => Mapping): ResultRow[] {
   const { size, mtime } = statSync(path);
   if (size > mostBytes) throw new InputError(`${path} has ${size} bytes, which no result of lm-eval has.`);
-  let value: unknown;
-  try {
-    value = JSON.parse(readFileSync(path, "utf8"));
-  } catch (error) {
-    throw new InputError(`${path} is not JSON (${(error as Error).message}).`);
-  }
-  if (!isLmEval(value))
-    throw new InputError(`${path} is no result of lm-eval: it has no "results" with their "config".`);
+  const value = parseLmEval(readFileSync(path, "utf8"), path);
   const { entries, source } = say();
   return readLmEval(value, basename(path), mtime, (run) => describeRun(run, entries, source));
 }

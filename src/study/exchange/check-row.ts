@@ -15,6 +15,8 @@ const number = z.union([
   z.literal([Infinity, -Infinity]),
   z.enum(wordsForNumbers).transform(Number),
 ]);
+/** A metric that is no number would poison every curve; no store holds one. */
+const measured = number.refine((value) => !Number.isNaN(value), "expected a number");
 const name = z.string().regex(/^[a-z][\w,:-]{0,100}$/i, "expected letters, digits, _ - , and :");
 
 const floats = z.union([
@@ -62,7 +64,7 @@ const schema = z.strictObject({
   metrics: z.record(
     name,
     z.strictObject({
-      value: number,
+      value: measured,
       standardError: number.optional(),
       n: z.number().min(0),
       chance: number.optional(),

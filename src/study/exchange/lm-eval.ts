@@ -32,11 +32,25 @@ const schema = z.looseObject({
 });
 type LmEvalDocument = z.infer<typeof schema>;
 
-/** Whether a JSON value is such a document. */
-export function isLmEval(value: unknown): boolean {
-  return (
-    typeof value === "object" && value !== null && "results" in value && ("versions" in value || "config" in value)
-  );
+/**
+ * The JSON of a document as Python writes it: `NaN` and `Infinity` stand bare there, and are texts here.
+ *
+ * @throws InputError if it is not JSON, or not such a document
+ */
+export function parseLmEval(text: string, fileName: string): unknown {
+  const value = parseJson(text) ?? parseJson(text.replaceAll(/(:\s*)(NaN|-?Infinity)(?=\s*[,}\]])/g, '$1"$2"'));
+  if (value === undefined) throw new InputError(`${fileName} is not JSON; it may be cut off.`);
+  const isObject = typeof value === "object" && value !== null;
+  if (isObject && "results" in value && ("versions" in value || "config" in value)) return value;
+  throw new InputError(`${fileName} is no result of lm-eval: it has no "results" with their "config".`);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -83,9 +97,10 @@ function listArgs(args: Record<string, unknown>): string {
 function readMetrics(values: Record<string, unknown>): [name: string, metric: Omit<Metric, "n">][] {
   return Object.entries(values).flatMap(([key, value]) => {
     const [, name, filter] = /^([\w-]+?),([\w-]+)$/.exec(key) ?? [];
-    if (name === undefined || name.endsWith("_stderr") || typeof value !== "number") return [];
+    const read = value === "Infinity" ? Number.POSITIVE_INFINITY : value; // a perplexity of what is ruined
+    if (name === undefined || name.endsWith("_stderr") || typeof read !== "number") return [];
     const standardError = values[`${name}_stderr,${filter}`];
-    const metric = typeof standardError === "number" ? { value, standardError } : { value };
+    const metric = typeof standardError === "number" ? { value: read, standardError } : { value: read };
     return [[filter === "none" ? name : `${name},${filter}`, metric]];
   });
 }

@@ -83,7 +83,7 @@ export function findDisagreement(kept: ResultRow, other: ResultRow): RowDisagree
 
 function agree(a: Metric, b: Metric, isExact: boolean): boolean {
   if (a.n !== b.n) return false;
-  if (Object.is(a.value, b.value)) return true;
+  if (a.value === b.value) return true;
   if (isExact) return false;
   const scale = Math.max(Math.abs(a.value), Math.abs(b.value));
   return Math.abs(a.value - b.value) <= Math.max(tolerance * scale, (a.standardError ?? 0) / 10);

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { checkRow } from "../../../src/study/exchange/check-row.ts";
 import { describeRun, type ImportedRun, parseImportedModels } from "../../../src/study/exchange/imported-models.ts";
-import { isLmEval, readLmEval } from "../../../src/study/exchange/lm-eval.ts";
+import { parseLmEval, readLmEval } from "../../../src/study/exchange/lm-eval.ts";
 
 const golden = JSON.parse(
   readFileSync(new URL("../../fixtures/evaluation/lm-eval-results.json", import.meta.url), "utf8"),
@@ -15,7 +15,7 @@ const date = new Date("2026-01-02T03:04:05Z");
 const read = (value: unknown, text = said) => readLmEval(value, "results.json", date, mapping(text));
 
 test("a document of the harness becomes a row a task, with its numbers to the last bit", () => {
-  expect(isLmEval(golden)).toBe(true);
+  expect(parseLmEval(JSON.stringify(golden), "results.json")).toEqual(golden);
   const rows = read({ ...golden, lm_eval_version: "0.4.13" });
   expect(rows.map(({ key }) => [key.task, key.taskVersion, key.limit])).toEqual([
     ["piqa", "1", 5],
@@ -97,6 +97,19 @@ test("filters stay in the names, groups are left to their tasks, shots stand in 
     exact_match: { value: 0.25, n: 9 },
   });
   expect(rows[0].key).toMatchObject({ profile: "lm-eval-8-shot", dataHash: "abc" });
+});
+
+test("bare NaN and Infinity, as Python writes them, are read; what is not a number is no metric", () => {
+  const text = JSON.stringify(golden)
+    .replace('"acc,none":0.4', '"acc,none": NaN')
+    .replace('"word_perplexity,none":1137.6884979157574', '"word_perplexity,none": Infinity');
+  const [piqa, wikitext] = read(parseLmEval(text, "results.json"));
+  expect(Object.keys(piqa.metrics)).toEqual(["acc_norm"]);
+  expect(wikitext.metrics["word_perplexity"].value).toBe(Infinity);
+  expect(() => parseLmEval(text.slice(0, 500), "results.json")).toThrow(
+    /^results\.json is not JSON; it may be cut off\.$/,
+  );
+  expect(() => parseLmEval('{"results": 3}', "results.json")).toThrow(/is no result of lm-eval/);
 });
 
 test("what nobody says is asked for, and what is wrong is named", () => {

@@ -90,7 +90,7 @@ describe("exported rows", () => {
     const double = fc.double();
     const text = fc.string({ minLength: 1, maxLength: 20, unit: "grapheme" });
     const metric = fc.record(
-      { value: double, n: fc.nat(), standardError: double, chance: double },
+      { value: fc.double({ noNaN: true }), n: fc.nat(), standardError: double, chance: double },
       { requiredKeys: ["value", "n"] },
     );
     await fc.assert(
@@ -211,6 +211,11 @@ describe("a file is refused that", () => {
     ],
     ["has no date", line((row) => (row.date = "yesterday")), /date is not right/],
     ["has no size", line((row) => (row.bits.total = 0)), /bits\.total is not right/],
+    [
+      "has a metric that is no number",
+      line((row) => (row.metrics.acc.value = "NaN")),
+      /metrics\.acc\.value is not right: expected a number/,
+    ],
     ["names a metric with markup", line((row) => (row.metrics["<b>"] = row.metrics.acc)), /metrics\.<b> is not right/],
     ["is a list", "[]", /holds no result of kbit/],
   ])("%s", async (_, text, message) => {
