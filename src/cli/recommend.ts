@@ -1,20 +1,17 @@
 // kbit recommend: which model at which spec for a budget, how sure that is, and what to measure next.
 
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { InputError } from "../input-error.ts";
 import type { ResultRow } from "../result.ts";
 import { listLatencies } from "../scaling/latency.ts";
 import type { Workload } from "../scaling/memory.ts";
-import type { NextExperiment } from "../scaling/next-experiment.ts";
 import { recommend } from "../scaling/recommend.ts";
-import { openStore } from "../study/store/store.ts";
-import { createStudy } from "../study/study-file.ts";
 import { readRows } from "./claims.ts";
 import { readModelFacts } from "./model-facts.ts";
-import { commandOf, summarizeAdvice } from "./recommend-page.ts";
+import { summarizeAdvice } from "./recommend-page.ts";
+import { measureNext } from "./recommend-run.ts";
 import { printAdvice } from "./recommend-text.ts";
 import { parseBytes } from "./size.ts";
-import { runInTerminal } from "./study-run.ts";
 import { printJson } from "./terminal.ts";
 
 interface Flags {
@@ -30,6 +27,7 @@ interface Flags {
   readonly metric?: string;
   readonly task?: string;
   readonly family?: string;
+  readonly cut?: "paper";
   readonly predict: boolean;
   readonly run?: boolean;
   readonly json?: boolean;
@@ -52,6 +50,11 @@ export function addRecommendCommand(program: Command): void {
     .option("--metric <name>", "compare by this metric")
     .option("--task <name>", "compare on this task")
     .option("--family <name>", "only this family")
+    .addOption(
+      new Option("--cut <rule>", "also leave out what the paper's figures cut: perplexity above 100").choices([
+        "paper",
+      ]),
+    )
     .option("--no-predict", "only what was measured, nothing that a law predicts")
     .option("--run", "measure what would most likely change the answer, and answer again")
     .option("--json", "print one JSON document")
@@ -74,6 +77,7 @@ async function runRecommend(flags: Flags): Promise<void> {
     metric: flags.metric,
     task: flags.task,
     family: flags.family,
+    cut: flags.cut,
     predict: flags.predict,
   };
   if (options.tokensPerSecond !== undefined && options.bandwidth === undefined)
@@ -81,7 +85,7 @@ async function runRecommend(flags: Flags): Promise<void> {
   const facts = await readModelFacts(rows, flags.models);
   let advice = recommend(rows, { ...options, ...facts });
   if (run && advice.nextExperiment !== null) {
-    await measure(advice.nextExperiment, db, json === true);
+    await measureNext(advice.nextExperiment, db, json === true);
     rows = await readRows(db);
     advice = recommend(rows, { ...options, ...facts });
   }
@@ -136,34 +140,4 @@ function readPositive(option: string, text: string): number {
   const value = Number(text);
   if (value > 0 && Number.isFinite(value)) return value;
   throw new InputError(`${option} ${text} is not a number above 0.`);
-}
-
-/** Runs one experiment into the store. @throws InputError where a row does not say where model and data were */
-async function measure({ candidate }: NextExperiment, db: string, isQuiet: boolean): Promise<void> {
-  const { row, spec } = candidate;
-  if (row.paths === undefined || row.key.task !== "perplexity")
-    throw new InputError(
-      `--run cannot tell where model and text of ${candidate.name} are; ${commandOf(candidate)?.replace(/^/, "run ") ?? "measure it"} by hand.`,
-    );
-  const [, window, stride] = /^windows-(\d+)-stride-(\d+)$/.exec(row.key.profile) ?? [];
-  const limit = candidate.source === "measured" ? undefined : (row.key.limit ?? undefined);
-  const study = createStudy({
-    models: [row.paths.model],
-    specs: [spec],
-    text: row.paths.data,
-    window: Number(window),
-    stride: Number(stride),
-    limit,
-  });
-  const named = {
-    ...study,
-    models: study.models.map((model) => ({ ...model, name: candidate.name, family: candidate.family })),
-  };
-  const store = await openStore(db);
-  try {
-    const { failures } = await runInTerminal(named, store, { isQuiet });
-    if (failures.length > 0) throw new InputError(failures[0].reason);
-  } finally {
-    await store.close();
-  }
 }

@@ -250,6 +250,7 @@ function listAssumptions(
     if (choice && predicted > 0)
       lines.push(
         `${family}: what was not measured (${predicted} here) is predicted by "${choice.best.law.label}", ${formulaOf(choice.best.law, choice.best.fit.design)}`,
+        ...choice.best.problems.map((problem) => `The law of ${family}: ${problem}`),
       );
     else if (!choice) lines.push(`${family}: only what was measured counts. ${whyNot}`);
   }

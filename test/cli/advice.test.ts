@@ -10,9 +10,13 @@ import { openCheckpoint } from "../../src/checkpoint/open-node.ts";
 import { writePackedCheckpoint } from "../../src/checkpoint/write-packed-node.ts";
 import { addClaimsCommand } from "../../src/cli/claims.ts";
 import { addRecommendCommand } from "../../src/cli/recommend.ts";
+import { measureNext } from "../../src/cli/recommend-run.ts";
 import { parseBytes } from "../../src/cli/size.ts";
 import { quantizeCheckpoint } from "../../src/model/quantized-view.ts";
 import { parseSpec } from "../../src/quantize/spec-text.ts";
+import type { ResultRow } from "../../src/result.ts";
+import type { Candidate } from "../../src/scaling/candidates.ts";
+import { averageAccuracies } from "../../src/scaling/mean-accuracy.ts";
 import { runStudy } from "../../src/study/run.ts";
 import { openStore } from "../../src/study/store/store.ts";
 import { createStudy } from "../../src/study/study-file.ts";
@@ -159,6 +163,35 @@ describe("kbit recommend", () => {
     } finally {
       db = full;
     }
+  });
+
+  test("measures tasks too, all of a mean, and refuses what it cannot find", async () => {
+    const data = fileURLToPath(new URL("../fixtures/evaluation", import.meta.url));
+    const own = join(folder, "tasks.db");
+    const flags = { models: [join(books, "books-0.2m")], specs: ["int4:b64"], tasks: ["piqa", "copa"], data, limit: 2 };
+    const store = await openStore(own);
+    await runStudy(createStudy(flags), store, { workers: 1, kernels: "wasm" });
+    const rows = await store.rows();
+    await store.close();
+    const [mean] = averageAccuracies(rows);
+    const next = (row: ResultRow) => ({
+      candidate: { ...nameOf(row), spec: "int5:b64", source: "predicted", row } as unknown as Candidate,
+      chance: 1,
+      expectedGain: 1,
+      reason: "",
+    });
+    const nameOf = ({ model: { name, family } }: ResultRow) => ({ name, family });
+    await measureNext(next(mean), own, true);
+    const after = await openStore(own);
+    const found = (await after.rows()).filter((row) => row.key.spec === "int5:b64");
+    await after.close();
+    expect(found.map((row) => [row.key.task, row.key.limit]).sort()).toEqual([
+      ["copa", 2],
+      ["piqa", 2],
+    ]);
+    await expect(measureNext(next({ ...rows[0], paths: undefined }), own, true)).rejects.toThrow(
+      /--run cannot measure/,
+    );
   });
 
   test.each([
