@@ -4,9 +4,9 @@ import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { openCheckpoint } from "../checkpoint/open-node.ts";
 import { InputError } from "../input-error.ts";
+import { selectQuantizer } from "../kernels/quantizer-node.ts";
 import { selectKernels } from "../kernels/select-node.ts";
 import type { Spec } from "../quantize/spec.ts";
-import { createThreadedQuantizer } from "../quantize/threads-node.ts";
 import { describeMachine, formatMachine } from "./inspect-machine.ts";
 import { describeModel } from "./inspect-model.ts";
 import { describeOutliers, formatOutliers } from "./inspect-outliers.ts";
@@ -127,7 +127,7 @@ async function inspectModel(model: string, options: InspectOptions): Promise<voi
   const checkpoint = await openCheckpoint(model, {
     onDownload: (name, done, total) => progress.update(done, total, name),
   });
-  const threads = createThreadedQuantizer(options.threads);
+  const threads = await selectQuantizer({ threads: options.threads, name: process.env["KBIT_KERNELS"] });
   try {
     const page = await describeModel(checkpoint, spec, {
       allowNonfinite: options.allowNonfinite,
