@@ -70,7 +70,7 @@ ${renderHeadline(main === undefined ? explainEmpty(rows.length, options) : write
 ${renderFacts(main, rows, failures.length, unstable.length)}
 </header>
 <main>
-${main === undefined ? "" : `<section aria-label="The answer">${renderAnswer(main)}</section>`}
+${main === undefined ? "" : `<section aria-label="The answer"><h2 class="unseen">The answer</h2>${renderAnswer(main)}</section>`}
 ${main === undefined ? "" : renderContrasts(main, answers)}
 ${renderTimes(rows)}
 ${renderOtherAnswers(others, otherLimit)}

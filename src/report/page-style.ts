@@ -49,7 +49,7 @@ svg.figure.zoomed .cloud .beyond{display:none}
 .keys svg{width:9px;height:9px;margin-right:.35rem}
 .scroll{position:relative;overflow-x:auto;margin:1rem 0;background:linear-gradient(to right,var(--paper) 40%,transparent) left/2.5rem 100% no-repeat local,linear-gradient(to left,var(--paper) 40%,transparent) right/2.5rem 100% no-repeat local,linear-gradient(to right,var(--shade),transparent) left/.9rem 100% no-repeat scroll,linear-gradient(to left,var(--shade),transparent) right/.9rem 100% no-repeat scroll}
 table{border-collapse:collapse;font:13px/1.45 ui-sans-serif,system-ui,"Segoe UI",Helvetica,Arial,sans-serif;font-variant-numeric:tabular-nums;width:100%}
-caption{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
+.unseen,caption{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 th,td{padding:.32rem .75rem .32rem 0;text-align:left;white-space:nowrap;vertical-align:baseline}
 th:last-child,td:last-child{padding-right:0}
 td.wrap{white-space:normal;overflow-wrap:anywhere;min-width:14rem}
@@ -67,13 +67,13 @@ th[aria-sort=descending] button::after{content:" ↓"}
 .tools{display:flex;flex-wrap:wrap;gap:.75rem;align-items:center;font:13px ui-sans-serif,system-ui,sans-serif;margin:1rem 0 .5rem}
 .tools input{flex:1 1 14rem;min-width:0;font:inherit;padding:.4rem .6rem;border:1px solid var(--muted);border-radius:3px;background:var(--paper);color:var(--ink)}
 button.plain{font:inherit;font-size:13px;padding:.4rem .8rem;border:1px solid var(--muted);border-radius:3px;background:var(--paper);color:var(--ink);cursor:pointer}
-td button.plain{padding:.05rem .5rem;font-size:12px;border-color:var(--rule)}
+td button.plain{padding:.05rem .5rem;min-height:24px;min-width:24px;font-size:12px;border-color:var(--rule)}
 button.plain:hover{border-color:var(--ink)}
 #all-experiments{scroll-margin-top:3rem}
 #traced[hidden],.tools [hidden]{display:none}
 button.plain:disabled{opacity:.45;cursor:default}
 .saves{white-space:nowrap}.note .saves{white-space:normal}
-.saves button.plain{padding:0 .35rem;font-size:11px;border-color:var(--rule);color:var(--muted)}
+.saves button.plain{padding:0 .4rem;min-height:24px;min-width:24px;font-size:11px;border-color:var(--rule);color:var(--muted)}
 .has-script .saves.script-only{display:inline}
 .panels{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(20rem,100%),1fr));gap:1rem 1.5rem;margin:1rem 0}
 .panels h4{font-size:.95rem;font-weight:600;margin:0;overflow-wrap:anywhere}

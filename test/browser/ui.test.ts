@@ -234,6 +234,43 @@ test("the playground writes on with the WASM kernels on threads, and stops", asy
   expect(await page.locator("#stop").isDisabled()).toBe(true);
 });
 
+test.each(["report", "playground", "inspector"])(
+  "every control of the %s has a name, and keys reach it",
+  async (view) => {
+    const { page } = await openPage(view, desktop);
+    if (view === "report") {
+      await waitForRows(page);
+      await page.locator("#findings section").waitFor();
+    } else await page.locator(`#view-${view} select option`).first().waitFor({ state: "attached" });
+    const controls = "button, input, select, textarea, a, summary, svg.figure, [role=region]";
+    const nameless = await page.evaluate((selector) => {
+      const nameOf = (element: Element) => {
+        const own = element.getAttribute("aria-label") ?? "";
+        const labels = [...((element as HTMLInputElement).labels ?? [])].map((label) => label.textContent);
+        return [own, ...labels, element.matches("button, a, summary") ? element.textContent : ""].join("").trim();
+      };
+      const isShown = (element: Element) => element.getClientRects().length > 0;
+      const all = [...document.querySelectorAll(selector)].filter(isShown);
+      return all.filter((element) => nameOf(element) === "").map((element) => element.outerHTML.slice(0, 200));
+    }, controls);
+    expect(nameless).toEqual([]);
+    const wanted = { report: "budget", playground: "play-write", inspector: "look-start" }[view];
+    const reached: string[] = [];
+    for (let i = 0; i < 20 && !reached.includes(wanted!); i++) {
+      await page.keyboard.press("Tab");
+      reached.push(await page.evaluate(() => document.activeElement!.id));
+    }
+    expect(reached).toContain(wanted);
+    if (view !== "report") return;
+    const before = await page.locator("#budget-size").textContent();
+    for (let i = 0; i < 3; i++) await page.keyboard.press("PageUp");
+    await page.waitForFunction((text) => document.querySelector("#budget-size")!.textContent !== text, before);
+    expect(await page.locator("#budget").getAttribute("aria-valuetext")).toBe(
+      await page.locator("#budget-size").textContent(),
+    );
+  },
+);
+
 test("the inspector draws weights under their codebook, errors by block, and marks outlier columns", async () => {
   const { page } = await openPage("inspector", desktop);
   await page.locator("#seen figure").nth(2).waitFor();

@@ -33,6 +33,7 @@ describe("the page", () => {
     expect(document.querySelectorAll("svg.figure").length).toBe(6); // three figures in two widths
     const headings = [...document.querySelectorAll("h2, h3")].map((heading) => heading.textContent);
     expect(headings).toEqual([
+      "The answer",
       "What to choose for a budget",
       "How often each precision wins",
       "The frontier of measured choices",
