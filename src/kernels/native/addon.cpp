@@ -48,17 +48,27 @@ class Kernels : public Napi::ObjectWrap<Kernels> {
     });
   }
 
-  // Activations as a product takes them: rounded if it is in bfloat16, and without outlier columns where asked.
-  const float* prepare(const float* x, int64_t tokens, const Matrix& w, bool withoutOutliers) {
+  // Memory of at least `count` elements that begins with a cache line, as loads across two lines cost two.
+  template <typename T>
+  static T* alignedIn(std::vector<T>& memory, int64_t count) {
+    constexpr uintptr_t line = 64;
+    if (memory.size() < count + line / sizeof(T)) memory.resize(count + line / sizeof(T));
+    return reinterpret_cast<T*>((reinterpret_cast<uintptr_t>(memory.data()) + line - 1) / line * line);
+  }
+
+  // Activations as a product takes them: rounded if it is in bfloat16, and while generating at the start of a cache line,
+  // once as they are and once without outlier columns.
+  const float* prepare(const float* x, int64_t tokens, const Matrix& w, bool generating, bool withoutOutliers = false) {
     withoutOutliers = withoutOutliers && w.outlierCount > 0;
-    if (!bfloat16_ && !withoutOutliers) return x;
-    std::vector<float>& copy = withoutOutliers ? kept_ : rounded_;
-    copy.assign(x, x + tokens * w.columns);
-    if (bfloat16_) functions_->roundToBfloat16(copy.data(), tokens * w.columns);
-    if (!withoutOutliers) return copy.data();
+    const bool misplaced = generating && reinterpret_cast<uintptr_t>(x) % 64 != 0;
+    if (!bfloat16_ && !withoutOutliers && !misplaced) return x;
+    float* copy = alignedIn(withoutOutliers ? kept_ : rounded_, tokens * w.columns);
+    std::copy_n(x, tokens * w.columns, copy);
+    if (bfloat16_) functions_->roundToBfloat16(copy, tokens * w.columns);
+    if (!withoutOutliers) return copy;
     for (int64_t t = 0; t < tokens; t++)
       for (int32_t j = 0; j < w.outlierCount; j++) copy[t * w.columns + w.outlierColumns[j]] = 0;
-    return copy.data();
+    return copy;
   }
 
   // out, x, matrix, tokens, generating, bias
@@ -71,12 +81,12 @@ class Kernels : public Napi::ObjectWrap<Kernels> {
     const bool generating = truth(info[4]);
     if (tokens == 0) return;
     if (wide_ && w.outlierCount == 0 && suitsWide(w, generating)) return multiplyWide(out, given, w, bias, tokens, generating);
-    const float* x = prepare(given, tokens, w, false);
+    const float* x = prepare(given, tokens, w, generating);
     if (!generating) {
       split(w.rows, 32, [&](int64_t from, int64_t to) { functions_->score(out, x, w, bias, tokens, from, to); });
       return;
     }
-    const float* kept = prepare(given, tokens, w, true);
+    const float* kept = w.outlierCount > 0 ? prepare(given, tokens, w, true, true) : x;
     split(w.rows, grainOf(w), [&](int64_t from, int64_t to) { functions_->generate(out, x, kept, w, bias, tokens, from, to); });
   }
 
@@ -86,13 +96,13 @@ class Kernels : public Napi::ObjectWrap<Kernels> {
   static int64_t grainOf(const Matrix& w) { return std::max<int64_t>(1, 16384 / w.columns); }
 
   void multiplyWide(float* out, const float* x, const Matrix& w, const float* bias, int64_t tokens, bool generating) {
-    arranged_.resize(tokens * w.columns);
+    uint16_t* arranged = alignedIn(arranged_, tokens * w.columns);
     const int64_t step = 65536 / w.columns + 1;
     split(tokens, step, [&](int64_t from, int64_t to) {
-      wide_->arrange(arranged_.data() + from * w.columns, x + from * w.columns, (to - from) * w.columns, w.bits);
+      wide_->arrange(arranged + from * w.columns, x + from * w.columns, (to - from) * w.columns, w.bits);
     });
     split(w.rows, generating ? grainOf(w) : 16, [&](int64_t from, int64_t to) {
-      (generating ? wide_->generate : wide_->score)(out, arranged_.data(), w, tokens, from, to);
+      (generating ? wide_->generate : wide_->score)(out, arranged, w, tokens, from, to);
       if (!bias) return;
       for (int64_t t = 0; t < tokens; t++)
         for (int64_t row = from; row < to; row++) out[t * w.rows + row] += bias[row];

@@ -27,6 +27,7 @@ struct Group {
   static constexpr int P = 32 / K, Left = 32 - K * P;
   __m512i word[K], rest;
 
+  Group() = default;
   explicit KBIT_MEMBER Group(const uint8_t* bytes) {
     for (int w = 0; w < K; w++) word[w] = _mm512_loadu_si512(bytes + 64 * w);
     if constexpr (Left > 0) {
@@ -115,44 +116,78 @@ inline void arrange(uint16_t* out, const float* x, int64_t count, int bits) {
   }
 }
 
-// w . x[n] for N tokens of a row.
-template <int K, int N>
+// Sums of the lanes of four vectors, each in the same order.
+KBIT_INLINE __m128 sums(const __m512* v) {
+  const __m512 a = _mm512_unpacklo_ps(v[0], v[1]) + _mm512_unpackhi_ps(v[0], v[1]);
+  const __m512 b = _mm512_unpacklo_ps(v[2], v[3]) + _mm512_unpackhi_ps(v[2], v[3]);
+  const __m512 c = _mm512_shuffle_ps(a, b, 0x44) + _mm512_shuffle_ps(a, b, 0xee);
+  const __m256 d = _mm512_castps512_ps256(c) + _mm512_extractf32x8_ps(c, 1);
+  return _mm256_castps256_ps128(d) + _mm256_extractf128_ps(d, 1);
+}
+
+// w . x[n] for N tokens and R rows from `row` on, which share what is loaded of x. Each output is summed in the same order
+// whatever R and N.
+template <int K, int R, int N>
 KBIT_INLINE void dotWide(float* out, int64_t outStride, const Matrix& w, const Table<K>& table, const uint16_t* x,
-                           int64_t row) {
-  const int64_t start = row * w.columns;
-  __m512 acc[N][2] = {};
+                         int64_t row) {
+  __m512 acc[R][N][2] = {};
   for (int64_t c = 0; c < w.columns; c += 512) {
-    const uint8_t* bytes = w.codes + (start + c) / 512 * (64 * K);
-    for (int k = 0; k < K; k++) _mm_prefetch(reinterpret_cast<const char*>(bytes + 64 * k + PrefetchBytes), _MM_HINT_T0);
-    const Group<K> group(bytes);
-    float scale[8];
-    scalesOf(scale, w, start + c);
+    Group<K> group[R];
+    float scale[R][8];
+    for (int r = 0; r < R; r++) {
+      const int64_t start = (row + r) * w.columns + c;
+      const uint8_t* bytes = w.codes + start / 512 * (64 * K);
+      for (int k = 0; k < K; k++)
+        _mm_prefetch(reinterpret_cast<const char*>(bytes + 64 * k + PrefetchBytes), _MM_HINT_T0);
+      group[r] = Group<K>(bytes);
+      scalesOf(scale[r], w, start);
+    }
     eachBlock([&](auto block) __attribute__((always_inline)) {
       constexpr int B = decltype(block)::value;
-      __m512i first, second;
-      table.template decode<B>(group, first, second);
-      const __m512 factor = _mm512_set1_ps(scale[B]);
+      __m512i low[R], high[R];
+      __m512 factor[R];
+      for (int r = 0; r < R; r++) {
+        table.template decode<B>(group[r], low[r], high[r]);
+        factor[r] = _mm512_set1_ps(scale[r][B]);
+      }
       for (int n = 0; n < N; n++) {
         const uint16_t* at = x + n * w.columns + c + 64 * B;
-        const __m512 part = dot(dot(__m512{}, first, _mm512_loadu_si512(at)), second, _mm512_loadu_si512(at + 32));
-        acc[n][B % 2] = _mm512_fmadd_ps(part, factor, acc[n][B % 2]);
+        const __m512i a = _mm512_load_si512(at), b = _mm512_load_si512(at + 32);
+        for (int r = 0; r < R; r++)
+          acc[r][n][B % 2] = _mm512_fmadd_ps(dot(dot(__m512{}, low[r], a), high[r], b), factor[r], acc[r][n][B % 2]);
       }
     });
   }
-  for (int n = 0; n < N; n++) out[n * outStride] = sum(bits<F>(acc[n][0] + acc[n][1]));
+  __m512 total[(R * N + 3) / 4 * 4] = {};
+  float sum[(R * N + 3) / 4 * 4];
+  for (int r = 0; r < R; r++)
+    for (int n = 0; n < N; n++) total[r * N + n] = acc[r][n][0] + acc[r][n][1];
+  for (int i = 0; i < R * N; i += 4) _mm_storeu_ps(sum + i, sums(total + i));
+  for (int r = 0; r < R; r++)
+    for (int n = 0; n < N; n++) out[n * outStride + r] = sum[r * N + n];
 }
 
+// x as `arrange` leaves it, at the start of a cache line.
 inline void generateWide(float* out, const uint16_t* x, const Matrix& w, int64_t tokens, int64_t rowFrom, int64_t rowTo) {
   withBits(w.bits, [&]<int K>() {
     const Table<K> table(w.codebook);
-    int64_t t = 0;
-    auto run = [&]<int N>() {
-      for (; t + N <= tokens; t += N)
-        for (int64_t row = rowFrom; row < rowTo; row++)
-          dotWide<K, N>(out + t * w.rows + row, w.rows, w, table, x + t * w.columns, row);
-    };
-    run.template operator()<4>();
-    run.template operator()<1>();
+    const int64_t step = rowsAtOnce(w);
+    for (int64_t from = rowFrom; from < rowTo; from += step) {
+      const int64_t to = from + step < rowTo ? from + step : rowTo;
+      int64_t t = 0;
+      auto run = [&]<int R, int N>() {
+        for (; t + N <= tokens; t += N) {
+          float* target = out + t * w.rows;
+          int64_t row = from;
+          for (; row + R <= to; row += R) dotWide<K, R, N>(target + row, w.rows, w, table, x + t * w.columns, row);
+          for (; row < to; row++) dotWide<K, 1, N>(target + row, w.rows, w, table, x + t * w.columns, row);
+        }
+      };
+      run.template operator()<1, 8>();
+      run.template operator()<1, 4>();
+      run.template operator()<2, 2>();
+      run.template operator()<4, 1>();
+    }
   });
 }
 
@@ -200,15 +235,6 @@ inline void fillWide(uint16_t* panel, const Matrix& w, int64_t row, int64_t from
       arrange(panel, line, to - from, 0);
     }
   }
-}
-
-// Sums of the lanes of four vectors, each in the same order.
-KBIT_INLINE __m128 sums(const __m512* v) {
-  const __m512 a = _mm512_unpacklo_ps(v[0], v[1]) + _mm512_unpackhi_ps(v[0], v[1]);
-  const __m512 b = _mm512_unpacklo_ps(v[2], v[3]) + _mm512_unpackhi_ps(v[2], v[3]);
-  const __m512 c = _mm512_shuffle_ps(a, b, 0x44) + _mm512_shuffle_ps(a, b, 0xee);
-  const __m256 d = _mm512_castps512_ps256(c) + _mm512_extractf32x8_ps(c, 1);
-  return _mm256_castps256_ps128(d) + _mm256_extractf128_ps(d, 1);
 }
 
 // out (M, 4) (+)= x (M, columns) . four rows of a panel

@@ -130,15 +130,27 @@ inline void generateRows(float* out, const float* x, const float* xKept, const M
   }
 }
 
+// Rows that stay in the first cache while all tokens meet them.
+inline int64_t rowsAtOnce(const Matrix& w) {
+  const int64_t bits = w.storage == Storage::Codes ? w.bits : w.storage == Storage::F32 ? 32 : 16;
+  const int64_t rows = (16384 * 8 / bits) / w.columns / 4 * 4;
+  return rows < 4 ? 4 : rows;
+}
+
 inline void generate(float* out, const float* x, const float* xKept, const Matrix& w, const float* bias, int64_t tokens,
                      int64_t rowFrom, int64_t rowTo) {
-  int64_t t = 0;
-  auto run = [&]<int N>() {
-    for (; t + N <= tokens; t += N)
-      generateRows<N>(out + t * w.rows, x + t * w.columns, xKept + t * w.columns, w, bias, rowFrom, rowTo);
-  };
-  run.template operator()<4>();
-  run.template operator()<1>();
+  const int64_t step = rowsAtOnce(w);
+  for (int64_t from = rowFrom; from < rowTo; from += step) {
+    const int64_t to = from + step < rowTo ? from + step : rowTo;
+    int64_t t = 0;
+    auto run = [&]<int N>() {
+      for (; t + N <= tokens; t += N)
+        generateRows<N>(out + t * w.rows, x + t * w.columns, xKept + t * w.columns, w, bias, from, to);
+    };
+    run.template operator()<4>();
+    run.template operator()<2>();
+    run.template operator()<1>();
+  }
 }
 
 // Scoring --------------------------------------------------------------------------------------------------------------
