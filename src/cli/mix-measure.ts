@@ -11,7 +11,7 @@ import { InputError } from "../input-error.ts";
 import type { Kernels } from "../kernels/kernels.ts";
 import type { LanguageModel, LogitTile, ScoreRequest } from "../language-model.ts";
 import { loadModel } from "../model/load.ts";
-import { quantizeCheckpoint } from "../model/quantized-view.ts";
+import { quantizeCheckpoint, type ViewOptions } from "../model/quantized-view.ts";
 import type { Spec } from "../quantize/spec.ts";
 import { formatSpec } from "../quantize/spec-text.ts";
 import { codeVersions } from "../result.ts";
@@ -30,6 +30,7 @@ export interface Bench {
   readonly checkpoint: Checkpoint;
   readonly base: LanguageModel;
   readonly kernels: Kernels;
+  readonly quantize: ViewOptions["quantize"];
   readonly text: string;
   readonly window: number | undefined;
   /** Windows. */
@@ -125,11 +126,11 @@ export async function createMeter(bench: Bench, file: MeasurementFile) {
 
 /** The model at a spec, for as long as `use` takes. */
 export async function withModel<T>(
-  { checkpoint, kernels }: Pick<Bench, "checkpoint" | "kernels">,
+  { checkpoint, kernels, quantize }: Bench,
   spec: Spec,
   use: (model: LanguageModel) => Promise<T>,
 ): Promise<T> {
-  const model = await loadModel(quantizeCheckpoint(checkpoint, spec), kernels);
+  const model = await loadModel(quantizeCheckpoint(checkpoint, spec, { quantize }), kernels);
   try {
     return await use(model);
   } finally {

@@ -7,6 +7,7 @@ import type { Command } from "commander";
 import { openCheckpoint } from "../checkpoint/open-node.ts";
 import { InputError } from "../input-error.ts";
 import { mapFile } from "../kernels/native/addon-node.ts";
+import { selectQuantizer } from "../kernels/quantizer-node.ts";
 import { selectKernels } from "../kernels/select-node.ts";
 import { loadModel } from "../model/load.ts";
 import { quantizeCheckpoint } from "../model/quantized-view.ts";
@@ -83,10 +84,9 @@ async function runMix(model: string, options: MixOptions): Promise<void> {
   const file = openMeasurements(options.measurements ?? `${options.out.replace(/\.json$/, "")}.measurements.jsonl`);
 
   const checkpoint = await openCheckpoint(model, { mapFile });
-  const kernels = await selectKernels({
-    name: options.kernels ?? process.env["KBIT_KERNELS"],
-    threads: options.threads,
-  });
+  const selection = { name: options.kernels ?? process.env["KBIT_KERNELS"], threads: options.threads };
+  const kernels = await selectKernels(selection);
+  const quantizer = await selectQuantizer(selection);
   try {
     const groups = await listGroups(checkpoint, specs, by as Grouping);
     if (groups.length === 0) throw new InputError(`--specs ${options.specs} quantizes nothing of ${model}.`);
@@ -94,7 +94,8 @@ async function runMix(model: string, options: MixOptions): Promise<void> {
     await checkBudget(checkpoint, groups, specs, budget);
     const base = await loadModel(quantizeCheckpoint(checkpoint, { kind: "baseline", type: "stored" }), kernels);
     try {
-      const bench = { checkpoint, base, kernels, text: texts.measure, window: options.window, limit: options.windows };
+      const { window, windows: limit } = options;
+      const bench = { checkpoint, base, kernels, quantize: quantizer.quantize, text: texts.measure, window, limit };
       const check = { ...bench, text: texts.check, limit: options.checkWindows };
       const { page, map } = await findMix(bench, check, { groups, specs, budget, file, cost });
       writeWhole(options.out, `${JSON.stringify(map, null, 2)}\n`);
@@ -105,6 +106,7 @@ async function runMix(model: string, options: MixOptions): Promise<void> {
       await base.close();
     }
   } finally {
+    await quantizer.close();
     await kernels.close();
     await checkpoint.close();
   }
