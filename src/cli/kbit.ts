@@ -134,6 +134,9 @@ function explain(error: unknown, program: Command): { sentence: string; exitCode
 
 const program = createProgram();
 
+// Whoever lists the processes of this machine sees their arguments, and with them a password in an address.
+if (process.argv.some((word) => /^postgres(ql)?:\/\/[^/]*:[^/]*@/.test(word))) process.title = "kbit";
+
 // A reader that has seen enough, such as head, ends what is printed and not what is done: a study goes on.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {

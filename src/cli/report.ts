@@ -75,13 +75,13 @@ async function runReport(options: ReportOptions): Promise<void> {
   const answers = answerRows(rows, chosen);
   if (options.out !== undefined) {
     const { title, out } = options;
-    const input = { rows, failures, title, facts: [["Store", options.db]] as const, options: chosen };
+    const input = { rows, failures, title, facts: [["Store", store.path]] as const, options: chosen };
     if (/\.(md|markdown)$/i.test(out)) writeMarkdown(out, input);
     else writeWhole(out, renderReport(input));
   }
   if (options.json) {
-    const { db, out = null } = options;
-    printJson({ db, out, rows: rows.length, failures, answers: answers.map(summarizeAnswer) });
+    const { out = null } = options;
+    printJson({ db: store.path, out, rows: rows.length, failures, answers: answers.map(summarizeAnswer) });
     return;
   }
   printAnswers(answers, rows, failures);

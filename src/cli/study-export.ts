@@ -38,7 +38,7 @@ async function runExport({ db, out, json }: ExportOptions): Promise<void> {
     const failures = (await store.failures()).length;
     writeRows(out, rows);
     const { size } = statSync(out);
-    if (json) printJson({ db, out, results: rows.length, bytes: size });
+    if (json) printJson({ db: store.path, out, results: rows.length, bytes: size });
     else {
       printLine(`${formatPlural(rows.length, "result")} in ${out}, ${formatSize(8 * size)}.`);
       if (failures > 0)

@@ -75,7 +75,7 @@ async function runImport(files: string[], options: ImportOptions): Promise<void>
   } finally {
     await store.close();
   }
-  if (options.json) printJson({ db: options.db, files: imported });
+  if (options.json) printJson({ db: store.path, files: imported });
   else for (const one of imported) printImported(one);
   if (imported.some(({ disagreements }) => disagreements.length > 0)) process.exitCode = 1;
 }

@@ -178,6 +178,6 @@ async function showCommand(options: { readonly db: string; readonly json?: boole
   const store = await openRows(options.db);
   const [rows, failures] = [await store.rows(), await store.failures()];
   await store.close();
-  if (options.json) printJson({ db: options.db, rows, failures });
+  if (options.json) printJson({ db: store.path, rows, failures });
   else printStore(rows, failures);
 }

@@ -65,8 +65,8 @@ async function runUi(options: UiOptions): Promise<void> {
   }
   const name = host.includes(":") ? `[${host}]` : host;
   const url = `http://${name}:${server.port}/${token === undefined ? "" : `?token=${token}`}`;
-  if (options.json) printJson({ url, db: options.db, models: shelf.models.map((model) => model.name) });
-  else printLine(`${options.db} is shown at ${paint("underline", url)} until Ctrl+C.`);
+  if (options.json) printJson({ url, db: store.path, models: shelf.models.map((model) => model.name) });
+  else printLine(`${store.path} is shown at ${paint("underline", url)} until Ctrl+C.`);
   await new Promise<void>((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, resolve);
   });

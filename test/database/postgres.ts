@@ -18,8 +18,8 @@ export interface TestServer {
   createDatabase(): Promise<string>;
   /** Kills every process of the server at once, as a power cut would. */
   kill(): Promise<void>;
-  /** Starts it again, on the same port and data. */
-  start(): Promise<void>;
+  /** Starts it again, on the same port and data. @param fileKb - no file may become larger: to the server a full disk */
+  start(fileKb?: number): Promise<void>;
   /** Ends it and removes its data. */
   close(): Promise<void>;
 }
@@ -30,7 +30,18 @@ export async function startPostgres(settings: readonly string[] = [], access?: s
   if (asNobody.uid !== undefined) chownSync(folder, nobody, nobody);
   const binaries = await findBinaries(folder);
   const data = join(folder, "data");
-  const initial = ["-D", data, "-U", "kbit", "--no-sync", "--auth=trust", "-E", "UTF8", "--locale=C"];
+  const initial = [
+    "--wal-segsize=1",
+    "-D",
+    data,
+    "-U",
+    "kbit",
+    "--no-sync",
+    "--auth=trust",
+    "-E",
+    "UTF8",
+    "--locale=C",
+  ];
   execFileSync(binaries.initdb, initial, { ...asNobody, stdio: "pipe" });
   writeFileSync(
     join(data, "postgresql.auto.conf"),
@@ -41,14 +52,19 @@ export async function startPostgres(settings: readonly string[] = [], access?: s
   let server: ChildProcess | undefined;
   let databases = 0;
 
-  async function start() {
+  async function start(fileKb?: number) {
     for (let tries = 0; ; tries++) {
       // In a group of its own, so that it can be killed with all of its processes.
-      const started = spawn(binaries.postgres, ["-D", data, "-p", String(port)], {
-        ...asNobody,
-        detached: true,
-        stdio: ["ignore", "ignore", "pipe"],
-      });
+      const limit = fileKb === undefined ? "" : `ulimit -f ${2 * fileKb} && `; // blocks of 512 bytes
+      const started = spawn(
+        "sh",
+        ["-c", `${limit}exec "$@"`, "sh", binaries.postgres, "-D", data, "-p", String(port)],
+        {
+          ...asNobody,
+          detached: true,
+          stdio: ["ignore", "ignore", "pipe"],
+        },
+      );
       server = started;
       let log = "";
       const isUp = await new Promise<boolean>((resolve) => {

@@ -1,6 +1,7 @@
 // A lane's program for tests of the scheduler: answers by the words in the spec's text instead of measuring anything.
 // fp16 and int specs give a row; bf16 a reason; fp32 throws where nothing catches it; stored ends the process; nf4 is
-// killed, nf5 takes all memory that NODE_OPTIONS leave it; float specs never come to an end; a file named `fail` in the model's folder makes all its
+// killed, nf5 takes all memory that NODE_OPTIONS leave it; dynamic specs take a
+// while, float specs never come to an end; a file named `fail` in the model's folder makes all its
 // experiments fail, one named `absent` says that the model is not here.
 
 import { existsSync } from "node:fs";
@@ -23,7 +24,8 @@ process.on("message", ({ id, key, model, spec }: PlannedExperiment) => {
   else if (spec.text.startsWith("float")) answer({ kind: "progress", share: 0.5 });
   else {
     const { name, family } = model;
-    answer({ kind: "row", row: { ...makeRow(1), id, key, model: { ...makeRow(1).model, name, family } } });
+    const row = { ...makeRow(1), id, key, model: { ...makeRow(1).model, name, family } };
+    setTimeout(() => answer({ kind: "row", row }), spec.text.startsWith("dynamic") ? 300 : 0);
   }
 });
 

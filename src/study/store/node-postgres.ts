@@ -48,7 +48,7 @@ async function connect(address: PostgresAddress, tls: PostgresAddress["tls"], st
     application_name: "kbit",
     max: maxConnections,
     connectionTimeoutMillis: connectTimeoutMs,
-    idle_in_transaction_session_timeout: idleTransactionMs,
+    idle_in_transaction_session_timeout: Math.min(idleTransactionMs, statementMs),
     keepAlive: true,
   });
   pool.on("error", () => {}); // of a connection that lay idle: the next statement gets a new one
@@ -128,6 +128,7 @@ const reasons: Record<string, string> = {
 
 /** Where pg has words instead of a code. */
 const messages: readonly [RegExp, string][] = [
+  [/No space left on device|File too large|could not extend file/, reasons["53100"]],
   [/password must be a (non-empty )?string/, reasons["28P01"]],
   [/does not support SSL/, "it has no TLS; say sslmode=disable if that is right"],
   [/timeout expired|connect timeout|Connection terminated due to connection timeout/, reasons["ETIMEDOUT"]],
@@ -160,10 +161,13 @@ function isCut(error: unknown): boolean {
 function isPassing(error: unknown): boolean {
   const code = codeOf(error);
   const lasting = ["ENOTFOUND", "28P01", "28000", "3D000"].includes(code);
-  return !lasting && (isCut(error) || ["53300", "53100", "40001", "40P01", "25P03"].includes(code) || isSilent(error));
+  return !lasting && (isCut(error) || ["53300", "40001", "40P01", "25P03"].includes(code) || isAway(error));
 }
 
-const isSilent = (error: unknown) => explainRefusal(error) === reasons["ETIMEDOUT"];
+/** No answer for now, or no room. */
+function isAway(error: unknown): boolean {
+  return [reasons["ETIMEDOUT"], reasons["53100"]].includes(explainRefusal(error) ?? "");
+}
 
 function explainConnection(error: unknown, { name }: PostgresAddress): unknown {
   if (error instanceof InputError) return error;
