@@ -14,7 +14,14 @@ import { averageCodeBits, countBits, countParameters } from "../model/count.ts";
 import type { Model } from "../model/model.ts";
 import type { Metric, ResultKey, ResultRow } from "../result.ts";
 import { nameTimer, type PlannedExperiment } from "./plan.ts";
-import { isLatency, type LatencyChoice, type ModelChoice, type PerplexityChoice, type TaskChoice } from "./study.ts";
+import {
+  isLatency,
+  type LatencyChoice,
+  type ModelChoice,
+  type PerplexityChoice,
+  type TaskChoice,
+  type ZeroShotChoice,
+} from "./study.ts";
 import { resolveTask } from "./task-choice.ts";
 
 /** A model that texts, tasks and the clock can measure. */
@@ -119,10 +126,11 @@ async function evaluate(
     const { convention: profile } = result;
     return { metrics: listPerplexityMetrics(result), documents: listPerplexityDocuments(result), profile };
   }
+  const { profile } = choice as ZeroShotChoice;
   const task = resolveTask(choice);
   const documents = parseDocuments(text, task.fields, choice.data, limit);
   const onProgress: TaskOptions["onProgress"] = (phase, done, total) => phase === "score" && report(done / total);
-  const result = await evaluateTask(model, task, documents, { limit, onProgress });
+  const result = await evaluateTask(model, task, documents, { profile, limit, onProgress });
   const metrics = addChance(result.metrics, result.chance);
   return { metrics, documents: listDocumentValues(task.metrics, result.documents), profile: result.profile };
 }

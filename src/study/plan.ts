@@ -6,7 +6,7 @@ import { createReadStream } from "node:fs";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { hashCheckpoint } from "../checkpoint/hash-node.ts";
 import { fitConvention } from "../evaluate/perplexity.ts";
-import { defaultProfile } from "../evaluate/profiles.ts";
+import { findProfile } from "../evaluate/profiles.ts";
 import { InputError } from "../input-error.ts";
 import { describeDecoder } from "../model/architectures/index.ts";
 import { countParameters } from "../model/count.ts";
@@ -19,6 +19,7 @@ import {
   type PerplexityChoice,
   type Study,
   type TaskChoice,
+  type ZeroShotChoice,
 } from "./study.ts";
 import { nameVersion } from "./task-choice.ts";
 
@@ -201,7 +202,8 @@ export function nameTimer(machine: string, kernels: string, threads: number): st
 
 function nameProfile(choice: TaskChoice, maxLength: number): string {
   if (isLatency(choice)) return `batch-${choice.batch}-context-${choice.context}`;
-  return choice.task === "perplexity" ? fitConvention(choice as PerplexityChoice, maxLength).name : defaultProfile;
+  if (choice.task === "perplexity") return fitConvention(choice as PerplexityChoice, maxLength).name;
+  return findProfile((choice as ZeroShotChoice).profile).name;
 }
 
 /** Bytes a token of a text under a model's tokenizer, by its beginning; each pair is measured once. */

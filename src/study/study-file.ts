@@ -181,7 +181,7 @@ function isLatencyEntry(entry: TaskEntry): entry is LatencyEntry {
 
 /** A task of the table, or of the user's own, whose documents lie beside its file unless the entry says where they are. */
 function readZeroShot(
-  { task: name, data: path, limit = null }: Exclude<TaskEntry, LatencyEntry | { text: string }>,
+  { task: name, data: path, profile, limit = null }: Exclude<TaskEntry, LatencyEntry | { text: string }>,
   folder: string,
   at: (key: string) => string,
 ): TaskChoice {
@@ -191,8 +191,9 @@ function readZeroShot(
     at("data"),
   );
   checkData(data, () => at("data"));
-  if (definition === undefined) return { task: name, data, limit };
-  return { task: task.name, definition: { path: definition.path, text: definition.text }, data, limit };
+  const rest = { data, ...(profile && { profile }), limit };
+  if (definition === undefined) return { task: name, ...rest };
+  return { task: task.name, definition: { path: definition.path, text: definition.text }, ...rest };
 }
 
 /** Task, path and text of a task file. */

@@ -41,7 +41,9 @@ const nouns: Record<string, string> = { text: "text", data: "file of documents, 
 function keyFits(key: string, task: string): boolean {
   const ofLatency = ["context", "batch"].includes(key);
   if (task === "latency" || ofLatency) return key === "task" || (task === "latency" && ofLatency);
-  return task === "perplexity" ? key !== "data" : !["text", "convention", "window", "stride"].includes(key);
+  return task === "perplexity"
+    ? !["data", "profile"].includes(key)
+    : !["text", "convention", "window", "stride"].includes(key);
 }
 
 /** "did you mean X?" or "expected one of ..". */

@@ -3,6 +3,7 @@
 
 import { z } from "zod";
 import { conventions } from "../evaluate/perplexity.ts";
+import { type ProfileName, profiles } from "../evaluate/profiles.ts";
 import { dataTypes } from "../quantize/data-types.ts";
 
 const text = z.string().min(1);
@@ -101,7 +102,12 @@ const latency = z.strictObject({
 });
 
 const documents = text.describe("The task's file of documents, or the folder that holds it.");
-const ofFile = <T extends z.ZodType<string>>(task: T) => z.strictObject({ task, data: documents.optional(), limit });
+const profile = z
+  .enum(Object.keys(profiles) as [ProfileName])
+  .optional()
+  .describe("Whose conventions; default: lm-eval's newest.");
+const ofFile = <T extends z.ZodType<string>>(task: T) =>
+  z.strictObject({ task, data: documents.optional(), profile, limit });
 
 /**
  * The schema, for zero-shot tasks of these names and tasks of the user's own in these files, whose documents lie
@@ -112,7 +118,7 @@ export function createStudySchema(zeroShotNames: readonly string[], taskFiles: r
   return build(z.discriminatedUnion("task", [perplexity, latency, zeroShot(zeroShotNames), ...own]));
 }
 
-const zeroShot = (names: readonly string[]) => z.strictObject({ task: z.enum(names), data: documents, limit });
+const zeroShot = (names: readonly string[]) => z.strictObject({ task: z.enum(names), data: documents, profile, limit });
 
 function build<T extends z.ZodType>(task: T) {
   return z.strictObject({
@@ -151,5 +157,5 @@ export const knownKeys: Record<string, readonly string[]> = {
   "": ["name", "allowNonfinite", "models", "specs", "tasks"],
   models: ["path", "name", "family", "trainingTokens", "seed"],
   specs: [...Object.keys(gridShape), "baselines", "exclude"],
-  tasks: ["task", "text", "data", "convention", "window", "stride", "limit", "context", "batch"],
+  tasks: ["task", "text", "data", "convention", "window", "stride", "profile", "limit", "context", "batch"],
 };

@@ -46,6 +46,8 @@ export interface ZeroShotChoice {
   readonly definition?: { readonly path: string; readonly text: string };
   /** Absolute path of the documents. */
   readonly data: string;
+  /** Name of lm-eval's conventions; absent: the newest. */
+  readonly profile?: string;
   /** First N documents; null: all. */
   readonly limit: number | null;
 }

@@ -133,6 +133,16 @@ tasks: [{ task: perplexity, text: text.txt }, { task: piqa, data: piqa.jsonl, li
     );
   });
 
+  test("takes the conventions of an older lm-eval", async () => {
+    const study = parse(good.replace(/tasks:.*/, "tasks: { task: piqa, data: ., profile: lm-eval-0.3 }"));
+    expect(study.tasks).toEqual([
+      { task: "piqa", data: join(folder, "piqa.jsonl"), profile: "lm-eval-0.3", limit: null },
+    ]);
+    expect(() => parse(good.replace(/tasks:.*/, "tasks: { task: piqa, data: ., profile: lm-eval-9 }"))).toThrow(
+      /"lm-eval-9".*lm-eval-0\.3/,
+    );
+  });
+
   test("takes the folder of a task's file as well as the file", () => {
     expect(parse(good.replace(/tasks:.*/, "tasks: { task: piqa, data: ., limit: 3 }")).tasks).toEqual([
       { task: "piqa", data: join(folder, "piqa.jsonl"), limit: 3 },
@@ -322,7 +332,7 @@ describe("a wrong study file is refused at its line and column:", () => {
     [
       "a window for documents",
       good.replace(/tasks:.*/, "tasks: { task: piqa, data: piqa.jsonl, window: 3 }"),
-      'study.yaml:4:40: there is no key "window" here; expected one of task, data, limit.',
+      'study.yaml:4:40: there is no key "window" here; expected one of task, data, profile, limit.',
     ],
     ["an empty text", good.replace("text.txt", "empty.txt"), /^study\.yaml:4:34: empty\.txt is empty/],
     [
