@@ -7,6 +7,7 @@ import {
   coverEffect,
   coverEqualBits,
   coverLaw,
+  coverMeasured,
   coverSeeds,
   rejectParallel,
 } from "../test/scaling/coverage.ts";
@@ -29,6 +30,11 @@ for (const [sizes, shared, own] of [
 ] as const) {
   show(`law, ${sizes} sizes, shared ${shared}, own ${own}`, coverLaw({ count, sizes, shared, own }));
 }
+for (const documents of [20, 200])
+  show(
+    `measured models, 5 sizes, ${documents} documents`,
+    coverMeasured({ count: Math.ceil(count / 2), sizes: 5, documents }),
+  );
 for (const seeded of [1, 2, 4])
   show(`seeds, 5 sizes, ${seeded} of three seeds`, coverSeeds({ count, sizes: 5, seeded }));
 for (const sizes of [5, 6, 4])

@@ -131,7 +131,10 @@ export interface ParallelTest {
  *
  * @param precisions - which; the last is the reference
  */
-export function testParallel(compared: EqualBits, precisions: readonly number[]): ParallelTest {
+export function testParallel(
+  compared: Pick<EqualBits, "range" | "growth" | "meanAdvantage">,
+  precisions: readonly number[],
+): ParallelTest {
   const reference = precisions[precisions.length - 1];
   const others = precisions.slice(0, -1).filter((bits) => compared.range(bits, reference) !== null);
   const growths = others.map((bits) => {

@@ -131,6 +131,38 @@ describe("in a world that is the other way", () => {
   }
 });
 
+describe("on rows with their documents", () => {
+  const withDocuments = (rows: readonly ResultRow[], luck: number) =>
+    rows.map((row, r) => {
+      const { value } = row.metrics["nll"] ?? { value: 0 };
+      const values = Float32Array.from(
+        { length: 60 },
+        (_, i) => value + Math.sin(9 * i) + luck * Math.sin(31 * i + 7 * r),
+      );
+      return row.metrics["nll"] ? { ...row, documents: { nll: { values } } } : row;
+    });
+  const few = simulateStore(lossIn(asThePaperSays, steep, parallelBase), { shared: 0.004 }).filter(
+    (row) => row.model.parameters < 12e6,
+  );
+
+  test("four sizes are enough for a verdict on themselves, and what others would give stands beside it", () => {
+    const [four, three] = checkClaims(withDocuments(few, 0.001));
+    for (const { verdict, reason, interval, effect } of [four, three]) {
+      expect(verdict, reason).toBe("holds");
+      expect(interval![1] - interval![0]).toBeLessThan(0.01);
+      expect(effect).toBeGreaterThan(0);
+      expect(reason).toMatch(/on these models, as far as documents tell; of others trained alike over/);
+    }
+    const [without] = checkClaims(few);
+    expect(without.reason).not.toMatch(/on these models/);
+    expect(without.interval![1] - without.interval![0]).toBeGreaterThan(0.01);
+  });
+
+  test("few documents that differ much leave it open", () => {
+    expect(checkClaims(withDocuments(few, 2))[0].verdict).toBe("not enough evidence");
+  });
+});
+
 describe("where rows are few or noisy", () => {
   test("two sizes are not enough for any claim", () => {
     const rows = simulateStore(lossIn(asThePaperSays, steep, parallelBase)).filter((row) => row.model.parameters < 3e6);

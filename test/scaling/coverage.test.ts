@@ -8,6 +8,7 @@ import {
   coverEffect,
   coverEqualBits,
   coverLaw,
+  coverMeasured,
   coverSeeds,
   rejectParallel,
 } from "./coverage.ts";
@@ -40,6 +41,10 @@ test("intervals of a mean effect cover with five sizes", () => {
 test("margins, optimal precisions and crossings cover with 20 documents and with 200", () => {
   expectCoverage(coverDocuments({ count: 60, documents: 20, draws: 200 }), 0.78, 0.86);
   expectCoverage(coverDocuments({ count: 40, documents: 200, draws: 200 }), 0.75, 0.84);
+});
+
+test("what is said of the models that were measured covers with 20 documents and with 200", () => {
+  for (const documents of [20, 200]) expectCoverage(coverMeasured({ count: 60, sizes: 5, documents }), 0.78, 0.86);
 });
 
 test("margins cover with the noise of training, known from three seeds of two sizes", () => {

@@ -5,6 +5,7 @@ import type { ResultRow } from "../../result.ts";
 import type { Estimate } from "../contrast.ts";
 import { type Difference, estimateMeanEffect } from "../effect.ts";
 import { compareAtEqualBits, type EqualBits } from "../equal-bits.ts";
+import { compareMeasured, type PrecisionComparison } from "../measured-bits.ts";
 import type { MetricFacts } from "../metrics.ts";
 import { type Observation, observe, type SpecParts, splitSpec } from "../observations.ts";
 import { groupBy } from "../series.ts";
@@ -29,6 +30,8 @@ export interface Frame {
   readonly unstable: readonly ResultRow[];
   /** The kind of spec that most models and precisions have, at equal bits; undefined where it cannot be fitted, and why. */
   readonly equalBits: EqualBits | undefined;
+  /** The same on the very models that were measured; undefined below three sizes, or without documents. */
+  readonly measured: PrecisionComparison | undefined;
   readonly kind: string;
   readonly whyNot: string;
 }
@@ -58,8 +61,11 @@ export function createFrame(
     if (!(error instanceof InputError)) throw error;
     whyNot = error.message;
   }
+  const hasSizes = new Set(members.map((one) => one.size)).size >= 3;
+  const rowsOfKind = members.map((one) => one.row);
+  const measured = hasSizes ? (compareMeasured(rowsOfKind, metric) ?? undefined) : undefined;
   const unit = metric.better === "lower" ? metric.unit.split(" ")[0] : "of 1";
-  return { family, metric, unit, samples, allRows, unstable, equalBits, kind, whyNot };
+  return { family, metric, unit, samples, allRows, unstable, equalBits, measured, kind, whyNot };
 }
 
 /** Type, block and other options of the kind that the most (model, precision) cells have; one row a cell. */

@@ -1,4 +1,6 @@
-// Checks of claims about the number of bits, at equal total bits, on the kind of spec that a family has most of.
+// Checks of claims about the number of bits, at equal total bits, on the kind of spec that a family has most of. They are
+// about the models that were measured, with the noise of documents and seeds; where rows carry no documents, about models
+// trained alike.
 
 import { testParallel } from "../equal-bits.ts";
 import type { Frame } from "./frame.ts";
@@ -26,7 +28,8 @@ export function checkThreeBits(frame: Frame): Finding {
 }
 
 function compareAll(frame: Frame, isRival: (bits: number) => boolean, what: string): Finding {
-  const { equalBits, unit, kind, whyNot } = frame;
+  const { unit, kind, whyNot } = frame;
+  const equalBits = frame.measured ?? frame.equalBits;
   if (equalBits === undefined) return lackEvidence(whyNot, unit);
   if (!equalBits.precisions.includes(4)) return lackEvidence("No precision of 4 bits was measured.", unit);
   const rivals = equalBits.precisions.filter((bits) => isRival(bits) && equalBits.range(4, bits) !== null);
@@ -36,7 +39,10 @@ function compareAll(frame: Frame, isRival: (bits: number) => boolean, what: stri
   const effects = rivals.map(
     (bits): Labelled => ({ label: `over ${bits} bits`, estimate: equalBits.meanAdvantage(4, bits) }),
   );
-  const finding = decidePositive(effects, unit, `${what} (${kind})`);
+  const found = decidePositive(effects, unit, `${what} (${kind})`);
+  const finding = addAlike(frame, found, () =>
+    rivals.map((bits) => ({ label: `over ${bits} bits`, estimate: frame.equalBits!.meanAdvantage(4, bits) })),
+  );
   const broken = frame.unstable.filter((row) => isRival(row.bitsPerWeight)).length;
   if (broken === 0) return finding;
   return {
@@ -47,7 +53,8 @@ function compareAll(frame: Frame, isRival: (bits: number) => boolean, what: stri
 
 /** Above 3 bits the gap to 16 bits is the same at every budget; 3 bits depart from that. */
 export function checkParallel(frame: Frame): Finding {
-  const { equalBits, unit, kind, whyNot } = frame;
+  const { unit, kind, whyNot } = frame;
+  const equalBits = frame.measured ?? frame.equalBits;
   if (equalBits === undefined) return lackEvidence(whyNot, unit);
   const upper = equalBits.precisions.filter((bits) => bits >= 4);
   if (upper.length < 3) return lackEvidence("Fewer than three precisions of 4 bits and more were measured.", unit);
@@ -63,4 +70,18 @@ export function checkParallel(frame: Frame): Finding {
   const [low, high] = boundsOf(three, 1);
   const departs = low > 0 || high < 0;
   return { ...finding, pValue, reason: `${reason} 3 bits ${departs ? "depart from it" : "do not depart from it"}.` };
+}
+
+/** Beside what holds of the models that were measured: the smallest advantage to be expected of others trained alike. */
+function addAlike(frame: Frame, finding: Finding, list: () => Labelled[]): Finding {
+  if (frame.measured === undefined || frame.equalBits === undefined) return finding;
+  const known = list().filter(({ estimate }) => estimate.standardError !== null && Number.isFinite(estimate.value));
+  if (known.length === 0) return finding;
+  const least = known.reduce((a, b) => (b.estimate.value < a.estimate.value ? b : a));
+  const [low, high] = boundsOf(least.estimate, 1);
+  const range = `[${formatNumber(low)}, ${formatNumber(high)}]`;
+  return {
+    ...finding,
+    reason: `${finding.reason} So on these models, as far as documents tell; of others trained alike ${least.label} ${formatNumber(least.estimate.value)} ${range}.`,
+  };
 }
