@@ -26,7 +26,10 @@ export function addUiCommand(program: Command): void {
   program
     .command("ui")
     .description("Show a study as a live page in the browser, with a playground and an inspector of weights.")
-    .requiredOption("--db <file>", "the store of a study, running or finished")
+    .requiredOption(
+      "--db <store>",
+      "the store of a study, running or finished: a file, or postgres://USER@HOST/DATABASE",
+    )
     .option("--port <n>", `port to listen on (default: ${usualPort}, or a free one)`, parsePort)
     .option("--host <name>", "address to listen on; others than this machine's need a token", "localhost")
     .option("--token <text>", "token that requests need (default: a random one, unless only this machine can ask)")
@@ -50,7 +53,7 @@ async function runUi(options: UiOptions): Promise<void> {
   const token = options.token ?? (isLoopback(host) ? undefined : randomBytes(24).toString("base64url"));
   const shelf = await openShelf([bundledModels, ...(options.models === undefined ? [] : [options.models])]);
   const store = await openRows(options.db);
-  const live = watchStore(store);
+  const live = watchStore(store, undefined, options.db);
   const start = (port: number) => startServer({ live, shelf, host, port, token });
   let server: LiveServer;
   try {

@@ -2,6 +2,7 @@
 // listen are told. Trouble with the store is a sentence, and ends when the store can be read again.
 
 import { InputError } from "../input-error.ts";
+import { openRows } from "../study/exchange/open-rows.ts";
 import type { Store } from "../study/store/store.ts";
 import { createSectionMaker } from "./sections-node.ts";
 import { type Board, createBoard, type SectionName } from "./views.ts";
@@ -30,8 +31,12 @@ export interface LiveStore {
 /** A busy machine answers late: reading takes at most this share of the time. */
 const busyShare = 1 / 3;
 
-/** Watches a store, asking for its count every `pollMs`. */
-export function watchStore(store: Store, pollMs = 1000): LiveStore {
+/**
+ * Watches a store, asking for its count every `pollMs`.
+ *
+ * @param source - what the store was opened by; `store.path` lacks what is secret in an address
+ */
+export function watchStore(store: Store, pollMs = 1000, source = store.path): LiveStore {
   const listeners = new Set<(state: LiveState) => void>();
   let state: LiveState = { version: 0, results: 0, trouble: null };
   let held: string | undefined; // counts of the rows that were read
@@ -40,7 +45,7 @@ export function watchStore(store: Store, pollMs = 1000): LiveStore {
   let restUntil = 0;
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
-  const sections = createSectionMaker(store.path);
+  const sections = createSectionMaker(source);
 
   function change(next: Omit<LiveState, "version">): void {
     if (!isNew && next.trouble === state.trouble) return;
@@ -71,8 +76,18 @@ export function watchStore(store: Store, pollMs = 1000): LiveStore {
     } catch (error) {
       held = undefined;
       board = undefined;
-      change({ results: state.results, trouble: explain(error) });
+      change({ results: state.results, trouble: await explain(error) });
     }
+  }
+  // A store that fails in an unknown way may have become another version's, which opening it anew says.
+  async function explain(error: unknown): Promise<string> {
+    if (error instanceof InputError) return error.message;
+    try {
+      await (await openRows(source)).close();
+    } catch (reason) {
+      if (reason instanceof InputError) return reason.message;
+    }
+    return `The store cannot be read: ${error instanceof Error ? error.message : String(error)}.`;
   }
   async function keepPolling(): Promise<void> {
     await poll();
@@ -101,8 +116,4 @@ export function watchStore(store: Store, pollMs = 1000): LiveStore {
       sections.close();
     },
   };
-}
-
-function explain(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

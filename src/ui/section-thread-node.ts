@@ -2,7 +2,7 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import { InputError } from "../input-error.ts";
-import { openStore } from "../study/store/store.ts";
+import { openRows } from "../study/exchange/open-rows.ts";
 import type { SectionReply, SectionRequest } from "./sections-node.ts";
 import { type Board, createBoard } from "./views.ts";
 
@@ -10,7 +10,7 @@ const port = parentPort!;
 let read: { readonly version: string; readonly board: Promise<Board> } | undefined;
 
 async function readStore(): Promise<Board> {
-  const store = await openStore(workerData as string, { create: false });
+  const store = await openRows(workerData as string);
   try {
     return createBoard(await store.rows({ documents: true }), await store.failures(), store.path);
   } finally {

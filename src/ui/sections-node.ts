@@ -1,7 +1,6 @@
 // Sections that take seconds (laws, claims) made in a thread of their own, so that the page's slider never waits for them.
 // The thread reads the store itself; where it cannot, they are made here.
 
-import { existsSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { InputError } from "../input-error.ts";
 import type { Board, SectionName } from "./views.ts";
@@ -33,8 +32,8 @@ const threadFile = new URL(`./section-thread-node${import.meta.url.endsWith(".ts
 /** Sections that are kept for a store that does not change. */
 const mostKept = 16;
 
-/** Opens a maker for the store at `path`; its thread starts with the first section. */
-export function createSectionMaker(path: string): SectionMaker {
+/** Opens a maker for a store by what it is opened by; its thread starts with the first section. */
+export function createSectionMaker(source: string): SectionMaker {
   let thread: Worker | undefined;
   let isClosed = false;
   let last = 0;
@@ -42,7 +41,7 @@ export function createSectionMaker(path: string): SectionMaker {
   const waiting = new Map<number, (reply: SectionReply | Error) => void>();
 
   function startThread(): Worker {
-    const started = new Worker(threadFile, { workerData: path });
+    const started = new Worker(threadFile, { workerData: source });
     started.unref();
     started.on("message", (reply: SectionReply) => {
       waiting.get(reply.id)?.(reply);
@@ -60,7 +59,7 @@ export function createSectionMaker(path: string): SectionMaker {
     return started;
   }
   async function ask(name: SectionName, query: string, version: string, board: Board): Promise<string> {
-    if (isClosed || !existsSync(path)) return board.section(name, new URLSearchParams(query)); // no file: in memory
+    if (isClosed || source === ":memory:") return board.section(name, new URLSearchParams(query));
     thread ??= startThread();
     const id = ++last;
     const { promise, resolve } = Promise.withResolvers<SectionReply | Error>();

@@ -4,6 +4,7 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import type { BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
@@ -303,6 +304,27 @@ test.each(["report", "playground", "inspector"])(
     }
   },
 );
+
+test("a store that another version of kbit takes over is a sentence, what was read stays, and it comes back", async () => {
+  const { page, store } = await openPage("report", desktop, rows.slice(0, 60));
+  await waitForRows(page);
+  const headline = await page.locator("#head .answer").first().textContent();
+  const database = new DatabaseSync(store.path);
+  const taken = "alter table results rename to other; insert into kbit_schema (version, applied) values (99, '')";
+  const given = "alter table other rename to results; delete from kbit_schema where version = 99";
+  database.exec(taken);
+  await page.locator("#live.trouble").waitFor();
+  expect(await page.locator("#live").textContent()).toMatch(/has schema version 99/);
+  expect(await page.locator("#head .answer").first().textContent()).toBe(headline);
+  database.exec(given);
+  await page.waitForFunction(() => /^Live: 60 results/.test(document.querySelector("#live")!.textContent!));
+  await store.add(rows);
+  await page.waitForFunction(
+    (n) => document.querySelector("#live")!.textContent!.includes(` ${n} results`),
+    rows.length,
+  );
+  database.close();
+});
 
 test("an empty store says so and fills by itself; hostile names stay text", async () => {
   const { page, store } = await openPage("report", phone, []);

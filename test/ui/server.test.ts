@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 import { addUiCommand } from "../../src/cli/ui.ts";
+import { InputError } from "../../src/input-error.ts";
 import type { RecordPage } from "../../src/report/record-index.ts";
 import { openStore } from "../../src/study/store/store.ts";
 import { isLoopback } from "../../src/ui/access-node.ts";
@@ -305,7 +306,8 @@ describe("what is shown", () => {
     let broken = true;
     const flaky = {
       ...store,
-      count: () => (broken ? Promise.reject(new Error("The store x cannot be used: it is damaged.")) : store.count()),
+      count: () =>
+        broken ? Promise.reject(new InputError("The store x cannot be used: it is damaged.")) : store.count(),
     };
     const live = watchStore(flaky, 10);
     onTestFinished(() => live.close());
