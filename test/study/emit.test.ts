@@ -1,8 +1,10 @@
 // Jobs for clusters: scripts that a shell takes, manifests of the right shape, and no password anywhere.
 
 import { execFileSync } from "node:child_process";
+import { Command } from "commander";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
+import { addWorkerCommand } from "../../src/cli/worker.ts";
 import { emitKubernetes, emitSlurm, listRoots, stripPassword } from "../../src/study/emit.ts";
 import type { Study } from "../../src/study/study.ts";
 
@@ -59,6 +61,20 @@ test("a Slurm script is one that bash takes, and runs a worker with whole paths"
     "--data",
     "/data",
   ]);
+});
+
+test("kbit worker takes every argument that is written", () => {
+  const program = new Command();
+  addWorkerCommand(program);
+  const [worker] = program.commands;
+  const [, ...args] = runScript(emitSlurm(study, { ...options, time: "1:00" }));
+  expect(worker.parseOptions(args)).toEqual({ operands: [], unknown: [] });
+  expect(worker.opts()).toMatchObject({
+    untilDone: true,
+    workers: 8,
+    models: ["/m/it's here", "/m/opt"],
+    data: ["/data"],
+  });
 });
 
 test("a Kubernetes manifest is an indexed Job that takes its password from a secret", () => {
