@@ -24,9 +24,10 @@ export function addExportCommand(study: Command): void {
     .addHelpText(
       "after",
       `
-Examples:
-  kbit study export --db results.db --out results.parquet
-  kbit report --db results.parquet --out report.html`,
+Every command that reads results takes such a file as --db.
+
+Example:
+  kbit study export --db results.db --out results.parquet`,
     )
     .action(runExport);
 }

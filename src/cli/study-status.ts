@@ -24,7 +24,10 @@ export function addStatusCommands(study: Command): void {
       .description(description)
       .requiredOption("--db <store>", "the store: an SQLite file or postgres://USER@HOST/DATABASE")
       .option("--json", "print one JSON document")
-      .addHelpText("after", `\nExample:\n  kbit study ${name.split(" ")[0]} --db postgres://me@db.example/kbit`);
+      .addHelpText(
+        "after",
+        `\nExample:\n  kbit study ${name.replace("<study>", "books")} --db postgres://me@db.example/kbit`,
+      );
   add("status", "Print how far the studies of a store are, who works, and what failed.")
     .option("--watch", "go on until nothing is left")
     .action(runStatus);

@@ -11,7 +11,7 @@ import { createLog } from "./log.ts";
 import { parseWhole } from "./open-model.ts";
 import { parseBytes } from "./size.ts";
 import { pickMetric } from "./study-run.ts";
-import { formatSeconds, paint } from "./terminal.ts";
+import { formatSeconds, paint, printJson } from "./terminal.ts";
 
 /** Adds `kbit worker`. */
 export function addWorkerCommand(program: Command): void {
@@ -33,6 +33,7 @@ export function addWorkerCommand(program: Command): void {
       10_000,
     )
     .option("--log <form>", "text, or json: one object a line", "text")
+    .option("--json", "print one JSON document at the end; the log goes to standard error")
     .addHelpText(
       "after",
       `
@@ -56,11 +57,12 @@ interface WorkerOptions {
   readonly grace: number;
   readonly heartbeat: number;
   readonly log: string;
+  readonly json?: boolean;
 }
 
 async function runWorker(options: WorkerOptions): Promise<void> {
   const { db, models, data = models, threads, heartbeat: beatMs, untilDone = false } = options;
-  const log = createLog(options.log);
+  const log = createLog(options.log, options.json ? process.stderr : process.stdout);
   const memory = options.memory === undefined ? freeMemory() : Math.floor(parseBytes(options.memory, "--memory"));
   for (const folders of [models, data]) createFinder(folders); // a folder that is missing is told now
   const kernelsName = process.env["KBIT_KERNELS"] || undefined;
@@ -104,6 +106,7 @@ async function runWorker(options: WorkerOptions): Promise<void> {
     { event: "end", done, failed, seconds },
     `${formatPlural(done, "result")}, ${failed} failed, in ${formatSeconds(seconds)}.`,
   );
+  if (options.json) printJson({ db: store.path, worker: crew.id, done, failed, seconds });
   process.exitCode = failed > 0 ? 1 : 0;
 }
 

@@ -60,11 +60,16 @@ export function describeQueue(name: string, newPath: () => string | Promise<stri
       const store = await open([makeJob(1), makeJob(2)]);
       const running = await store.queue.claim(offer);
       await store.add(makeRow(3));
-      await store.queue.enqueue("study", "later", [makeJob(1), makeJob(2), makeJob(3)], 3);
+      await store.queue.enqueue(
+        "study",
+        "later",
+        [makeJob(1), makeJob(2, { memory: 999 }), makeJob(3, { memory: 999 })],
+        3,
+      );
       expect(await states(store)).toEqual({ running: 1, queued: 2 });
       // One of a run that is waited for by another; one whose result came while it was enqueued is not given.
       expect(await claimAll(store, { ...offer, run: "run" })).toEqual([]);
-      expect(await claimAll(store, { ...offer, run: "later" })).toEqual([2]);
+      expect(await claimAll(store, { ...offer, run: "later", memory: 999 })).toEqual([2]); // as it was asked for last
       expect(running?.experiment.id).toBe(makeRow(1).id);
       expect(await states(store)).toEqual({ running: 2 });
       await store.close();
