@@ -89,7 +89,7 @@ function expectation(issue: Issue): string {
   if (issue.code === "invalid_type") return kinds[issue.expected] ?? issue.expected;
   if (issue.code === "too_small")
     return issue.origin === "number"
-      ? `at least ${issue.minimum}`
+      ? `${issue.inclusive ? "at least" : "more than"} ${issue.minimum}`
       : (leastOf[issue.origin] ?? `at least ${issue.minimum}`);
   if (issue.code === "too_big") return `at most ${issue.maximum}`;
   if (issue.code === "invalid_value") return issue.values.join(" or ");

@@ -23,6 +23,13 @@ const specText = suggest([
   "quantile3-8:b64",
 ]);
 
+/** A data type of the table, with options of its own if any. A user's codebook has one number of bits: it is no grid. */
+const typeNames = Object.keys(dataTypes).filter((name) => name !== "file");
+const type = z
+  .string()
+  .refine((word) => typeNames.includes(word.split(":")[0]), `expected one of ${typeNames.join(", ")}`)
+  .meta({ anyOf: [{ enum: typeNames }, { pattern: `^(${typeNames.join("|")}):` }] });
+
 /** A path, a glob, or these with names; several paths of a family stand in the order of size. */
 const model = z.union([
   text,
@@ -49,9 +56,7 @@ const bitsRange = z
 /** The dimensions of a grid; a spec is made for every combination. */
 const gridShape = {
   bits: oneOrMany(z.union([bits, bitsRange])).describe("k: 2 to 8, or a range such as 3-8."),
-  types: oneOrMany(suggest(Object.keys(dataTypes).filter((name) => name !== "file"))).describe(
-    "Data types, with options of their own if any: int, float:e2, quantile:sram.",
-  ),
+  types: oneOrMany(type).describe("Data types, with options of their own if any: int, float:e2, quantile:sram."),
   blocks: oneOrMany(z.union([z.int(), z.enum(["row", "none"])]))
     .optional()
     .describe("Weights that share one absmax: 16 to 4096, row, or none for the whole tensor."),

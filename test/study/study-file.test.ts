@@ -250,6 +250,16 @@ describe("a wrong study file is refused at its line and column:", () => {
       "models: models/opt-*\nspecs: fp16\n",
       "study.yaml:1:1: tasks is missing; expected keys with values or a list.",
     ],
+    [
+      "a data type of a grid that is none, before it is left out",
+      good.replace("[fp16, int4:b64]", "{ bits: 3-8, types: [int, flaot] }"),
+      /^study\.yaml:3:34: expected one of int, float, .*, got "flaot"\.$/,
+    ],
+    [
+      "a number that is not above 0",
+      good.replace("models/opt-*", "{ path: models/opt-*, trainingTokens: 0 }"),
+      "study.yaml:2:47: expected more than 0, got 0.",
+    ],
     ["nothing", "", /^study\.yaml:1:1: models is missing/],
     ["text for a number", good.replace("10", "ten"), 'study.yaml:4:63: expected a number, got "ten".'],
     ["a number too small", good.replace("10", "0"), "study.yaml:4:63: expected at least 1, got 0."],

@@ -1,6 +1,7 @@
 // Files of result rows: which format a file has, and all of them written and read by one call.
 
 import { closeSync, existsSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
 import { InputError } from "../../input-error.ts";
 import type { ResultRow } from "../../result.ts";
 import { listColumns } from "./columns.ts";
@@ -35,6 +36,8 @@ export function findRowsFormat(path: string): RowsFormat | undefined {
 export function writeRows(path: string, rows: readonly ResultRow[]): void {
   const format = rowsFormats.find((name) => path.toLowerCase().endsWith(`.${name}`));
   if (!format) throw new InputError(`${path} does not end in .parquet, .jsonl or .csv; name the format by it.`);
+  if (!existsSync(dirname(path)))
+    throw new InputError(`There is no folder ${dirname(path)} for ${path}; make it first.`);
   const unfinished = `${path}.${process.pid}.tmp`;
   try {
     if (format === "parquet") writeParquet(unfinished, rows);

@@ -144,6 +144,9 @@ describe("exported rows", () => {
     mkdirSync(join(folder, "taken.jsonl"));
     expect(() => writeRows(join(folder, "taken.jsonl"), rows)).toThrow(/EISDIR|directory/);
     expect(readdirSync(folder).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+    expect(() => writeRows(join(folder, "none/rows.csv"), rows)).toThrow(
+      /There is no folder .*none for .*; make it first\.$/,
+    );
     expect(() => writeRows(newPath("txt"), rows)).toThrow(/does not end in \.parquet, \.jsonl or \.csv/);
   });
 });
