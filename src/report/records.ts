@@ -9,7 +9,7 @@ export interface RecordColumn {
   readonly name: string;
   readonly values: readonly (string | number | null)[];
   /** Present: `values` are indices into this list. */
-  readonly distinct?: readonly string[];
+  readonly distinct?: readonly (string | number)[];
 }
 
 /** All rows by column, and the names of those that the page's table shows. */
@@ -101,17 +101,17 @@ export function readMain(
   return time && { label: "ms a token", value: time.value, standardError: time.standardError ?? null };
 }
 
-// Texts that repeat become indices; numbers that are not finite become texts, since JSON has none. A column of nothing is short.
+// What repeats becomes an index; numbers that are not finite become texts, since JSON has none. A column of nothing is short.
 function makeColumn(name: string, values: readonly (string | number | null)[]): RecordColumn {
   const plain = values.map((value) => (typeof value === "number" && !Number.isFinite(value) ? String(value) : value));
   if (plain.every((value) => value === null)) return { name, values: [] };
-  if (!plain.some((value) => typeof value === "string")) return { name, values: plain };
-  const index = new Map<string, number>();
-  for (const value of plain) if (value !== null && !index.has(String(value))) index.set(String(value), index.size);
-  if (index.size > plain.length / 2) return { name, values: plain };
+  const index = new Map<string | number, number>();
+  for (const value of plain) if (value !== null && !index.has(value)) index.set(value, index.size);
+  const isText = plain.some((value) => typeof value === "string");
+  if (index.size > plain.length / (isText ? 2 : 8)) return { name, values: plain };
   return {
     name,
-    values: plain.map((value) => (value === null ? null : index.get(String(value))!)),
+    values: plain.map((value) => (value === null ? null : index.get(value)!)),
     distinct: [...index.keys()],
   };
 }
