@@ -1,6 +1,6 @@
 // Builds the package into dist/: WASM kernels from AssemblyScript, TypeScript, the live page, and native kernels where a
 // compiler is.
-// The WASM binary becomes a module, so that Node, browsers and bundlers load it the same way.
+// The WASM binaries, with relaxed SIMD and without, become a module, so that Node, browsers and bundlers load it the same way.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { buildNative } from "./build-native.mjs";
@@ -14,9 +14,14 @@ const assembly = "src/kernels/wasm/assembly/index.ts";
 if (existsSync(assembly)) {
   step("WASM kernels");
   mkdirSync("build", { recursive: true });
-  run(bin("asc"), assembly, "--config", "src/kernels/wasm/assembly/asconfig.json", "--outFile", "build/kernels.wasm");
-  const base64 = readFileSync("build/kernels.wasm").toString("base64");
-  const text = `// Made by scripts/build.mjs from assembly/; not edited.\nexport const wasmBase64 =\n  "${base64}";\n`;
+  const compile = (name, ...flags) => {
+    const output = `build/${name}.wasm`;
+    run(bin("asc"), assembly, "--config", "src/kernels/wasm/assembly/asconfig.json", ...flags, "--outFile", output);
+    return readFileSync(output).toString("base64");
+  };
+  const binaries = { wasmBase64: compile("kernels"), relaxedBase64: compile("relaxed", "--enable", "relaxed-simd") };
+  const constants = Object.entries(binaries).map(([name, base64]) => `export const ${name} =\n  "${base64}";\n`);
+  const text = `// Made by scripts/build.mjs from assembly/; not edited.\n${constants.join("")}`;
   const path = "src/kernels/wasm/binary.generated.ts";
   if (!existsSync(path) || readFileSync(path, "utf8") !== text) writeFileSync(path, text);
 }

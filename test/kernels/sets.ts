@@ -17,6 +17,10 @@ export interface TestedSet {
 
 export const testedSets: TestedSet[] = [
   { name: "wasm", create: (threads) => createWasmKernels({ threads, startThread: startNodeThread }) },
+  {
+    name: "wasm without relaxed SIMD",
+    create: (threads) => createWasmKernels({ threads, startThread: startNodeThread, relaxed: false }),
+  },
 ];
 
 // The native sets that this machine has: each that was compiled and that the processor supports.

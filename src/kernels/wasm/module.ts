@@ -1,7 +1,7 @@
-// The compiled module. One binary serves both cases: with threads it imports a shared memory; where a page may not
-// share memory, the import is declared unshared, which is one bit of the binary.
+// The compiled module, with relaxed SIMD where the engine has it. Either binary serves with threads, when it imports a
+// shared memory, and without: where a page may not share memory, the import is declared unshared, which is one bit of it.
 
-import { wasmBase64 } from "./binary.generated.ts";
+import { relaxedBase64, wasmBase64 } from "./binary.generated.ts";
 
 /** What the module exports; assembly/index.ts has the meaning. */
 export interface WasmExports {
@@ -11,11 +11,19 @@ export interface WasmExports {
   stop(): void;
 }
 
-/** Compiles the kernels for a shared or an unshared memory. */
-export function compileModule(shared: boolean): Promise<WebAssembly.Module> {
-  const bytes = Uint8Array.from(atob(wasmBase64), (character) => character.charCodeAt(0));
+/**
+ * Compiles the kernels for a shared or an unshared memory.
+ *
+ * @param relaxed - whether to use relaxed SIMD if the engine has it
+ */
+export function compileModule(shared: boolean, relaxed = true): Promise<WebAssembly.Module> {
+  const bytes = decode(relaxed ? relaxedBase64 : wasmBase64);
   if (!shared) bytes[memoryFlagsAt(bytes)] &= ~2;
-  return WebAssembly.compile(bytes);
+  return relaxed && !WebAssembly.validate(bytes) ? compileModule(shared, false) : WebAssembly.compile(bytes);
+}
+
+function decode(base64: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }
 
 /**

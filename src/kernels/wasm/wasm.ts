@@ -20,6 +20,8 @@ export interface WasmOptions {
   threads?: number;
   /** How to start a thread; by default Web Workers. */
   startThread?: StartThread;
+  /** Whether to use relaxed SIMD if the engine has it (default). */
+  relaxed?: boolean;
 }
 
 /** Compiles the WASM kernels and starts their threads. */
@@ -27,7 +29,7 @@ export async function createWasmKernels(options: WasmOptions = {}): Promise<Kern
   const startThread = options.startThread ?? startBrowserThread;
   const shared = (options.threads ?? 1) > 1 && startThread !== undefined && canUseThreads();
   const threadCount = shared ? (options.threads ?? 1) : 1;
-  const module = await compileModule(shared);
+  const module = await compileModule(shared, options.relaxed);
   const memory = new WasmMemory(shared);
   const instance = await WebAssembly.instantiate(module, { env: { memory: memory.memory } });
   const exports = instance.exports as unknown as WasmExports;

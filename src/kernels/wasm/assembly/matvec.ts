@@ -1,6 +1,7 @@
 // The matrix product while generating: every row of the weight is read once and multiplied with each token.
-// One output is summed in one order: stretches of 2048 columns, each in 4 x 2 interleaved partial sums.
+// One output is summed in one order: stretches of 2048 columns, each in 4 x 2 interleaved partial sums; or as fused.ts has it.
 
+import { isFused, multiplyFused } from "./fused";
 import { sum4, sums4 } from "./math";
 import { DENSE_F32, GROUP_SCRATCH, readRows, Weight } from "./weight";
 
@@ -18,6 +19,10 @@ export function multiplyRows(
   last: usize,
   scratch: usize,
 ): void {
+  if (isFused(weight)) {
+    multiplyFused(out, x, weight, bias, tokens, first, last);
+    return;
+  }
   const rows = <usize>weight.rows;
   const columns = <usize>weight.columns;
   const perTurn = max((VALUES / min(columns, STRETCH)) & ~3, 4);

@@ -74,7 +74,7 @@ function readCodes(weight: Weight, index: usize, count: usize, to: usize, scratc
 /** The absmax of a block. */
 // @ts-ignore: decorator
 @inline
-function absmaxOf(weight: Weight, block: usize): f32 {
+export function absmaxOf(weight: Weight, block: usize): f32 {
   return weight.scaleKind == 0 ? half(load<u16>(weight.scales + block * 2)) : load<f32>(weight.scales + block * 4);
 }
 
