@@ -56,14 +56,21 @@ function renderFamilies(answer: Answer, all: readonly Answer[]): string {
 function renderVariants(variants: Variants, answer: Answer): string {
   const { choice, bitsPerWeight, common, lines } = variants;
   const equal = common === "" ? "" : ` Equal in all: ${cleanText(common, 80)}.`;
-  const caption = `${explanations[choice]}${equal} The line of 16 bits is not quantized.`;
+  const more =
+    variants.oneBitMore === undefined
+      ? ""
+      : ` The line of ${formatPrecision(bitsPerWeight + 1)} has none in 16 bits: what one bit more brings instead.`;
+  const caption = `${explanations[choice]}${equal}${more} The line of 16 bits is not quantized.`;
   return `<h3>${titles[choice]} at ${formatPrecision(bitsPerWeight)}</h3>
 ${renderFigure({
   name: choice,
   series: answer.series,
   draw: (size) => drawVariants(variants, answer, size),
   caption: `<b>${titles[choice]} at ${formatPrecision(bitsPerWeight)}.</b> ${escapeHtml(caption)}`,
-  lines,
+  lines: [
+    ...lines,
+    ...(variants.oneBitMore ? [{ label: formatPrecision(bitsPerWeight + 1), points: variants.oneBitMore }] : []),
+  ],
 })}`;
 }
 

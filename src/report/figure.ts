@@ -48,6 +48,7 @@ export function drawVariants(variants: Variants, answer: Answer, size: FigureSiz
       width: 2,
       points,
     })),
+    ...(variants.oneBitMore ? [nameCurve(variants.bitsPerWeight + 1, variants.oneBitMore)] : []),
     ...baseline.map(({ bitsPerWeight, points }) => nameCurve(bitsPerWeight, points)),
   ];
   const shown = { ...answer, points: lines.flatMap((line) => line.points) };

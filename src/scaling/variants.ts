@@ -26,6 +26,8 @@ export interface Variants {
   readonly common: string;
   /** At least two, each of at least two models; block sizes ascending, other choices from best to worst. */
   readonly lines: readonly VariantLine[];
+  /** Of outlier columns: the same with one bit more and none in 16 bits, which is what they compete with. */
+  readonly oneBitMore?: readonly Point[];
 }
 
 /** How a spec is read for a choice: what the choice is, and what must be equal. */
@@ -68,7 +70,7 @@ const maxLines = 8;
 
 /**
  * For each choice that the answer's points differ in, the comparison with most points: of equals the one nearest to 4
- * bits, which the paper draws. Choices that were not varied on two models are left out.
+ * bits, of outlier columns to 3, which the paper draws. Choices that were not varied on two models are left out.
  */
 export function findVariants({ points, series: { metric } }: Pick<Answer, "points" | "series">): Variants[] {
   const quantized = points.filter((point) => splitSpec(point.row.key.spec).block !== null);
@@ -91,13 +93,31 @@ export function findVariants({ points, series: { metric } }: Pick<Answer, "point
       };
     });
     const usable = found.filter((one) => one.lines.length > 1);
-    return usable.length === 0 ? [] : [usable.reduce((a, b) => (isRicher(b, a) ? b : a))];
+    if (usable.length === 0) return [];
+    const richest = usable.reduce((a, b) => (isRicher(b, a) ? b : a));
+    return [choice === "proxy" ? { ...richest, ...findOneBitMore(richest, quantized, metric) } : richest];
   });
+}
+
+// Exponent bits follow the width, so they may differ.
+function findOneBitMore(
+  { bitsPerWeight, common }: Variants,
+  points: readonly Point[],
+  metric: MetricFacts,
+): Pick<Variants, "oneBitMore"> {
+  const plain = (words: string) => words.replace(/:e\d(?=:|$)/, "");
+  const same = points.filter((point) => {
+    const reading = readings.proxy(splitSpec(point.row.key.spec));
+    const isOneMore = point.row.bitsPerWeight === bitsPerWeight + 1;
+    return isOneMore && reading.value === "" && plain(reading.common.join(":")) === plain(common);
+  });
+  const oneBitMore = onePerModel(same, metric);
+  return oneBitMore.length > 1 ? { oneBitMore } : {};
 }
 
 function isRicher(a: Variants, b: Variants): boolean {
   const count = ({ lines }: Variants) => lines.reduce((sum, line) => sum + line.points.length, 0);
-  const distance = (one: Variants) => Math.abs(one.bitsPerWeight - 4);
+  const distance = (one: Variants) => Math.abs(one.bitsPerWeight - (one.choice === "proxy" ? 3 : 4));
   return count(a) > count(b) || (count(a) === count(b) && distance(a) < distance(b));
 }
 

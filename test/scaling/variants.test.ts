@@ -49,6 +49,15 @@ test("of two precisions with as many points the one nearest to 4 bits is taken, 
   expect(find([...both, ...makeRows(["int7:b1024"])]).map((one) => one.bitsPerWeight)).toEqual([7]);
 });
 
+test("outlier columns are shown at 3 bits where both were measured, beside 4 bits without any", () => {
+  const specs = ["float3:e2:b64", "float3:e2:b64:proxy2", "float4:e3:b64", "float4:e3:b64:proxy2", "float4:e3:b128"];
+  const [proxy] = find(makeRows(specs)).filter(({ choice }) => choice === "proxy");
+  expect([proxy.bitsPerWeight, proxy.lines.length]).toEqual([3, 2]);
+  expect(proxy.oneBitMore!.map(({ row }) => row.key.spec)).toEqual(Array(3).fill("float4:e3:b64"));
+  const [alone] = find(makeRows(specs.slice(0, 2)));
+  expect("oneBitMore" in alone).toBe(false);
+});
+
 test("nothing is compared that differs in two choices, or on a single model, or is not quantized", () => {
   expect(find(makeRows(["int4:b64", "nf4:b256"]))).toEqual([]);
   expect(find(makeRows(["int4:b64", "int3:b256"]))).toEqual([]);
