@@ -11,7 +11,10 @@ import { advantage, type MetricFacts } from "./metrics.ts";
 import { drawCurves } from "./resample.ts";
 
 /** What can be asked of precisions at equal bits. */
-export type PrecisionComparison = Pick<EqualBits, "precisions" | "range" | "meanAdvantage" | "growth">;
+export interface PrecisionComparison extends Pick<EqualBits, "precisions" | "range" | "meanAdvantage" | "growth"> {
+  /** Whether seeds told what chance in training does. */
+  readonly hasSeeds: boolean;
+}
 
 /** Budgets at which a range is read. */
 const budgetsRead = 9;
@@ -43,6 +46,7 @@ export function compareMeasured(rows: readonly ResultRow[], metric: MetricFacts)
   const none: Estimate = { value: Number.NaN, standardError: null, degrees: 0 };
 
   return {
+    hasSeeds: curves[0].points[0].training !== undefined,
     precisions: curves.map((curve) => curve.bitsPerWeight),
     range,
     meanAdvantage(first, second) {

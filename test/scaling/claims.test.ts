@@ -151,10 +151,10 @@ describe("on rows with their documents", () => {
       expect(verdict, reason).toBe("holds");
       expect(interval![1] - interval![0]).toBeLessThan(0.01);
       expect(effect).toBeGreaterThan(0);
-      expect(reason).toMatch(/on these models, as far as documents tell; of others trained alike over/);
+      expect(reason).toMatch(/of these models, with the noise of documents; by a law for others trained alike over/);
     }
     const [without] = checkClaims(few);
-    expect(without.reason).not.toMatch(/on these models/);
+    expect(without.reason).not.toMatch(/of these models/);
     expect(without.interval![1] - without.interval![0]).toBeGreaterThan(0.01);
   });
 

@@ -80,8 +80,9 @@ function addAlike(frame: Frame, finding: Finding, list: () => Labelled[]): Findi
   const least = known.reduce((a, b) => (b.estimate.value < a.estimate.value ? b : a));
   const [low, high] = boundsOf(least.estimate, 1);
   const range = `[${formatNumber(low)}, ${formatNumber(high)}]`;
+  const seeds = frame.measured.hasSeeds ? " and of seeds" : "";
   return {
     ...finding,
-    reason: `${finding.reason} So on these models, as far as documents tell; of others trained alike ${least.label} ${formatNumber(least.estimate.value)} ${range}.`,
+    reason: `${finding.reason} That is of these models, with the noise of documents${seeds}; by a law for others trained alike ${least.label} ${formatNumber(least.estimate.value)} ${range}.`,
   };
 }
