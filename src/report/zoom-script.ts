@@ -58,16 +58,15 @@ export function listenToZoom(): void {
     return choices.find((ticks) => ticks.length <= count + 1) ?? choices[2];
   };
   const names = ["B", "KB", "MB", "GB", "TB", "PB"];
-  const formatTicks = (ticks: readonly number[], isBytes: boolean): string[] => {
-    const steps = ticks.slice(1).map((at, i) => at - ticks[i]);
-    const format = (at: number, unit: number, name: string) => {
-      const digits = Math.max(0, -Math.floor(Math.log10(Math.min(...steps, Math.abs(at) || 1) / unit) + 1e-9));
-      return `${Number((at / unit).toFixed(Math.min(12, digits)))}${name}`;
-    };
-    if (!isBytes) return ticks.map((at) => format(at, 1, ""));
+  const digitsOf = (step: number) => Math.min(12, Math.max(0, -Math.floor(Math.log10(step) + 1e-9)));
+  const formatTicks = (ticks: readonly number[], isBytes: boolean, isEven: boolean): string[] => {
+    const step = Math.min(...ticks.slice(1).map((at, i) => at - ticks[i]));
     return ticks.map((at) => {
-      const power = Math.min(names.length - 1, Math.max(0, Math.floor(Math.log10(at) / 3 + 1e-9)));
-      return format(at, 1000 ** power, ` ${names[power]}`);
+      const power = isBytes ? Math.min(5, Math.max(0, Math.floor(Math.log10(at) / 3 + 1e-9))) : 0;
+      const unit = 1000 ** power;
+      const own = Number.isFinite(step) ? Math.min(step, isEven ? step : at) : at / 100;
+      const text = (at / unit).toFixed(digitsOf(own / unit));
+      return isBytes ? `${Number(text)} ${names[power]}` : isEven ? text : String(Number(text));
     });
   };
 
@@ -90,7 +89,7 @@ export function listenToZoom(): void {
     };
     const scale = facts.unit === "bytes" ? 8 : 1;
     const xTicks = logTicks(xAt((left - x) / k) / scale, xAt((right - x) / k) / scale, isNarrow ? 4 : 7);
-    const xTexts = formatTicks(xTicks, facts.unit === "bytes");
+    const xTexts = formatTicks(xTicks, facts.unit === "bytes", false);
     xTicks.forEach((at, i) => {
       const base = left + (Math.log((at * scale) / facts.x[0]) / Math.log(ratio)) * (right - left);
       const place = base * k + x;
@@ -100,7 +99,7 @@ export function listenToZoom(): void {
     });
     const [low, high] = [yAt((bottom - y) / k), yAt((top - y) / k)];
     const yTicks = facts.isLogY ? logTicks(low, high, 6) : evenTicks(low, high, 6);
-    const yTexts = formatTicks(yTicks, false);
+    const yTexts = formatTicks(yTicks, false, !facts.isLogY);
     yTicks.forEach((at, i) => {
       const share = facts.isLogY
         ? Math.log(at / facts.y[0]) / Math.log(facts.y[1] / facts.y[0])

@@ -224,6 +224,38 @@ test("a figure zooms and pans on its axes by wheel, drag, keys and buttons, and 
   expect((await read()).matrix).toBeNull();
 });
 
+test("two fingers zoom a figure, one then moves it, and the page stays where it is", async () => {
+  const page = await openReport({ viewport: { width: 375, height: 740 }, hasTouch: true });
+  const svg = page.locator("figure[data-name$=curves] svg.narrow").first();
+  await svg.scrollIntoViewIfNeeded();
+  const box = (await svg.boundingBox())!;
+  const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+  const devtools = await page.context().newCDPSession(page);
+  const touch = (type: "touchStart" | "touchMove" | "touchEnd", ...places: [number, number][]) =>
+    devtools.send("Input.dispatchTouchEvent", { type, touchPoints: places.map(([x, y], id) => ({ x, y, id })) });
+  const matrix = () =>
+    svg.evaluate(
+      (element) => /\(([^)]+)/.exec(element.querySelector("[aria-label=line]")!.getAttribute("transform") ?? "()")![1],
+    );
+  const settle = () => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50))));
+  const scrolled = await page.evaluate(() => scrollY);
+  await touch("touchStart", [x - 30, y], [x + 30, y]);
+  for (let i = 1; i <= 6; i++) await touch("touchMove", [x - 30 - 10 * i, y], [x + 30 + 10 * i, y]);
+  await touch("touchEnd");
+  await settle();
+  const [k, , , , left] = (await matrix()).split(",").map(Number);
+  expect(k).toBeGreaterThan(2);
+  expect(k).toBeLessThan(4); // the fingers moved to three times their distance
+  await touch("touchStart", [x, y]);
+  for (let i = 1; i <= 5; i++) await touch("touchMove", [x + 10 * i, y + 5 * i]);
+  await touch("touchEnd");
+  await settle();
+  const moved = (await matrix()).split(",").map(Number);
+  expect(moved[0]).toBe(k);
+  expect(moved[4]).toBeGreaterThan(left + 20);
+  expect(await page.evaluate(() => scrollY)).toBe(scrolled);
+});
+
 test("the CSV holds every row", async () => {
   const page = await openReport({ acceptDownloads: true });
   const started = page.waitForEvent("download");
