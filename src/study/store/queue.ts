@@ -100,6 +100,8 @@ export function createQueue(db: Kysely<Tables>, backend: Backend) {
           )
           .execute();
       }
+      // Without it the database takes the queue for the small one that it was, and sorts it whole for every claim.
+      if (jobs.length >= jobsAStatement) await sql`analyze jobs`.execute(db);
     },
 
     /** Takes the next job that fits; undefined if there is none now. */
