@@ -1,16 +1,8 @@
 // How often the intervals of the laws cover the truth, a thousand times each; docs/laws.md has the table.
 // Run: node bench/coverage.ts [repetitions]
 
-import {
-  type Coverage,
-  coverDocuments,
-  coverEffect,
-  coverEqualBits,
-  coverLaw,
-  coverMeasured,
-  coverSeeds,
-  rejectParallel,
-} from "../test/scaling/coverage.ts";
+import { type Coverage, coverEffect, coverEqualBits, coverLaw, rejectParallel } from "../test/scaling/coverage.ts";
+import { coverDocuments, coverMeasured, coverSeeds } from "../test/scaling/coverage-documents.ts";
 
 const count = Number(process.argv[2] ?? 1000);
 

@@ -3,7 +3,8 @@
 
 import { cleanText } from "../report/text.ts";
 import { formatValue } from "../report/units.ts";
-import { type Alternative, formatBytes, type Option, type Recommendation } from "../scaling/recommend.ts";
+import { formatBytes } from "../scaling/assumptions.ts";
+import type { Alternative, Option, Recommendation } from "../scaling/recommend.ts";
 import { commandOf } from "./recommend-page.ts";
 import { formatTable, paint, printLine, wrapText } from "./terminal.ts";
 

@@ -1,11 +1,11 @@
 // Fits a law: Huber's loss on residuals of ln loss, many starts, a Levenberg-Marquardt library, and what went wrong.
 // Noise has two parts: one that all rows of a model share (its training), one of each row. Intervals are in contrast.ts.
 
-import { levenbergMarquardt } from "ml-levenberg-marquardt";
 import { InputError } from "../input-error.ts";
 import { type Design, describeDesign } from "./laws/design.ts";
 import { createPredictor, type Law, listParameters, type Place } from "./laws/law.ts";
 import type { Observation } from "./observations.ts";
+import { type Effort, type Optimum, optimize } from "./optimize.ts";
 import { groupBy } from "./series.ts";
 
 /** Variances of residuals of ln loss. */
@@ -59,12 +59,7 @@ export interface FitOptions {
   readonly from?: Pick<Fit, "theta" | "noise" | "threshold" | "design">;
 }
 
-/** How hard an optimum is looked for: calls of the library, each a few steps, and the relative gain below which it stalls. */
-interface Effort {
-  readonly rounds: number;
-  readonly tolerance: number;
-}
-const efforts = {
+const efforts: Record<"start" | "again" | "best", Effort> = {
   start: { rounds: 10, tolerance: 1e-4 },
   again: { rounds: 6, tolerance: 1e-6 },
   best: { rounds: 12, tolerance: 1e-9 },
@@ -208,47 +203,6 @@ function estimateNoise(
   return { shared, sharedDegrees, own, ownDegrees };
 }
 
-interface Optimum {
-  readonly theta: readonly number[];
-  readonly error: number;
-  readonly converged: boolean;
-}
-
-/** Least sum of Huber's loss. The library squares, so it is given the square root of Huber's loss with its sign. */
-function optimize(
-  residualsAt: (theta: readonly number[]) => readonly number[],
-  start: readonly number[],
-  parameters: readonly { readonly min: number; readonly max: number }[],
-  threshold: number,
-  { rounds, tolerance }: Effort,
-): Optimum {
-  const n = residualsAt(start).length;
-  const points = { x: Array.from({ length: n }, (_, i) => i), y: new Array<number>(n).fill(0) };
-  const roots = (theta: number[]) => {
-    const values = residualsAt(theta).map((residual) => rootOfHuber(residual / threshold));
-    return (i: number) => values[i];
-  };
-  let theta = [...start];
-  let error = Number.POSITIVE_INFINITY;
-  let stalled = 0; // rounds in a row, each from another damping
-  for (let round = 0; round < rounds && stalled < 2; round++) {
-    const found = levenbergMarquardt(points, roots, {
-      initialValues: theta,
-      minValues: parameters.map((one) => one.min),
-      maxValues: parameters.map((one) => one.max),
-      gradientDifference: 1e-6,
-      damping: 10 ** -(round % 4),
-      maxIterations: 12,
-      errorTolerance: 0,
-    });
-    const before = error;
-    theta = found.parameterValues;
-    error = found.parameterError;
-    stalled = before - error <= tolerance * before + 1e-12 ? stalled + 1 : 0;
-  }
-  return { theta, error, converged: stalled > 0 };
-}
-
 function isNear(a: number, b: number): boolean {
   return Math.abs(a - b) <= 0.001 * Math.max(a, b);
 }
@@ -260,11 +214,6 @@ const enough = 300;
 function pickSome(count: number): number[] {
   const all = Array.from({ length: count }, (_, i) => i);
   return count <= enough ? all : all.filter((i) => (i * 0.6180339887498949) % 1 < enough / count);
-}
-
-function rootOfHuber(r: number): number {
-  const size = Math.abs(r);
-  return size <= 1 ? r : Math.sign(r) * Math.sqrt(2 * size - 1);
 }
 
 function crossStarts(lists: readonly (readonly number[])[]): number[][] {

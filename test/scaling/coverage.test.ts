@@ -2,16 +2,8 @@
 // Of 100 repetitions 95 are expected with a deviation of 2.2: the limits are three deviations below.
 
 import { expect, test } from "vitest";
-import {
-  type Coverage,
-  coverDocuments,
-  coverEffect,
-  coverEqualBits,
-  coverLaw,
-  coverMeasured,
-  coverSeeds,
-  rejectParallel,
-} from "./coverage.ts";
+import { type Coverage, coverEffect, coverEqualBits, coverLaw, rejectParallel } from "./coverage.ts";
+import { coverDocuments, coverMeasured, coverSeeds } from "./coverage-documents.ts";
 
 const count = 100;
 const expectCoverage = (coverage: Coverage, at90 = 0.81, at95 = 0.88) => {

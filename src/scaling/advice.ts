@@ -1,0 +1,74 @@
+// What `recommend` is asked and what it answers.
+
+import type { Candidate, FamilyLaw } from "./candidates.ts";
+import type { ModelShape, Workload } from "./memory.ts";
+import type { MetricFacts } from "./metrics.ts";
+import type { NextExperiment } from "./next-experiment.ts";
+import type { PoolFilter } from "./pool.ts";
+import type { PrecisionEvidence } from "./precision-evidence.ts";
+import type { SpeedSource } from "./speed.ts";
+import type { StabilityOptions } from "./stability.ts";
+
+/** What is asked. */
+export interface RecommendOptions extends PoolFilter, StabilityOptions {
+  /** In bytes: of the weights' file, or with a workload of everything that running takes. */
+  readonly budget: number;
+  readonly workload?: Workload;
+  /** Tokens a second of each sequence that are wanted. */
+  readonly tokensPerSecond?: number;
+  /** Bytes a second that memory delivers, for what was not timed. */
+  readonly bandwidth?: number;
+  /** At which a speed is meant; default: those of the workload, else 1 sequence of 128 tokens. */
+  readonly timing?: { readonly batch?: number; readonly context?: number };
+  /** Shapes by the name of the model. */
+  readonly shapes?: ReadonlyMap<string, ModelShape>;
+  /** Bytes of the header of the weights' file, by the name of the model, then the spec. */
+  readonly headers?: ReadonlyMap<string, ReadonlyMap<string, number>>;
+  /** False: only what was measured. */
+  readonly predict?: boolean;
+}
+
+/** A candidate with what it takes. */
+export interface Option extends Candidate {
+  /** Bytes that the budget is charged. */
+  readonly needed: number;
+  /** Null where the model's checkpoint is not at hand. */
+  readonly headerBytes: number | null;
+  readonly cacheBytes: number | null;
+  readonly workspaceBytes: number | null;
+  /** Of each sequence; null where nothing was timed and no bandwidth was named. */
+  readonly tokensPerSecond: number | null;
+  readonly speedSource: SpeedSource | null;
+  /** 95 %; null where the error is not known. */
+  readonly interval: readonly [number, number] | null;
+}
+
+/** One that is not the best, and by how much. */
+export interface Alternative extends Option {
+  /** How much worse than the best, in the metric's unit. */
+  readonly difference: number;
+  /** 95 %; null where an error is not known. */
+  readonly differenceInterval: readonly [number, number] | null;
+}
+
+/** The advice. */
+export interface Recommendation {
+  readonly task: string;
+  readonly metric: MetricFacts;
+  readonly budget: number;
+  /** Null where nothing fits; `answer` says why. */
+  readonly best: Option | null;
+  /** By how much its value is flattered by being the best of several; null where it is a prediction or has no documents. */
+  readonly optimism: number | null;
+  /** The next best, at most three. */
+  readonly alternatives: readonly Alternative[];
+  /** The Pareto front around the budget, ascending by size. */
+  readonly frontier: readonly (Option & { readonly fits: boolean })[];
+  readonly nextExperiment: NextExperiment | null;
+  /** Precisions at exactly this budget by the curves of the family with most models; null with a workload or outside them. */
+  readonly precision: PrecisionEvidence | null;
+  /** One sentence. */
+  readonly answer: string;
+  readonly assumptions: readonly string[];
+  readonly laws: readonly FamilyLaw[];
+}

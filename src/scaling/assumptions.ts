@@ -1,0 +1,80 @@
+// What an advice takes for granted, a sentence each.
+
+import type { Option, RecommendOptions } from "./advice.ts";
+import type { FamilyLaw } from "./candidates.ts";
+import { formulaOf } from "./laws/law.ts";
+import type { MetricFacts } from "./metrics.ts";
+import type { SpeedSource } from "./speed.ts";
+
+/** The sentences; `unstable` is how many results were left out as that. */
+export function listAssumptions(
+  all: readonly Option[],
+  best: Option | null,
+  options: RecommendOptions,
+  laws: readonly FamilyLaw[],
+  unstable: number,
+): string[] {
+  const { budget, workload, tokensPerSecond, timing = workload } = options;
+  const lines = [
+    workload
+      ? "Weights are all tensor data: codes, scales, codebooks, embeddings, head."
+      : "Sizes are of the weights' file: codes, scales, codebooks, embeddings, head, and the file's header.",
+  ];
+  if (!workload && all.some((one) => one.headerBytes === null))
+    lines.push(
+      "Headers are not counted where a model is not at hand, about 130 bytes a stored tensor; pass --models FOLDER.",
+    );
+  const unknown = all.filter((one) => one.cacheBytes === null).length;
+  if (workload && unknown > 0)
+    lines.push(
+      "Cache and workspace are not counted for models whose shape is not known; pass --models FOLDER with their checkpoints.",
+    );
+  if (workload)
+    lines.push(
+      `Memory: weights, ${workload.kvBits}-bit keys and values of ${workload.batch} x ${workload.context} tokens, activations of one token a sequence in float32.`,
+    );
+  if (tokensPerSecond !== undefined) lines.push(describeSpeeds(all, timing?.batch ?? 1));
+  const largest = Math.max(...all.map((one) => one.needed));
+  if (best !== null && budget > largest * 2)
+    lines.push(
+      `The budget is more than twice the largest that was measured (${formatBytes(largest)}); a larger model may be better, and nothing is extrapolated to one.`,
+    );
+  for (const { family, choice, whyNot } of laws) {
+    const predicted = all.filter((one) => one.family === family && one.source === "predicted").length;
+    if (choice && predicted > 0)
+      lines.push(
+        `${family}: what was not measured (${predicted} here) is predicted by "${choice.best.law.label}", ${formulaOf(choice.best.law, choice.best.fit.design)}`,
+        ...choice.best.problems.map((problem) => `The law of ${family}: ${problem}`),
+      );
+    else if (!choice) lines.push(`${family}: only what was measured counts. ${whyNot}`);
+  }
+  if (unstable > 0)
+    lines.push(unstable === 1 ? "1 unstable result took no part." : `${unstable} unstable results took no part.`);
+  if (all.some((one) => one.standardError === null))
+    lines.push("Some results have no standard error, so they have no interval.");
+  return lines;
+}
+
+function describeSpeeds(all: readonly Option[], batch: number): string {
+  const count = (source: SpeedSource) => all.filter((one) => one.speedSource === source).length;
+  const [timed, neighbour] = [count("timed"), count("neighbour")];
+  if (count("bandwidth") > 0)
+    return "Speed: every weight and the cache are read once for each token of the batch, at the bandwidth given; arithmetic costs nothing.";
+  const rest = neighbour > 0 ? `, ${neighbour} take the bytes a second of the timed one that is nearest in bits` : "";
+  return `Speed at batch ${batch}: ${timed} of ${all.length} were timed${rest}.`;
+}
+
+/** How far the best of several is flattered. */
+export function describeOptimism(optimism: number | null, { unit }: MetricFacts): string {
+  if (optimism === null)
+    return "The best of several noisy values is a little optimistic; intervals do not correct for that.";
+  const size = optimism < 5e-5 ? "less than 0.0001" : `about ${Number(optimism.toPrecision(1))}`;
+  return `Being the best of several flatters its value by ${size}${unit && ` ${unit}`} (chosen on half of the documents, measured on the other); intervals do not correct for that.`;
+}
+
+/** Decimal bytes, three digits. */
+export function formatBytes(bytes: number): string {
+  const units = ["B", "KB", "MB", "GB", "TB"];
+  const step = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)));
+  return `${Number((bytes / 1000 ** step).toPrecision(3))} ${units[step]}`;
+}
