@@ -50,11 +50,17 @@ function encodeCell(cell: Cell | undefined): unknown {
   return cell instanceof Float32Array ? Array.from(cell) : (cell ?? null);
 }
 
+/** An unpacker of zlib that gives no more than it should; a page of nulls alone has no bytes. */
+const limited =
+  (unpack: (bytes: Uint8Array, options: { maxOutputLength: number }) => Uint8Array) =>
+  (bytes: Uint8Array, length: number): Uint8Array =>
+    length === 0 ? new Uint8Array(0) : unpack(bytes, { maxOutputLength: length });
+
 /** Beside Snappy, which hyparquet has itself: what other programs may have packed the file with. */
 const compressors: Compressors = {
-  GZIP: (bytes, length) => gunzipSync(bytes, { maxOutputLength: length }),
-  BROTLI: (bytes, length) => brotliDecompressSync(bytes, { maxOutputLength: length }),
-  ZSTD: (bytes, length) => zstdDecompressSync(bytes, { maxOutputLength: length }),
+  GZIP: limited(gunzipSync),
+  BROTLI: limited(brotliDecompressSync),
+  ZSTD: limited(zstdDecompressSync),
 };
 
 /** Reads the rows of a file. @throws InputError if it is damaged or holds something else */

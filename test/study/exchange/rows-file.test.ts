@@ -283,11 +283,19 @@ describe("a file is refused that", () => {
   }, 600_000);
 });
 
-test.skipIf(!process.env["KBIT_PYTHON"])("pandas reads what is exported", () => {
+test.skipIf(!process.env["KBIT_PYTHON"])("pandas reads what is exported, and what it writes is read", async () => {
   const path = newPath("parquet");
-  writeRows(path, rows);
-  const program = `import pandas, sys; t = pandas.read_parquet(sys.argv[1]); print(t["model.name"][0], list(t["documents.nll"][2]))`;
-  expect(execFileSync(process.env["KBIT_PYTHON"]!, ["-c", program, path], { encoding: "utf8" })).toMatch(
-    /^model-1 \[.*2\.5.*3\.25/,
-  );
+  writeRows(path, rows.slice(0, 2).concat(rows[3]));
+  const program = `
+import pandas, sys
+table = pandas.read_parquet(sys.argv[1])
+print(table["model.name"][0], list(table["documents.perplexity"][2]))
+for codec in sys.argv[2:]:
+    table.to_parquet(sys.argv[1] + "." + codec, compression=codec)`;
+  const codecs = ["snappy", "zstd", "gzip", "brotli"];
+  const printed = execFileSync(process.env["KBIT_PYTHON"]!, ["-c", program, path, ...codecs], { encoding: "utf8" });
+  expect(printed).toMatch(/^model-1 \[.*0\.0.*0\.0.*0\.0.*\]/);
+  const expected = await readRows(path, "parquet", { documents: true });
+  for (const codec of codecs)
+    expect(await readRows(`${path}.${codec}`, "parquet", { documents: true })).toEqual(expected);
 });
