@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { parquetReadObjects } from "hyparquet";
 import { ByteWriter, ParquetWriter } from "hyparquet-writer";
@@ -281,6 +282,13 @@ describe("a file is refused that", () => {
     }
     expect(refused).toBeGreaterThan(20);
   }, 600_000);
+});
+
+test("Parquet that pandas wrote is read", async () => {
+  const fixture = (name: string) => fileURLToPath(new URL(`../../fixtures/exchange/${name}`, import.meta.url));
+  const expected = await readRows(fixture("rows.jsonl"), "jsonl", { documents: true });
+  expect(expected).toHaveLength(3);
+  expect(await readRows(fixture("rows.parquet"), "parquet", { documents: true })).toEqual(expected);
 });
 
 test.skipIf(!process.env["KBIT_PYTHON"])("pandas reads what is exported, and what it writes is read", async () => {
