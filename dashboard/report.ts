@@ -104,6 +104,11 @@ export function startReport(): void {
     if (Math.round(budget()) !== asked) return; // the slider has moved on
     byId("choice").textContent = choice.sentences[0];
     byId("choice-curves").textContent = choice.sentences[1];
+    const rows = byId("choice-rows");
+    rows.textContent = String(choice.trace.length);
+    rows.dataset["trace"] = choice.trace.join(" ");
+    rows.dataset["what"] = formatSize(asked);
+    rows.setAttribute("aria-label", `Show the ${choice.trace.length} rows behind this`);
     markChoice(answer, choice);
   }
   const tell = (message: string, isTrouble: boolean) => {

@@ -43,10 +43,17 @@ function renderFamilies(answer: Answer, all: readonly Answer[]): string {
   );
   const families = alike.filter((one, i) => alike.findIndex((a) => a.series.family === one.series.family) === i);
   if (families.length < 2) return "";
-  const panels = families.slice(0, maxFamilies).map((one) => {
-    const drawing = drawCurves(one, { width: 360, height: 320 });
-    return `<div><h4><bdi>${escapeHtml(cleanText(one.series.family, 40))}</bdi></h4>${drawing}</div>`;
-  });
+  const panels = families.slice(0, maxFamilies).map((one) =>
+    renderFigure({
+      name: "family",
+      series: one.series,
+      draw: (size) => drawCurves(one, size),
+      size: { width: 360, height: 320 },
+      heading: `<h4><bdi>${escapeHtml(cleanText(one.series.family, 40))}</bdi></h4>`,
+      caption: "",
+      lines: one.curves.map(({ bitsPerWeight, points }) => ({ label: formatPrecision(bitsPerWeight), points })),
+    }),
+  );
   const more = families.length > maxFamilies ? ` The first ${maxFamilies} of ${families.length} families.` : "";
   return `<h3>Families</h3>
 <div class="panels">${panels.join("\n")}</div>

@@ -14,6 +14,10 @@ export interface FigureBlock {
   readonly name: string;
   readonly series: Pick<Series, "family" | "task">;
   readonly draw: (size: { readonly width: number; readonly height: number }) => string;
+  /** One drawing of this size for all screens, in place of a wide and a narrow one. */
+  readonly size?: { readonly width: number; readonly height: number };
+  /** HTML above the drawing. */
+  readonly heading?: string;
   /** HTML. */
   readonly caption: string;
   /** HTML between drawing and caption. */
@@ -23,13 +27,13 @@ export interface FigureBlock {
 }
 
 /** The figure as HTML. */
-export function renderFigure({ name, series, draw, caption, keys = "", lines }: FigureBlock): string {
+export function renderFigure(block: FigureBlock): string {
+  const { name, series, draw, size, heading = "", caption, keys = "", lines } = block;
   const drawing = (size: typeof wide, width: string) => draw(size).replace('class="figure"', `class="figure ${width}"`);
   const csv = formatLines(lines);
   const fileName = ["kbit", series.family, series.task, name].map(nameFile).join("-");
   return `<figure data-name="${fileName}" data-csv="${escapeHtml(csv)}">
-${drawing(wide, "wide")}
-${drawing(narrow, "narrow")}
+${heading}${size === undefined ? `${drawing(wide, "wide")}\n${drawing(narrow, "narrow")}` : draw(size)}
 ${keys}
 <figcaption>${caption}${renderButtons()}</figcaption>
 </figure>`;

@@ -76,6 +76,7 @@ button.plain:disabled{opacity:.45;cursor:default}
 .saves button.plain{padding:0 .4rem;min-height:24px;min-width:24px;font-size:11px;border-color:var(--rule);color:var(--muted)}
 .has-script .saves.script-only{display:inline}
 .panels{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(20rem,100%),1fr));gap:1rem 1.5rem;margin:1rem 0}
+.panels figure{margin:0}
 .panels h4{font-size:.95rem;font-weight:600;margin:0;overflow-wrap:anywhere}
 .unstable{color:var(--warn)}
 details{border-top:1px solid var(--rule);padding:.6rem 0}

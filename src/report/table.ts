@@ -3,6 +3,7 @@
 import type { Answer } from "../scaling/answer.ts";
 import type { Comparison, Margin, Pair } from "../scaling/compare.ts";
 import type { Point } from "../scaling/curves.ts";
+import type { Choice } from "../scaling/frontier.ts";
 import { nameSpecs, type SpecNames } from "./specs.ts";
 import { cleanText } from "./text.ts";
 import { traceRows } from "./trace.ts";
@@ -69,12 +70,7 @@ export function tabulateBudgets(answer: Answer, isFull = false): TextTable {
     choice?.second ? nameChoice(choice.second) : "",
     describeWinner(curves, precisions, isFull),
   ]);
-  const traces = answer.budgets.map(({ curves, choice }) =>
-    traceRows([
-      ...[choice?.best, choice?.second].flatMap((point) => point?.row ?? []),
-      ...curves.standings.flatMap(({ parts }) => parts.map(({ row }) => row)),
-    ]),
-  );
+  const traces = answer.budgets.map(({ curves, choice }) => traceBudget(curves, choice));
   return dropColumns(
     { columns, rows, traces },
     columns.flatMap(({ title }, j) =>
@@ -83,6 +79,14 @@ export function tabulateBudgets(answer: Answer, isFull = false): TextTable {
         : [],
     ),
   );
+}
+
+/** The short ids of what is said of a budget: the two best choices, and the ends of the curves at that size. */
+export function traceBudget({ standings }: Comparison, choice: Choice | null): string[] {
+  return traceRows([
+    ...[choice?.best, choice?.second].flatMap((point) => point?.row ?? []),
+    ...standings.flatMap(({ parts }) => parts.map(({ row }) => row)),
+  ]);
 }
 
 /** The table without the columns of these titles. */

@@ -12,20 +12,14 @@ import { explainEmpty, nameFamilies, renderFacts, renderHeadline } from "../repo
 import { createRecordIndex, type RecordIndex, type RecordPage, type RecordQuery } from "../report/record-index.ts";
 import { tabulateRecords } from "../report/records.ts";
 import { renderAnswer, renderProvenance, renderTroubles } from "../report/sections.ts";
+import { traceBudget } from "../report/table.ts";
 import { escapeHtml } from "../report/text.ts";
 import { renderTimes } from "../report/times.ts";
 import { traceRows } from "../report/trace.ts";
 import { formatPrecision } from "../report/units.ts";
 import type { FailureRow, ResultRow } from "../result.ts";
-import {
-  type Answer,
-  type AnswerOptions,
-  type Answers,
-  countNames,
-  listUnstable,
-  prepareAnswers,
-} from "../scaling/answer.ts";
-import { compareAt } from "../scaling/compare.ts";
+import { type AnswerOptions, type Answers, countNames, listUnstable, prepareAnswers } from "../scaling/answer.ts";
+import { type Comparison, compareAt } from "../scaling/compare.ts";
 import type { CountName } from "../scaling/curves.ts";
 import { readFacets } from "../scaling/facets.ts";
 import { chooseWithin } from "../scaling/frontier.ts";
@@ -62,6 +56,8 @@ export interface LiveChoice {
   readonly sentences: readonly string[];
   /** Short ids of the rows of the best choice; empty: none. */
   readonly rows: readonly string[];
+  /** Those of all that the sentences are made of. */
+  readonly trace: readonly string[];
   /** Where the budget stands in the figures, in their pixels: x, top and bottom. */
   readonly marks: Readonly<Record<"wide" | "narrow", readonly [number, number, number]>>;
 }
@@ -149,14 +145,16 @@ ${renderFacts(chosen, rows, failures.length, unstable.length)}`,
         throw new InputError("There is nothing to choose from yet.");
       const { metric } = chosen.series;
       const choice = chooseWithin(chosen.points, metric, budget);
+      const comparison = compareAt(chosen.curves, metric, budget);
       const mark = (size: typeof wide): [number, number, number] => {
         const { x, y, values } = createFrame(chosen, size);
         return [x(budget), y(values[1]), y(values[0])];
       };
       return {
         budget,
-        sentences: [writeChoice(budget, choice, metric), writePrecision(chosen, budget)],
+        sentences: [writeChoice(budget, choice, metric), writePrecision(comparison)],
         rows: choice === null ? [] : traceRows([choice.best.row]),
+        trace: traceBudget(comparison, choice),
         marks: { wide: mark(wide), narrow: mark(narrow) },
       };
     },
@@ -196,8 +194,7 @@ function remember<T>(kept: Map<string, T>, key: string, make: () => T): T {
   return value;
 }
 
-function writePrecision({ curves, series }: Answer, budget: number): string {
-  const { standings, margin } = compareAt(curves, series.metric, budget);
+function writePrecision({ standings, margin }: Comparison): string {
   if (standings.length === 0) return "No precision was measured around this size.";
   const [first, second] = standings.map(({ bitsPerWeight }) => formatPrecision(bitsPerWeight));
   if (second === undefined || margin === null) return `At exactly this size only ${first} were measured.`;
