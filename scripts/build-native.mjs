@@ -1,13 +1,21 @@
-// Compiles the native kernels into dist/kernels/native/kbit.node if there is a C++ compiler; says so in one line if not.
-// Needs nothing but the compiler: Node-API's headers come with npm packages.
+// Compiles the native kernels if there is a C++ compiler (GCC or Clang); says so in one line if not. Needs nothing but the
+// compiler: Node-API's headers come with npm packages, and nothing is downloaded.
+//
+//   node scripts/build-native.mjs                    into dist/kernels/native/kbit.node
+//   node scripts/build-native.mjs --install          the same, unless the package holds a binary that loads here
+//   node scripts/build-native.mjs --prebuild [TARGET]   into prebuilds/TARGET/kbit.node, for a release; TARGET: this machine,
+//                                                    or another, such as linux-arm64, whose compiler CXX names
 import { execFile, execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { promisify } from "node:util";
 
 const source = "src/kernels/native";
 const usualOutput = "dist/kernels/native/kbit.node";
+const thisTarget = `${process.platform}-${process.arch}`;
+/** What releases hold binaries for. */
+const releaseTargets = ["linux-x64", "linux-arm64", "darwin-arm64", "win32-x64"];
 const require = createRequire(import.meta.url);
 
 const x64Sets = {
@@ -36,19 +44,27 @@ function isFresh(output) {
 /**
  * Builds the addon; resolves to a sentence about what was done. `flags` are added to those of compiler and linker, and
  * objects go into `folder`.
+ *
+ * @param target - platform and architecture, as in `linux-x64`
  */
-export async function buildNative({ output = usualOutput, folder = "build/native", flags: extra = [] } = {}) {
-  if (process.platform === "win32" || process.env.KBIT_NATIVE === "0") return "Native kernels: left out; WASM serves.";
+export async function buildNative({
+  output = usualOutput,
+  folder = "build/native",
+  flags: extra = [],
+  target = thisTarget,
+} = {}) {
+  if (process.env.KBIT_NATIVE === "0") return "Native kernels: left out; WASM serves.";
   const compiler = findCompiler();
   if (!compiler) return "Native kernels: no C++ compiler found; WASM serves.";
   if (isFresh(output)) return "Native kernels: up to date.";
-  const x64 = process.arch === "x64";
+  const [platform, architecture] = target.split("-");
+  const x64 = architecture === "x64";
   mkdirSync(folder, { recursive: true });
   mkdirSync(dirname(output), { recursive: true });
   const common = [
     "-std=c++20",
     "-O3",
-    "-fPIC",
+    ...(platform === "win32" ? [] : ["-fPIC"]),
     "-Wall",
     "-Wextra",
     "-Wno-psabi",
@@ -73,9 +89,10 @@ export async function buildNative({ output = usualOutput, folder = "build/native
   ];
   try {
     await Promise.all(jobs.map(([file, object, flags]) => compile(file, object, flags)));
-    const link = process.platform === "darwin" ? ["-undefined", "dynamic_lookup"] : [];
+    const link = platform === "darwin" ? ["-undefined", "dynamic_lookup"] : [];
+    const imports = platform === "win32" ? [makeImportLibrary(folder)] : [];
     const objects = jobs.map(([, object]) => `${folder}/${object}.o`);
-    await run(compiler, ["-shared", "-pthread", ...extra, ...link, ...objects, "-o", `${output}.new`]);
+    await run(compiler, ["-shared", "-pthread", ...extra, ...link, ...objects, ...imports, "-o", `${output}.new`]);
     renameSync(`${output}.new`, output);
     return `Native kernels: built with ${compiler}.`;
   } catch (error) {
@@ -87,4 +104,41 @@ export async function buildNative({ output = usualOutput, folder = "build/native
   }
 }
 
-if (import.meta.main) console.log(await buildNative());
+/** Windows links against a list of what node.exe exports, made of the lists that come with the headers. */
+function makeImportLibrary(folder) {
+  const { symbols } = require("node-api-headers");
+  const names = new Set(
+    Object.values(symbols).flatMap(({ js_native_api_symbols: js, node_api_symbols: node }) => [...js, ...node]),
+  );
+  writeFileSync(`${folder}/node.def`, `LIBRARY node.exe\nEXPORTS\n${[...names].join("\n")}\n`);
+  const dlltool = process.env.DLLTOOL ?? "dlltool";
+  execFileSync(dlltool, ["-d", `${folder}/node.def`, "-l", `${folder}/libnode.a`]);
+  return `${folder}/libnode.a`;
+}
+
+/** Whether the package holds a binary for this machine that loads. */
+function hasPrebuilt() {
+  try {
+    require(resolve(`prebuilds/${thisTarget}/kbit.node`));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function prebuild(target) {
+  if (!releaseTargets.includes(target)) throw new Error(`${target} is none of ${releaseTargets.join(", ")}`);
+  // The C++ runtime goes into the binary, so that it asks of the system no more than its C library.
+  const flags = target.startsWith("darwin") ? [] : ["-static-libstdc++", "-static-libgcc", "-s"];
+  const output = `prebuilds/${target}/kbit.node`;
+  const done = await buildNative({ output, folder: `build/prebuild-${target}`, flags, target });
+  if (!existsSync(output)) process.exitCode = 1;
+  return `${output}: ${done}`;
+}
+
+if (import.meta.main) {
+  const [mode, target = thisTarget] = process.argv.slice(2);
+  if (mode === "--prebuild") console.log(await prebuild(target));
+  else if (mode === "--install" && hasPrebuilt()) console.log("Native kernels: the package's own.");
+  else console.log(await buildNative());
+}

@@ -1,10 +1,9 @@
 // The native addon called directly and wrongly: whatever JavaScript passes, it throws or computes, and never reads or writes
 // outside its arguments. `node test/native/sanitize.mjs` runs this under AddressSanitizer; here canaries stand around.
 
-import { createRequire } from "node:module";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { addonPath } from "../../src/kernels/native/addon-node.ts";
+import { loadAddon } from "../../src/kernels/native/addon-node.ts";
 import { testedSets } from "./sets.ts";
 
 const hasAddon = testedSets.some(({ name }) => name.startsWith("native"));
@@ -72,7 +71,7 @@ const anything = fc.oneof(
 );
 
 describe.skipIf(!hasAddon)("the native addon", () => {
-  const addon = hasAddon ? (createRequire(import.meta.url)(addonPath) as RawAddon) : undefined;
+  const addon = hasAddon ? (loadAddon() as unknown as RawAddon) : undefined;
   const names = addon?.listInstructionSets().filter(({ missing }) => missing === "") ?? [];
   const sets = names.flatMap(({ name }) => [false, true].map((bfloat16) => new addon!.Kernels(name, 2, bfloat16)));
 

@@ -45,18 +45,26 @@ export type AddonQuantizer = Record<
   (...values: unknown[]) => unknown
 >;
 
-/** Where `scripts/build-native.mjs` puts the addon, seen from src/ and from dist/ alike; KBIT_ADDON names another build. */
-export const addonPath =
-  process.env["KBIT_ADDON"] ?? fileURLToPath(new URL("../../../dist/kernels/native/kbit.node", import.meta.url));
+const inPackage = (path: string) => fileURLToPath(new URL(`../../../${path}`, import.meta.url)); // from src/ and dist/ alike
 
-/** The compiled addon. @throws InputError if it was not built */
+/** Where the addon may lie, best first: what was compiled here, then what a release brought. KBIT_ADDON names another build. */
+const addonPaths = process.env["KBIT_ADDON"]
+  ? [process.env["KBIT_ADDON"]]
+  : [inPackage("dist/kernels/native/kbit.node"), inPackage(`prebuilds/${process.platform}-${process.arch}/kbit.node`)];
+
+/** The compiled addon. @throws InputError if there is none that loads */
 export function loadAddon(): Addon {
-  try {
-    return createRequire(import.meta.url)(addonPath) as Addon;
-  } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code === "MODULE_NOT_FOUND" ? "they were not built" : String(error);
-    throw new InputError(`The native kernels cannot be used: ${reason}; run npm run build where a C++ compiler is.`);
+  const reasons = new Set<string>();
+  for (const path of addonPaths) {
+    try {
+      return createRequire(import.meta.url)(path) as Addon;
+    } catch (error) {
+      const isMissing = (error as NodeJS.ErrnoException).code === "MODULE_NOT_FOUND";
+      reasons.add(isMissing ? "they were not built" : String(error));
+    }
   }
+  const reason = [...reasons].at(-1)!;
+  throw new InputError(`The native kernels cannot be used: ${reason}; run npm run build where a C++ compiler is.`);
 }
 
 /** The set of that name, or the fastest that this processor has. @throws InputError if it cannot run it */
