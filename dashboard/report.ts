@@ -144,13 +144,29 @@ export function startReport(): void {
   events.addEventListener("error", () => tell("kbit does not answer; trying again ..", true));
 }
 
-/** Replaces a section, and opens the details again that a reader had opened. */
+/** Replaces a section, and keeps what a reader had set: opened details, zoomed figures, the point with the focus. */
 function replaceSection(place: HTMLElement, html: string): void {
   const nameOf = (details: Element) => details.querySelector("summary")?.firstChild?.textContent ?? "";
   const opened = new Set([...place.querySelectorAll("details[open]")].map(nameOf));
+  const nameFigure = (svg: Element) =>
+    `${svg.closest<HTMLElement>("figure")?.dataset["name"]} ${svg.classList.contains("narrow")}`;
+  const zoomed = [...place.querySelectorAll<SVGElement>("svg.figure[data-view]")];
+  const views = new Map(zoomed.map((svg) => [nameFigure(svg), svg.dataset["view"]!]));
+  const focused = place.contains(document.activeElement) ? document.activeElement!.closest(".point") : null;
+  const focus = focused && [nameFigure(focused.closest("svg")!), focused.getAttribute("data-rows")];
   place.innerHTML = html;
   for (const details of place.querySelectorAll("details")) if (opened.has(nameOf(details))) details.open = true;
   readyPoints(place);
+  for (const svg of place.querySelectorAll<SVGElement>("svg.figure")) {
+    const view = views.get(nameFigure(svg));
+    if (view !== undefined) {
+      svg.dataset["view"] = view;
+      svg.dispatchEvent(new Event("kbit-marks", { bubbles: true }));
+    }
+    if (focus?.[0] !== nameFigure(svg)) continue;
+    const points = [...svg.querySelectorAll<SVGElement>(".point")];
+    points.find((point) => point.getAttribute("data-rows") === focus[1])?.focus();
+  }
 }
 
 function fillFilters(filters: HTMLFormElement, view: LiveView): void {

@@ -114,6 +114,7 @@ figure,tr{break-inside:avoid}
 h2,h3{break-after:avoid}
 .scroll{overflow:visible;background:none}
 table{font-size:8.5pt}
-th,td{padding-right:.5rem}
+th,td{padding-right:.5rem;white-space:normal}
+.right{white-space:nowrap}
 }
 `;

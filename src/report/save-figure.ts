@@ -37,6 +37,7 @@ export function saveFigures(): void {
         "data-rows",
         "data-cloud",
         "data-frame",
+        "data-view",
         "data-dragged",
         "role",
         "style",

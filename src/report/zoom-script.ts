@@ -27,7 +27,8 @@ export function listenToZoom(): void {
   const viewOf = (figure: SVGSVGElement): View => {
     const known = views.get(figure);
     if (known) return known;
-    const made = { facts: JSON.parse(figure.dataset["frame"]!) as FrameFacts, k: 1, x: 0, y: 0, isDrawn: true };
+    const [k, x, y] = (figure.dataset["view"] ?? "1 0 0").split(" ").map(Number); // of a figure that this one replaces
+    const made = { facts: JSON.parse(figure.dataset["frame"]!) as FrameFacts, k, x, y, isDrawn: true };
     views.set(figure, made);
     return made;
   };
@@ -131,6 +132,8 @@ export function listenToZoom(): void {
     const { facts, k, x, y } = view;
     const [left, top, right, bottom] = facts.box;
     view.isDrawn = true;
+    if (k === 1) delete figure.dataset["view"];
+    else figure.dataset["view"] = `${k} ${x} ${y}`;
     const marks = figure.querySelector<SVGGElement>(".marks")!;
     if (!marks.hasAttribute("data-clip")) {
       const id = `clip-${++figures}`;

@@ -120,6 +120,8 @@ test("shows the report's answer, follows a running study, and keeps what the rea
   await page.locator("#filter").fill("piqa 4.8m");
   await page.locator("#experiments th[data-column=totalBits] button").click();
   await page.waitForFunction(() => document.querySelector("#shown")!.textContent!.endsWith(" of 17"));
+  await page.locator("#answer figure [data-zoom=in]").first().click();
+  await page.locator("#answer svg.wide.zoomed").waitFor();
   await store.add(rows);
   await page.waitForFunction(
     (count) => document.querySelector("#live")!.textContent!.includes(` ${count} `),
@@ -127,6 +129,7 @@ test("shows the report's answer, follows a running study, and keeps what the rea
   );
   await page.waitForFunction(() => document.querySelector("#shown")!.textContent!.endsWith(" of 29"));
   expect(await headline()).toBe(writeHeadline(answerRows(rows)[0])[0]);
+  await page.locator("#answer svg.wide.zoomed[data-view^='2 ']").waitFor();
   expect(await page.locator("#filter").inputValue()).toBe("piqa 4.8m");
   expect(await page.locator("#experiments th[aria-sort]").getAttribute("data-column")).toBe("totalBits");
   await shoot(page, "report-desktop");
