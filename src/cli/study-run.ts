@@ -7,6 +7,7 @@ import { type RunOptions, runStudy, type StudyEvent, type StudySummary } from ".
 import type { StudyStore } from "../study/store/store.ts";
 import type { Study } from "../study/study.ts";
 import { describeFew, fewTokens } from "./describe-model.ts";
+import { createView, type StudyView } from "./study-view.ts";
 import { createProgress, formatSeconds, type Progress, paint, printLine, printNote } from "./terminal.ts";
 
 /** How a study is run and shown. */
@@ -35,7 +36,7 @@ export async function runInTerminal(
   };
   process.on("SIGINT", stop).on("SIGTERM", stop);
   for (const note of study.notes) printNote(note);
-  const display = createDisplay(study, isQuiet ? () => {} : printLine);
+  const display = createDisplay(study, store, wanted, isQuiet ? () => {} : printLine);
   try {
     const kernels = process.env["KBIT_KERNELS"] || undefined;
     const { signal } = controller;
@@ -57,41 +58,50 @@ export function pickMetric(row: ResultRow): [name: string, metric: Metric] {
   return [name, row.metrics[name]];
 }
 
-function createDisplay(study: Study, print: (line: string) => void) {
+function createDisplay(
+  study: Study,
+  store: StudyStore,
+  { isDetached = false }: TerminalRunOptions,
+  print: (line: string) => void,
+) {
   const modelWidth = Math.max(...study.models.map(({ name }) => name.length));
   const specWidth = Math.max(...study.specs.map(({ text }) => text.length));
   const label = (model: string, spec: string) => `${model.padEnd(modelWidth)}  ${spec.padEnd(specWidth)}`;
-  let bar: Progress | undefined;
+  const reading: Progress = createProgress("reading ");
+  const view: StudyView = createView();
   let fewest = Number.POSITIVE_INFINITY; // tokens that a perplexity was taken over
-  const update = ({ done, total, share }: StudyProgress) => bar?.update(share, 1, `${done} of ${total}`);
   const count = ({ done, total }: StudyProgress) => `[${String(done).padStart(String(total).length)}/${total}]`;
   const printAbove = (line: string, progress: StudyProgress) => {
-    bar?.finish();
-    print(line);
-    update(progress);
+    view.progress(progress);
+    view.around(() => print(line));
   };
   return {
     show(event: StudyEvent) {
       switch (event.kind) {
         case "hashing":
-          (bar ??= createProgress("reading ")).update(event.index, event.total, event.model.name);
+          reading.update(event.index, event.total, event.model.name);
           break;
         case "planned": {
-          bar?.finish();
+          reading.finish();
           if (event.planned === event.stored) {
             print(`Everything is measured already: ${formatPlural(event.stored, "result")}.`);
             break;
           }
           const rest = event.stored > 0 ? `, ${event.stored} of them stored already` : "";
-          print(`${formatPlural(event.planned, "experiment")}${rest}; ${formatPlural(event.workers, "worker")}.`);
-          bar = createProgress("running ");
+          print(
+            `${formatPlural(event.planned, "experiment")}${rest}; ${describeWorkers(event.workers, isDetached, store.path)}.`,
+          );
           break;
         }
         case "progress":
-          update(event.progress);
+          view.progress(event.progress);
+          break;
+        case "workers":
+          view.workers(event.workers);
           break;
         case "result": {
           const { row, progress } = event;
+          view.result(row);
           const [name, { value }] = pickMetric(row);
           fewest = Math.min(fewest, row.metrics["perplexity"]?.n ?? fewest);
           const size = formatSize(row.bits.total).padStart(8);
@@ -107,13 +117,35 @@ function createDisplay(study: Study, print: (line: string) => void) {
         }
         case "failure": {
           const { failure, progress } = event;
+          view.failure(failure);
           printAbove(`${count(progress)} ${label(failure.model, failure.spec)}  ${paint("red", "failed")}`, progress);
+          break;
         }
+        case "retry": {
+          const { model, spec, task, reason } = event.failure;
+          view.around(() => printNote(`${model} ${spec} ${task} will be tried again: ${reason}`));
+          break;
+        }
+        case "disagreement":
+          view.around(() =>
+            printNote(`${event.disagreement.model} ${event.disagreement.spec}: ${event.disagreement.reason}`),
+          );
+          break;
+        case "waiting":
+          view.around(() => printNote(`Waiting: ${event.reason}`));
       }
     },
-    finish: () => bar?.finish(),
+    finish() {
+      reading.finish();
+      view.end();
+    },
     fewestTokens: () => fewest,
   };
+}
+
+function describeWorkers(workers: number, isDetached: boolean, store: string): string {
+  if (isDetached) return `they wait in the queue for kbit worker --db ${store}`;
+  return workers > 0 ? formatPlural(workers, "worker") : `those who run kbit worker --db ${store} do them`;
 }
 
 function printSummary({ stored, computed, failures, interrupted, seconds }: StudySummary): void {

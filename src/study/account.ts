@@ -1,11 +1,17 @@
 // The account of one run: which of its experiments have ended and how, told as events, each once, wherever it happened.
 
 import type { FailureRow, ResultRow } from "../result.ts";
-import type { CrewEvent } from "./crew.ts";
+import type { CrewEvent, CrewReport } from "./crew.ts";
 import type { PlannedExperiment } from "./plan.ts";
 import { createTracker, type StudyProgress } from "./progress.ts";
 import type { Disagreement } from "./store/store.ts";
 import type { ModelChoice } from "./study.ts";
+
+/** A crew, here or elsewhere. */
+export interface WorkingCrew {
+  readonly id: string;
+  readonly report: CrewReport;
+}
 
 /** What happens in a run. */
 export type StudyEvent =
@@ -14,6 +20,8 @@ export type StudyEvent =
   | { readonly kind: "progress"; readonly progress: StudyProgress }
   | { readonly kind: "result"; readonly row: ResultRow; readonly progress: StudyProgress }
   | { readonly kind: "failure"; readonly failure: FailureRow; readonly progress: StudyProgress }
+  /** Who is at what, every second or so. */
+  | { readonly kind: "workers"; readonly workers: readonly WorkingCrew[] }
   /** An attempt that will be made again. */
   | { readonly kind: "retry"; readonly failure: FailureRow }
   /** A result that came out differently the second time. */
@@ -72,6 +80,7 @@ export function createAccount(
       onEvent({ kind: "failure", failure, progress: { ...progress, done: failure.id ? done : failures.length } });
       if (failure.id !== undefined) notice(failure.id);
     },
+    workers: (workers: readonly WorkingCrew[]) => onEvent({ kind: "workers", workers }),
     waiting: (reason: string) => onEvent({ kind: "waiting", reason }),
     /** What this process itself does. */
     ofCrew(event: CrewEvent) {

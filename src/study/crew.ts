@@ -63,6 +63,8 @@ export interface CrewReport {
 /** The lanes of one process at work. */
 export interface Crew {
   readonly id: string;
+  /** What it is at now. */
+  report(): CrewReport;
   /** Works until it is stopped or all is done. @throws InputError if the store cannot be used for too long */
   work(): Promise<void>;
   /** Takes nothing more; what is not finished after so many milliseconds is handed back. */
@@ -247,6 +249,7 @@ export function createCrew(store: StudyStore, options: CrewOptions): Crew {
 
   return {
     id,
+    report,
     async work() {
       await sure(beat);
       await sure(buryDead);

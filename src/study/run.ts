@@ -155,6 +155,7 @@ export async function runStudy(study: Study, store: StudyStore, options: RunOpti
     const work = crew?.work().finally(stop); // a crew that fails ends the run
     const seen = watchRun(store, run, new Set(all.map(({ id }) => id)), {
       account,
+      crew,
       enqueue,
       call,
       signal: over.signal,

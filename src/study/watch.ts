@@ -1,11 +1,14 @@
 // Sees a run through, whoever works at it: results and failures as they come into the store, until every experiment has ended.
 
 import type { Account } from "./account.ts";
+import type { Crew, CrewReport } from "./crew.ts";
 import type { StudyStore } from "./store/store.ts";
 
 /** What watching needs. */
 export interface WatchOptions {
   readonly account: Account;
+  /** The crew of this process, if it has one. */
+  readonly crew?: Crew;
   /** Puts experiments in the queue again, as this run's. */
   readonly enqueue: (ids: ReadonlySet<string>) => Promise<void>;
   /** Calls the store, patiently. */
@@ -22,7 +25,7 @@ export async function watchRun(
   { queue, rows }: StudyStore,
   run: string,
   ids: ReadonlySet<string>,
-  { account, enqueue, call, signal }: WatchOptions,
+  { account, crew, enqueue, call, signal }: WatchOptions,
 ): Promise<void> {
   const left = new Set(ids);
   const isOver = () => signal.aborted || left.size === 0;
@@ -39,6 +42,8 @@ export async function watchRun(
     const { rows: arrived, now } = await call(() => queue.arrivals(asked));
     since = now - overlapMs;
     for (const row of arrived) account.result(row);
+    const workers = await call(() => queue.workers<CrewReport>());
+    account.workers(workers.map(({ id, report }) => ({ id, report: id === crew?.id ? crew.report() : report })));
 
     const counts = await call(() => queue.counts(run));
     if (counts.some(({ state }) => state === "failed")) {
