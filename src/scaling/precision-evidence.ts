@@ -5,6 +5,7 @@ import type { ResultRow } from "../result.ts";
 import { compareRange } from "./compare.ts";
 import { buildCurves, placePoints } from "./curves.ts";
 import type { MetricFacts } from "./metrics.ts";
+import { estimateMarginOptimism } from "./optimism.ts";
 import { type BudgetEvidence, boundCrossing, type CrossingEvidence, drawCurves, weighBudget } from "./resample.ts";
 import { groupBy, modelKey } from "./series.ts";
 
@@ -13,6 +14,10 @@ export interface PrecisionEvidence extends BudgetEvidence {
   readonly family: string;
   /** Where one precision overtakes another, with the budgets that cannot be told from it. */
   readonly crossings: readonly (CrossingEvidence & { readonly from: number; readonly to: number })[];
+  /**
+   * By how much the margin is flattered where curves show the best of several specs of a precision; null without documents.
+   */
+  readonly optimism: number | null;
   /** Whether every row carried its documents, so that differences are paired. */
   readonly paired: boolean;
 }
@@ -27,14 +32,17 @@ export function weighPrecisions(
   const families = [...groupBy(rows, (row) => row.model.family)].sort(([, a], [, b]) => models(b) - models(a));
   if (families.length === 0) return null;
   const [family, own] = families[0];
-  const curves = buildCurves(placePoints(own, metric), metric).filter((curve) => curve.points.length > 1);
+  const points = placePoints(own, metric);
+  const curves = buildCurves(points, metric).filter((curve) => curve.points.length > 1);
   const drawn = drawCurves(curves, metric, { count: 500 });
   const evidence = drawn && weighBudget(drawn, bits);
   if (!evidence) return null;
   const crossings = compareRange(curves, metric).crossings.filter((one) => one.isCrossing);
+  const [first, second] = evidence.chances.map((one) => one.bitsPerWeight);
   return {
     ...evidence,
     family,
+    optimism: second === undefined ? null : estimateMarginOptimism(points, metric, bits, [first, second]),
     crossings: crossings.map(({ bits: at, from, to }) => ({ from, to, ...boundCrossing(drawn, from, to, at) })),
     paired: drawn.paired,
   };

@@ -1,8 +1,10 @@
 // How far the best of several is flattered: as much as simulations say, and not at all where the choice is plain.
 
 import { expect, test } from "vitest";
+import { compareAt } from "../../src/scaling/compare.ts";
+import { buildCurves, placePoints } from "../../src/scaling/curves.ts";
 import { findMetric } from "../../src/scaling/metrics.ts";
-import { estimateOptimism } from "../../src/scaling/optimism.ts";
+import { estimateMarginOptimism, estimateOptimism } from "../../src/scaling/optimism.ts";
 import { createRandom } from "../../src/tensor/random.ts";
 import { makeRow } from "./simulate.ts";
 
@@ -43,4 +45,34 @@ test("of one, or of one that is far ahead, nothing", () => {
   expect(estimateOptimism(contenders.slice(0, 1), nll)).toBeLessThan(1e-9);
   expect(estimateOptimism([], nll)).toBeNull();
   expect(estimateOptimism([{ ...contenders[0], row: { ...contenders[0].row, documents: undefined } }], nll)).toBeNull();
+});
+
+test("of a margin at a budget as much as choosing one of six equal specs at 4 bits, and one of one at 8, gives", () => {
+  const budget = 3e6;
+  let [estimated, truly] = [0, 0];
+  const repetitions = 40;
+  for (let seed = 1; seed <= repetitions; seed++) {
+    const random = createRandom(seed + 5000);
+    const common = Array.from({ length: documents }, () => random.normal());
+    const make = (model: string, spec: string, bitsPerWeight: number, total: number, truth: number) => {
+      const values = Float32Array.from(common, (hard) => truth + hard + 0.1 * random.normal());
+      const value = values.reduce((sum, one) => sum + one, 0) / documents;
+      const row = makeRow({ model, spec, bitsPerWeight, total, task: "piqa", metrics: { nll: value } });
+      return { ...row, documents: { nll: { values } } };
+    };
+    const rows = [1e6, 2e6, 4e6, 8e6].flatMap((total, i) => [
+      ...["int4:b32", "int4:b64", "int4:b128", "int4:b256", "nf4:b64", "nf4:b128"].map((spec) =>
+        make(`m${i}`, spec, 4, total, 3 - 0.1 * i),
+      ),
+      make(`m${i}`, "int8:b64", 8, 2 * total, 3 - 0.1 * i),
+    ]);
+    const points = placePoints(rows, nll);
+    const { value } = compareAt(buildCurves(points, nll), nll, budget).margin!;
+    // 4 bits at 3 MB lie between the second and third model, 8 bits between the first and second.
+    truly += (value - 0.1) / repetitions;
+    estimated += estimateMarginOptimism(points, nll, budget, [4, 8])! / repetitions;
+  }
+  expect(truly).toBeGreaterThan(0.005);
+  expect(estimated / truly).toBeGreaterThan(0.6);
+  expect(estimated / truly).toBeLessThan(1.5);
 });
