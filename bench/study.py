@@ -1,0 +1,82 @@
+"""The other side of study.ts: a straightforward study in Python, as one would write it.
+
+python study.py MODEL DATA SPECS TASKS LIMIT THREADS BATCH CLOCK
+  ->  one line of JSON: seconds from the first model to the last metric, and the accuracy of each experiment
+
+transformers loads the model in float32; every weight of a linear layer but the head is quantized and dequantized in place by
+bitsandbytes (`quantize_blockwise` with the data type's map, blocks of 64); lm-evaluation-harness scores the tasks. Imports and the
+reading of task files are not timed. DATA holds continuation.jsonl and lastword.jsonl of models/families.
+"""
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true"}
+
+import torch  # noqa: E402
+from bitsandbytes import functional as bnb  # noqa: E402
+from lm_eval.evaluator import evaluate  # noqa: E402
+from lm_eval.models.huggingface import HFLM  # noqa: E402
+from lm_eval.tasks import TaskManager, get_task_dict  # noqa: E402
+from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
+
+TASKS = {
+    "continuation": ["output_type: multiple_choice", 'doc_to_text: "{{context}}"', 'doc_to_choice: "{{choices}}"', 'doc_to_target: "{{label}}"', "metric_list:", "  - metric: acc"],
+    "lastword": ["output_type: loglikelihood", 'doc_to_text: "{{context}}"', 'doc_to_target: " {{word}}"', 'target_delimiter: ""', "metric_list:", "  - metric: acc"],
+}
+
+
+def write_task(folder: Path, name: str, data: Path, limit: int) -> None:
+    excerpt = folder / f"{name}.jsonl"
+    with open(data / f"{name}.jsonl", encoding="utf-8") as lines:
+        excerpt.write_text("".join(line for line, _ in zip(lines, range(limit))), encoding="utf-8")
+    yaml = [f"task: local_{name}", "dataset_path: json", "dataset_kwargs:", "  data_files:", f"    test: {excerpt}", "test_split: test", "metadata:", "  version: 1"]
+    (folder / f"{name}.yaml").write_text("\n".join(yaml + TASKS[name]) + "\n")
+
+
+def create_map(spec: str) -> torch.Tensor:
+    """The data type's values, of specs such as int4:b64:a32 and float4:e3:bnb:b64:a32."""
+    head, *options = spec.split(":")
+    bits = int(head[-1])
+    if head.startswith("int"):
+        return bnb.create_linear_map(True, total_bits=bits)
+    exponent = int(options[0][1:])
+    return bnb.create_fp8_map(True, exponent, bits - 1 - exponent, bits)
+
+
+def quantize(model: torch.nn.Module, spec: str) -> None:
+    code = create_map(spec)
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.Linear) and layer is not model.get_output_embeddings():
+            quantized, state = bnb.quantize_blockwise(layer.weight.data, code=code, blocksize=64)
+            layer.weight.data = bnb.dequantize_blockwise(quantized, state).view_as(layer.weight)
+
+
+def main() -> None:
+    model_path, data, specs, tasks, limit, threads, batch, clock = sys.argv[1:9]
+    read_clock = time.process_time if clock == "cpu" else time.perf_counter
+    torch.set_num_threads(int(threads))
+    accuracies = {}
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+        for name in tasks.split(","):
+            write_task(Path(folder), name, Path(data), int(limit))
+        manager = TaskManager(include_path=folder)
+        chosen = get_task_dict([f"local_{name}" for name in tasks.split(",")], manager)
+        start = read_clock()
+        for spec in specs.split(","):
+            model = AutoModelForCausalLM.from_pretrained(model_path, dtype=torch.float32)
+            if spec != "fp32":
+                quantize(model, spec)
+            lm = HFLM(pretrained=model, tokenizer=AutoTokenizer.from_pretrained(model_path), batch_size=int(batch), device="cpu")
+            results = evaluate(lm=lm, task_dict=chosen, bootstrap_iters=0, log_samples=False)["results"]
+            for name in tasks.split(","):
+                accuracies[f"{spec} {name}"] = results[f"local_{name}"]["acc,none"]
+        seconds = read_clock() - start
+    print(json.dumps({"seconds": seconds, "accuracies": accuracies}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+// How many experiments an hour, beside a straightforward pipeline in Python on the same cores?
+//
+//     KBIT_BENCH_PYTHON=python3 node bench/study.ts [--model MODEL] [--limit 400] [--threads 2] [--rounds 2] [--batches 1,8]
+//                                                   [--apart] [--clock wall|cpu]
+//
+// The same grid on both sides (study.py says how the other does it): a model at a few specs on two bundled zero-shot tasks, in
+// float32. Timed is from the first model to the last result, hashing and storing included; starting a program is not. Both run
+// in turns, the fastest run of each counts, and every accuracy must agree. A batch of 1 is the harness's default.
+// On a machine that others use, `--clock cpu --threads 1` compares processor time.
+// `--apart` also times the peer as launch scripts run it: a process for each experiment, start included.
+
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import type { ResultRow } from "../src/result.ts";
+
+const pathOf = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const { values } = parseArgs({
+  options: {
+    model: { type: "string", default: pathOf("../models/books/books-0.8m") },
+    specs: {
+      type: "string",
+      default: "int3:b64:a32,int4:b64:a32,int8:b64:a32,float4:e2:bnb:b64:a32,float5:e3:bnb:b64:a32",
+    },
+    limit: { type: "string", default: "400" },
+    threads: { type: "string", default: "2" },
+    rounds: { type: "string", default: "2" },
+    batches: { type: "string", default: "1,8" },
+    apart: { type: "boolean", default: false },
+    clock: { type: "string", default: "wall" },
+  },
+});
+const { model, specs, limit, threads, batches } = values;
+const names = ["continuation", "lastword"];
+const data = pathOf("../models/families");
+const experiments = specs.split(",").length * names.length;
+const folder = mkdtempSync(join(tmpdir(), "kbit-bench-"));
+process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+
+interface Run {
+  readonly seconds: number;
+  /** By spec and task. */
+  readonly accuracies: Readonly<Record<string, number>>;
+}
+
+let stores = 0;
+const times = join(folder, "times");
+
+/** Runs a program: what it prints, and its seconds by the clock that was asked for, start included. */
+function start(command: readonly string[]): { answer: string; seconds: number } {
+  const script = `TIMEFORMAT='%R %U %S'; { time "$@"; } 2> '${times}'`;
+  const answer = execFileSync("bash", ["-c", script, "bash", ...command], { encoding: "utf8", maxBuffer: 1e9 });
+  const [wall, user, system] = readFileSync(times, "utf8").trim().split("\n").at(-1)!.split(" ").map(Number);
+  return { answer, seconds: values.clock === "cpu" ? user + system : wall };
+}
+
+function runOurs(): Run {
+  const files = names.map((name) => join(data, `${name}.json`)).join(",");
+  const args = ["study", "run", model, "--specs", specs, "--tasks", files, "--limit", limit, "--workers", threads];
+  const command = [
+    process.execPath,
+    pathOf("../src/cli/kbit.ts"),
+    ...args,
+    "--db",
+    join(folder, `${stores++}.db`),
+    "--json",
+  ];
+  const first = start(command);
+  const { rows } = JSON.parse(first.answer) as { rows: ResultRow[] };
+  const again = start(command); // all is stored: what it takes now, starting and planning take
+  const accuracies = Object.fromEntries(
+    rows.map(({ key, metrics }) => [`${key.spec} ${key.task}`, metrics["acc"].value]),
+  );
+  return { seconds: first.seconds - again.seconds, accuracies };
+}
+
+const python = process.env["KBIT_BENCH_PYTHON"];
+const peerCommand = (batch: string, spec = specs, tasks = names.join(",")) => [
+  python!,
+  pathOf("study.py"),
+  model,
+  data,
+  spec,
+  tasks,
+  limit,
+  threads,
+  batch,
+  values.clock,
+];
+const runTheirs = (batch: string): Run => JSON.parse(start(peerCommand(batch)).answer.trim().split("\n").at(-1)!);
+
+const ours: Run[] = [];
+const theirs = new Map<string, Run[]>(batches.split(",").map((batch) => [batch, []]));
+for (let round = 0; round < Number(values.rounds); round++) {
+  ours.push(runOurs());
+  if (python) for (const [batch, runs] of theirs) runs.push(runTheirs(batch));
+}
+const fastest = (runs: readonly Run[]) => runs.reduce((a, b) => (b.seconds < a.seconds ? b : a));
+const kbit = fastest(ours);
+const secondsEach = kbit.seconds / experiments;
+
+function say(what: string, seconds: number): void {
+  const perHour = Math.round(3600 / seconds).toLocaleString("en-US");
+  console.log(
+    `${what.padEnd(48)} ${perHour.padStart(8)} experiments an hour, 1 / ${(seconds / secondsEach).toFixed(1)}`,
+  );
+}
+
+console.log(
+  `${cpus()[0].model}, ${threads} cores, ${model}, ${experiments} experiments of ${limit} documents, ${values.clock} clock\n`,
+);
+say("kbit", secondsEach);
+if (python) {
+  for (const [batch, runs] of theirs) {
+    const peer = fastest(runs);
+    for (const [name, value] of Object.entries(peer.accuracies)) {
+      // Accuracies are counts: what ties in float32 may fall either way once in a while.
+      if (!(Math.abs(kbit.accuracies[name] - value) <= 2.5 / Number(limit)))
+        throw new Error(`${name}: ${kbit.accuracies[name]} here and ${value} there`);
+    }
+    say(`Python, one process for all, batches of ${batch}`, peer.seconds / experiments);
+  }
+  if (values.apart) {
+    const spec = specs.split(",")[0];
+    for (const batch of theirs.keys()) {
+      const seconds = names.reduce((sum, name) => sum + start(peerCommand(batch, spec, name)).seconds, 0);
+      say(`Python, a process for each, batches of ${batch}`, seconds / names.length);
+    }
+  }
+}
