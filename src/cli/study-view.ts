@@ -44,7 +44,7 @@ export function createView(stream: NodeJS.WriteStream = process.stderr): StudyVi
     if (isOver || at === undefined || !isDue || stream.isTTY !== true) return;
     drawnAt = performance.now();
     if (rows.length > best.of && drawnAt > best.nextAt) {
-      const sentence = findBest(rows);
+      const sentence = findBest([...rows]); // a new array: answers are remembered by it
       const took = performance.now() - drawnAt;
       const waitMs = Math.min(longestWaitMs, Math.max(shortestWaitMs, took / answerShare));
       best = { sentence, of: rows.length, nextAt: performance.now() + waitMs };
