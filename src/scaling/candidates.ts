@@ -103,6 +103,10 @@ export function listPredicted(
   const laws: FamilyLaw[] = [];
   const candidates: Candidate[] = [];
   for (const [family, members] of groupBy(rows, (row) => row.model.family)) {
+    if (members.length > manyRows && isComplete(members)) {
+      laws.push({ family, whyNot: "Every model was measured at every spec." });
+      continue;
+    }
     let choice: LawChoice;
     try {
       choice = selectLaw(observe(members, metric));
@@ -120,6 +124,14 @@ export function listPredicted(
     candidates.push(...predictCells(members, metric, choice));
   }
   return { candidates, laws };
+}
+
+/** From here on a fit takes seconds, so that none is made where it would predict nothing. */
+const manyRows = 600;
+
+function isComplete(rows: readonly ResultRow[]): boolean {
+  const specs = new Set(rows.map((row) => row.key.spec)).size;
+  return [...groupBy(rows, modelKey).values()].every((own) => new Set(own.map((row) => row.key.spec)).size === specs);
 }
 
 function predictCells(all: readonly ResultRow[], metric: MetricFacts, { best: { fit } }: LawChoice): Candidate[] {

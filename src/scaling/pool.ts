@@ -83,7 +83,9 @@ function chooseMetric(group: readonly ResultRow[], wanted: MetricFacts | undefin
   const fair = metrics.filter((one) => !one.perToken && one.better === "lower" && one.name !== "flips");
   const shared = fair.find((one) => group.every((row) => readMetric(row, one) !== undefined));
   if (wanted === undefined && shared !== undefined) return shared;
-  const hint = shared ? `--metric ${shared.name}` : "--family";
+  const families = [...new Set(group.map((row) => row.model.family))];
+  const shown = `${families.slice(0, 5).join(", ")}${families.length > 5 ? ", .." : ""}`;
+  const hint = shared ? `--metric ${shared.name}` : `--family (${shown}), or measure bits a byte`;
   throw new InputError(
     `These models have ${tokenizers} tokenizers, and ${metric.name} is by the token: it cannot compare them; use ${hint}.`,
   );
