@@ -1,11 +1,12 @@
 // npm run bench: how fast kbit is against its peers and against the machine, on a Llama-shaped model of 1.1 B random weights.
 //
 //   npm run bench -- [--json] [--folder FOLDER] [--threads N] [--rounds N]
-//                    [--only decode,bits,prefill,batch,wasm,quantize,start]
+//                    [--only decode,bits,prefill,batch,wasm,quantize,start] [--plot]
 //
 // FOLDER (default: kbit-bench in the system's folder for temporary files) takes llama.cpp as node-llama-cpp ships it and
 // the models: about 4 GB, kept for the next run. What is compared is measured in turns, and each figure is the fastest
-// of its runs, as other work on the machine can only slow a run down.
+// of its runs, as other work on the machine can only slow a run down. --plot keeps bits and batch in bench/latency.json and
+// draws docs/images/latency.svg of them.
 
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, renameSync } from "node:fs";
@@ -19,6 +20,7 @@ import { ggufBytesPerToken, writeGguf } from "./gguf.ts";
 import { benchFolder, bytesPerToken, weightsPerToken } from "./llama-shape.ts";
 import { createMachine, type Figures, fastest, openModel } from "./measure.ts";
 import { type Peer, startPeer } from "./peer-process.ts";
+import { plotLatency } from "./plot.ts";
 import { measureQuantizing } from "./quantize.ts";
 import { measureStart } from "./start.ts";
 
@@ -27,6 +29,7 @@ const { values: flags } = parseArgs({
     json: { type: "boolean", default: false },
     folder: { type: "string", default: join(tmpdir(), "kbit-bench") },
     threads: { type: "string", default: "2" },
+    plot: { type: "boolean", default: false },
     rounds: { type: "string", default: "3" },
     only: { type: "string", default: "decode,bits,prefill,batch,wasm,quantize,start" },
   },
@@ -182,5 +185,6 @@ if (wanted.has("start")) {
   report("first_token_ms", first_token_ms, page);
   report("resident_extra_mb", resident_extra_mb);
 }
+if (flags.plot) plotLatency(figures);
 if (flags.json) console.log(JSON.stringify(figures, null, 2));
 process.exit(0);

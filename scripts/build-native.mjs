@@ -38,7 +38,8 @@ function findCompiler() {
 function isFresh(output) {
   if (!existsSync(output)) return false;
   const made = statSync(output).mtimeMs;
-  return readdirSync(source).every((name) => statSync(`${source}/${name}`).mtimeMs <= made);
+  const parts = readdirSync(source).filter((name) => /\.(h|cpp)$/.test(name));
+  return parts.every((name) => statSync(`${source}/${name}`).mtimeMs <= made);
 }
 
 /**

@@ -1,5 +1,6 @@
 // A program that holds the kernels of one instruction set to plain loops in double precision, for processors on which Node
 // does not run here. Compiled with isa.cpp and -DKBIT_ISA=NAME; test/native/arm.mjs runs it for NEON under qemu.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -160,11 +161,68 @@ static void checkAttention(int headSize) {
   check("attention", headSize, 0, worst, 1e-5);
 }
 
+// Codes of float32 or float16 weights, against the nearest value by plain comparison in double precision.
+static void checkEncoding(int k, int64_t count, int64_t blockSize, Storage type) {
+  const int64_t blocks = (count + blockSize - 1) / blockSize, size = 1 << k;
+  std::vector<float> codebook(size), absmax(blocks), values(count);
+  std::vector<double> midpoints(256, INFINITY);
+  for (int64_t i = 0; i < size; i++) codebook[i] = static_cast<float>(2.0 * i / (size - 1) - 1);
+  for (int64_t i = 0; i + 1 < size; i++) midpoints[i] = (static_cast<double>(codebook[i]) + codebook[i + 1]) / 2;
+  std::vector<uint16_t> halves(count);
+  for (int64_t i = 0; i < count; i++) {
+    const int n = static_cast<int>(wave() * 1024);  // n / 1024 is a float16: its bits by counting places
+    const int magnitude = n < 0 ? -n : n;
+    int exponent = 0;
+    while (magnitude >> (exponent + 1)) exponent++;
+    halves[i] = static_cast<uint16_t>(n == 0 ? 0 : (n < 0 ? 0x8000 : 0) | (exponent + 5) << 10 | ((magnitude << (10 - exponent)) & 1023));
+    values[i] = static_cast<float>(n) / 1024;
+  }
+  const void* stored = type == Storage::F32 ? static_cast<const void*>(values.data()) : halves.data();
+  const auto* bytes = static_cast<const uint8_t*>(stored);
+  for (int64_t b = 0; b < blocks; b++) {
+    const int64_t end = std::min((b + 1) * blockSize, count);
+    const uint32_t word = f.largest(bytes, type, b * blockSize, end);
+    std::memcpy(&absmax[b], &word, 4);
+    float most = 0;
+    for (int64_t i = b * blockSize; i < end; i++) most = std::fmax(most, std::fabs(values[i]));
+    check("largest magnitude", k, blockSize, std::fabs(most - absmax[b]), 0);
+  }
+  const int64_t groups = count / 512;
+  std::vector<uint8_t> packed(groups * 64 * k + (count % 512 * k + 7) / 8), expected(packed.size());
+  f.encode(packed.data(), {bytes, type, k, blockSize, absmax.data(), midpoints.data(), static_cast<uint8_t>(size / 2 - 1)}, 0, count);
+  for (int64_t i = 0; i < count; i++) {
+    const double scale = absmax[i / blockSize];
+    uint32_t code = 0;
+    while (code + 1 < static_cast<uint32_t>(size) && values[i] > midpoints[code] * scale) code++;
+    if (scale == 0) code = static_cast<uint32_t>(size / 2 - 1);
+    if (i < groups * 512) {
+      setCode(expected.data() + i / 512 * 64 * k, k, static_cast<int>(i % 512), code);
+    } else {
+      for (int bit = 0; bit < k; bit++) {
+        const int64_t at = (i - groups * 512) * k + bit;
+        if (code >> bit & 1) expected[groups * 64 * k + at / 8] |= static_cast<uint8_t>(1 << at % 8);
+      }
+    }
+  }
+  check("packed codes", k, blockSize, packed == expected ? 0 : 1, 0);
+  std::vector<uint32_t> counts(65536);
+  const int16_t slots[1] = {0};
+  f.countDigits(counts.data(), reinterpret_cast<const uint8_t*>(halves.data()), Storage::F16, 0, count, slots, 0, 16);
+  int64_t negative = 0, below = 0;
+  for (int64_t i = 0; i < count; i++) negative += halves[i] >> 15;
+  for (int i = 0; i < 32768; i++) below += counts[i];
+  check("counted halves", k, count, negative == below ? 0 : 1, 0);
+}
+
 int main() {
   for (int k = 2; k <= 8; k++)
     for (const int64_t columns : {1, 16, 48, 100, 127, 512, 515, 1600})
       for (const int64_t blockSize : {16, 33, 64, 4096})
         for (const bool centered : {false, true}) checkCodes(k, 5, columns, blockSize, centered);
+  for (int k = 2; k <= 8; k++)
+    for (const int64_t count : {1, 100, 512, 1571})
+      for (const int64_t blockSize : {16, 33, 64, 4096})
+        for (const Storage type : {Storage::F32, Storage::F16}) checkEncoding(k, count, blockSize, type);
   checkHalves();
   checkFunctions();
   for (const int headSize : {5, 16, 64, 80}) checkAttention(headSize);

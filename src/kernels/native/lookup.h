@@ -42,12 +42,15 @@ struct Lookup {
   explicit KBIT_MEMBER Lookup(const float* codebook) : codebook(codebook) {}
 
   KBIT_MEMBER __m256 half(__m256i code) const {
-    if constexpr (K <= 3) {
-      return _mm256_permutevar8x32_ps(_mm256_loadu_ps(codebook), code);
-    } else if constexpr (K == 4) {
-      const __m256 low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(codebook), code);
-      const __m256 high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(codebook + 8), code);
-      return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(code, 28)));
+    if constexpr (K <= 6) {  // tables of eight, between which the higher bits choose; beyond 6 bits gathering is faster
+      constexpr int Tables = K <= 3 ? 1 : 1 << (K - 3);
+      __m256 value[Tables];
+      for (int i = 0; i < Tables; i++) value[i] = _mm256_permutevar8x32_ps(_mm256_loadu_ps(codebook + 8 * i), code);
+      for (int bit = 3; bit < K; bit++) {
+        const __m256 high = _mm256_castsi256_ps(_mm256_slli_epi32(code, 31 - bit));
+        for (int i = 0; i < 1 << (K - 1 - bit); i++) value[i] = _mm256_blendv_ps(value[2 * i], value[2 * i + 1], high);
+      }
+      return value[0];
     } else {
       return _mm256_i32gather_ps(codebook, _mm256_and_si256(code, _mm256_set1_epi32((1 << K) - 1)), 4);
     }
