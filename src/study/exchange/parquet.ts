@@ -94,7 +94,7 @@ async function readCells(path: string, withDocuments: boolean): Promise<NamedCel
         if (objects.length !== groupRows.length) throw new Error(`${name} ends early`);
         for (const [i, object] of objects.entries()) groupRows[i].push([name, decodeCell(object[name])]);
       }
-      rows.push(...groupRows);
+      for (const row of groupRows) rows.push(row);
     }
     return rows;
   } catch (error) {
