@@ -38,7 +38,7 @@ export function choosePool(rows: readonly ResultRow[], filter: PoolFilter = {}):
       (filter.task === undefined || row.key.task === filter.task) &&
       (wanted === undefined || readMetric(row, wanted) !== undefined),
   );
-  const groups = [...groupBy(all, (row) => row.key.task + conditions(row, false)).values()].filter(
+  const groups = [...groupBy(all, (row) => row.key.task + conditions(row, isPartOfText(row))).values()].filter(
     (group) => (wanted ?? defaultMetric(group)) !== undefined,
   );
   if (groups.length === 0) {
@@ -63,11 +63,22 @@ export function choosePool(rows: readonly ResultRow[], filter: PoolFilter = {}):
     .reduce((sum, other) => sum + other.filter((row) => !members.has(row)).length, 0);
   if (left > 0)
     notes.push(`Compared on ${task} by ${metric.name}; ${left} results of other tasks or conditions took no part.`);
+  const isSameElse = (row: ResultRow) =>
+    row.key.task === task && conditions(row, false) === conditions(group[0], false);
+  if (others.some(([row]) => isSameElse(row)))
+    notes.push(
+      "Results of other tokenizers took no part: the first windows of a text are another text for them. Measured on all of it (without --limit) they could be compared.",
+    );
   if (usable.length < group.length)
     notes.push(`${group.length - usable.length} results without ${metric.name} took no part.`);
   const imported = usable.filter((row) => row.imported !== undefined);
   if (imported.length > 0) notes.push(describeImports(imported, usable.length));
   return { task, metric, rows: usable, notes };
+}
+
+// The first windows of a text: how much of it they hold depends on the tokenizer.
+function isPartOfText({ key }: ResultRow): boolean {
+  return key.task === "perplexity" && key.limit !== null;
 }
 
 function describeImports(imported: readonly ResultRow[], all: number): string {

@@ -219,6 +219,10 @@ describe("what cannot be said is said", () => {
     const { metric, best } = recommend(mixed, { budget: 9e6, predict: false });
     expect(metric.name).toBe("bitsPerByte");
     expect(best!.family).toBe("toy");
+    const firstWindows = mixed.map((row) => ({ ...row, key: { ...row.key, limit: 100 } }));
+    const part = recommend(firstWindows, { budget: 9e6, predict: false });
+    expect([part.metric.name, part.best!.family]).toEqual(["nll", "toy"]);
+    expect(part.assumptions.join(" ")).toMatch(/first windows of a text are another text for them/);
     expect(() => recommend(mixed, { budget: 9e6, metric: "nll" })).toThrow(/2 tokenizers.*bitsPerByte/);
     expect(() => recommend([...rows, ...other], { budget: 9e6 })).toThrow(/2 tokenizers.*--family/);
     expect(recommend(mixed, { budget: 9e6, metric: "nll", family: "toy", predict: false }).metric.name).toBe("nll");
