@@ -41,6 +41,7 @@ export function createActions(source: RowSource, formatCommand: (row: RepeatedRo
   const copy = async (ids: readonly string[]) => {
     const all = { words: "", sort: "", descending: false, from: 0, count: ids.length };
     const { rows } = await source.find({ ...all, ids });
+    if (rows.length === 0) return;
     const commands = rows.map(commandOf).join("\n");
     try {
       await navigator.clipboard.writeText(commands);
@@ -53,7 +54,7 @@ export function createActions(source: RowSource, formatCommand: (row: RepeatedRo
       document.execCommand("copy");
       area.remove();
     }
-    say(`Copied: ${commands}`);
+    say(rows.length === 1 ? `Copied: ${commands}` : `Copied ${rows.length} commands, the first: ${commandOf(rows[0])}`);
   };
   return { say, copy, commandOf };
 }

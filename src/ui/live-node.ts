@@ -28,6 +28,9 @@ export interface LiveStore {
   close(): void;
 }
 
+/** Who asks for the board earlier has it earlier. */
+const firstPollMs = 150;
+
 /** A busy machine answers late: reading takes at most this share of the time. */
 const busyShare = 1 / 3;
 
@@ -93,7 +96,8 @@ export function watchStore(store: Store, pollMs = 1000, source = store.path): Li
     await poll();
     if (!isClosed) timer = setTimeout(keepPolling, pollMs);
   }
-  void keepPolling();
+  // Reading a large store takes a second in which nothing else is done; the address is printed and the page shown before.
+  timer = setTimeout(keepPolling, firstPollMs);
 
   return {
     state: () => state,

@@ -325,6 +325,20 @@ test("text stands out from its ground in light and in dark, which differ, and pr
   }
 });
 
+test("printed on A4 nothing is cut off, and no button is on the paper", async () => {
+  const page = await openReport({ viewport: { width: 680, height: 960 } });
+  await page.emulateMedia({ media: "print" });
+  const wide = await page.evaluate(() =>
+    [...document.querySelectorAll("table, svg.figure")]
+      .filter((element) => element.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
+      .map((element) => element.outerHTML.slice(0, 120)),
+  );
+  expect(wide).toEqual([]);
+  expect(
+    await page.locator("button.plain:visible").evaluateAll((all) => all.map((one) => one.outerHTML.slice(0, 120))),
+  ).toEqual([]);
+});
+
 test("without scripts the answer, the figure and the rows are there", async () => {
   const page = await openReport({ javaScriptEnabled: false });
   expect(await page.locator(".answer").first().isVisible()).toBe(true);
