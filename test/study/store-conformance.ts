@@ -1,8 +1,14 @@
 // What every store does, whatever database it lies in: the same tests for SQLite and PostgreSQL.
 
 import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
+import { mergeRows } from "../../src/study/exchange/merge.ts";
+import { openRows } from "../../src/study/exchange/open-rows.ts";
+import { writeRows } from "../../src/study/exchange/rows-file.ts";
 import { openStore } from "../../src/study/store/store.ts";
 import { makeRow } from "./rows.ts";
 
@@ -35,6 +41,23 @@ export function describeStore(name: string, newPath: () => string | Promise<stri
       expect(await again.has(rows[1].id)).toBe(true);
       expect(await again.has(makeRow(9).id)).toBe(false);
       await again.close();
+    });
+
+    test("goes into a file of rows and from there into another store, unchanged", async () => {
+      const documents = { nll: { values: Float32Array.of(0.1, 2.5), weights: Float32Array.of(255, 17) } };
+      const ruined = { perplexity: { value: Infinity, standardError: 1 / 3, n: 5 } };
+      const rows = [makeRow(1, { documents }), makeRow(2, { metrics: ruined }), makeRow(3)];
+      const folder = mkdtempSync(join(tmpdir(), "kbit-moved-"));
+      const file = join(folder, "rows.parquet");
+      const [first, second] = [await openStore(await newPath()), await openStore(await newPath())];
+      await first.add(rows);
+      writeRows(file, await first.rows({ documents: true }));
+      const moved = await openRows(file);
+      expect(await mergeRows(await moved.rows({ documents: true }), second)).toMatchObject({ added: 3, known: 0 });
+      expect(await second.rows({ documents: true })).toEqual(rows);
+      expect(await mergeRows(await first.rows(), second)).toEqual({ added: 0, known: 3, disagreements: [] });
+      for (const store of [first, second]) await store.close();
+      rmSync(folder, { recursive: true });
     });
 
     test("gives back the documents of rows that have them, to those who ask", async () => {
