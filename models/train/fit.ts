@@ -32,8 +32,7 @@ const text = [...fits.flatMap(describeFit), ...describeSeeds(), ...describeAmoun
 console.log(text);
 writeFileSync(here("../../docs/images/families.svg"), drawFits(fits));
 const page = here("../../docs/families.md");
-const [before, , after] = readFileSync(page, "utf8").split(/(?<=<!-- fit -->\n)|(?=<!-- end of fit -->)/);
-writeFileSync(page, `${before}${text}\n${after}`);
+writeFileSync(page, readFileSync(page, "utf8").replace(/(?<=<!-- fit -->\n).*?(?=<!-- end of fit -->)/s, () => `${text}\n`));
 
 /** The model of a log, if its run ended. */
 function readLog(file: string): TrainedModel[] {
