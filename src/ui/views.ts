@@ -15,7 +15,7 @@ import { renderAnswer, renderProvenance, renderTroubles } from "../report/sectio
 import { traceBudget } from "../report/table.ts";
 import { escapeHtml } from "../report/text.ts";
 import { renderTimes } from "../report/times.ts";
-import { traceRows } from "../report/trace.ts";
+import { shortenId, traceRows } from "../report/trace.ts";
 import { formatPrecision } from "../report/units.ts";
 import type { FailureRow, ResultRow } from "../result.ts";
 import { type AnswerOptions, type Answers, countNames, listUnstable, prepareAnswers } from "../scaling/answer.ts";
@@ -96,6 +96,7 @@ export function createBoard(rows: readonly ResultRow[], failures: readonly Failu
   const distinct = (values: readonly string[]) =>
     [...new Set(values)].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
   let index: RecordIndex | undefined;
+  let byId: Map<string, ResultRow> | undefined;
   const records = () => (index ??= createRecordIndex(tabulateRecords(rows, reasons)));
 
   function find(query: URLSearchParams) {
@@ -163,7 +164,18 @@ ${renderFacts(chosen, rows, failures.length, unstable.length)}`,
       const { answers, chosen } = find(query);
       return chosen === undefined ? "" : renderContrasts(chosen, answers.series.map(answers.answer));
     },
-    find: (query) => records().find(readQuery(query)),
+    find(query) {
+      const asked = readQuery(query);
+      if (asked.sort !== "" || asked.words.trim() !== "") return records().find(asked);
+      // What the page asks first, and at every point that is looked at: no need to index all rows.
+      byId ??= new Map(rows.map((row) => [shortenId(row.id), row]));
+      const { from, count, ids } = asked;
+      const chosen = ids.length === 0 ? rows : [...new Set(ids.flatMap((id) => byId!.get(shortenId(id)) ?? []))];
+      const start = Math.max(0, Math.min(from, chosen.length - 1));
+      const page = tabulateRecords(chosen.slice(start, start + count), reasons);
+      const found = createRecordIndex(page).find({ ...asked, ids: [], from: 0 });
+      return { total: chosen.length, from: start, rows: found.rows };
+    },
     csv: () => records().csv(),
   };
 }
