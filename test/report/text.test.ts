@@ -3,9 +3,9 @@ import fc from "fast-check";
 import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
 import { formatCommand, quoteShell } from "../../src/report/command.ts";
-import { keepFree, placeLabels } from "../../src/report/labels.ts";
+import { keepFree, placeBeside, placeLabels } from "../../src/report/labels.ts";
 import { cleanText, escapeHtml, escapeJson } from "../../src/report/text.ts";
-import { formatParameters, formatShare, formatSize } from "../../src/report/units.ts";
+import { formatMeasured, formatParameters, formatShare, formatSize, formatValue } from "../../src/report/units.ts";
 
 const anyText = fc.string({ unit: "binary", maxLength: 30 });
 
@@ -139,4 +139,28 @@ describe("labels", () => {
       }),
     );
   });
+});
+
+test("a small value keeps digits that are not zero, unless its error has none there", () => {
+  expect([3.5714, 0.0005, 0, -0.25].map(formatValue)).toEqual(["3.571", "0.001", "0.000", "-0.250"]);
+  expect([0.00043, -0.0000123, 1e-9].map(formatValue)).toEqual(["0.00043", "-0.000012", "<0.0000001"]);
+  expect(formatMeasured(0.00039, 0.01)).toBe("<0.001 ± 0.010");
+  expect(formatMeasured(-0.00039, 0.01)).toBe(">−0.001 ± 0.010");
+  expect(formatMeasured(0.00039, 0.00012)).toBe("0.00039 ± 0.00012");
+});
+
+test("labels beside their points cover no other and stay in the frame, or stand above where there is no room", () => {
+  const frame = { left: 0, right: 200, top: 0, bottom: 100 };
+  const ends = [50, 51, 52, 90].map((y, i) => ({ text: `line ${i}`, short: "", x: i === 3 ? 190 : 100, y, color: "" }));
+  const placed = placeBeside(ends, frame);
+  expect(placed.map(({ text }) => text)).toEqual(["line 0", "line 1", "line 2", "line 3"]); // in the order of their points
+  const [a, b, c, d] = placed;
+  for (const [above, below] of [
+    [a, b],
+    [b, c],
+  ] as const)
+    expect(below.y - above.y).toBeGreaterThan(12);
+  expect(a.x).toBeGreaterThan(100);
+  expect(d.y).toBe(80);
+  expect(d.x + 3.3 * d.text.length).toBeLessThanOrEqual(200.1);
 });
