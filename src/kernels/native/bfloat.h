@@ -131,6 +131,9 @@ template <int K, int R, int N>
 KBIT_INLINE void dotWide(float* out, int64_t outStride, const Matrix& w, const Table<K>& table, const uint16_t* x,
                          int64_t row) {
   __m512 acc[R][N][2] = {};
+  // Whole turns of R rows ahead, as the rest of this turn's rows is being read already; rows too long for that, within them.
+  const int64_t turn = R * w.columns * K / 8;
+  const int64_t ahead = turn > 8 * PrefetchBytes ? PrefetchBytes : (PrefetchBytes + turn - 1) / turn * turn;
   for (int64_t c = 0; c < w.columns; c += 512) {
     Group<K> group[R];
     float scale[R][8];
@@ -138,7 +141,7 @@ KBIT_INLINE void dotWide(float* out, int64_t outStride, const Matrix& w, const T
       const int64_t start = (row + r) * w.columns + c;
       const uint8_t* bytes = w.codes + start / 512 * (64 * K);
       for (int k = 0; k < K; k++)
-        _mm_prefetch(reinterpret_cast<const char*>(bytes + 64 * k + PrefetchBytes), _MM_HINT_T0);
+        _mm_prefetch(reinterpret_cast<const char*>(bytes + 64 * k + ahead), _MM_HINT_T0);
       group[r] = Group<K>(bytes);
       scalesOf(scale[r], w, start);
     }
