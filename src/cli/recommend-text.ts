@@ -57,7 +57,7 @@ function formatInterval([low, high]: readonly [number, number]): string {
   return `[${formatValue(low)}, ${formatValue(high)}]`;
 }
 
-const name = (text: string) => cleanText(text, 28);
+const name = (text: string) => cleanText(text, 40);
 const showValue = (one: Option) => `${one.source === "predicted" ? "~" : ""}${formatValue(one.value)}`;
 
 function formatAlternatives({ metric, alternatives }: Recommendation): string {

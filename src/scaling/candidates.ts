@@ -117,7 +117,12 @@ export function listPredicted(
     }
     const { fit } = choice.best;
     if (fit.noise.sharedDegrees < 1 || fit.noise.ownDegrees < 1) {
-      laws.push({ family, whyNot: "So few results leave a law without intervals." });
+      const models = new Set(fit.observations.map((one) => one.model)).size;
+      const whyNot =
+        fit.noise.sharedDegrees < 1
+          ? `A law of ${models} models has no intervals; with one more it would predict what was not measured.`
+          : "So few results leave a law without intervals.";
+      laws.push({ family, whyNot });
       continue;
     }
     laws.push({ family, choice });

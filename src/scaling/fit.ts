@@ -60,7 +60,7 @@ export interface FitOptions {
 }
 
 const efforts: Record<"start" | "again" | "best", Effort> = {
-  start: { rounds: 10, tolerance: 1e-4 },
+  start: { rounds: 5, tolerance: 1e-3 },
   again: { rounds: 6, tolerance: 1e-6 },
   best: { rounds: 12, tolerance: 1e-9 },
 };

@@ -82,7 +82,12 @@ export function createPredictor(law: Law, design: Design): Predictor {
       return { x: Math.log(size / design.size), y, bits, variant: index, logBlock: Math.log(block / referenceBlock) };
     },
     at(theta) {
-      const lossOf: BaseLoss = (x, y) => base.loss(theta, x, y);
+      // Rows of a model stand side by side and mostly ask for the same place.
+      let [lastX, lastY, last] = [Number.NaN, Number.NaN, Number.NaN];
+      const lossOf: BaseLoss = (x, y) => {
+        if (x !== lastX || y !== lastY) [lastX, lastY, last] = [x, y, base.loss(theta, x, y)];
+        return last;
+      };
       const own = theta.slice(ownAt, blockAt);
       return (spot) => {
         if (spot.bits >= 16) return lossOf(spot.x, spot.y);
