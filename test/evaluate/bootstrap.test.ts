@@ -21,8 +21,11 @@ test("drawing an index is floor(random * n), as in Python's choices", () => {
 
 test("the bootstrap repeats lm-eval's standard error of a perplexity to twelve digits", async () => {
   for (const [values, iterations, , error] of pieces.bootstrap as [number[], number, number, number][]) {
-    const found = await bootstrapPerplexityError(values, iterations);
-    expect(Math.abs(found! / error - 1)).toBeLessThan(1e-12);
+    // With the draws counted and kept, again with those that were kept, and one by one.
+    for (const maxKept of [undefined, undefined, 0]) {
+      const found = await bootstrapPerplexityError(values, iterations, undefined, maxKept);
+      expect(Math.abs(found! / error - 1)).toBeLessThan(1e-12);
+    }
   }
 });
 
