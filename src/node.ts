@@ -15,7 +15,7 @@ export { type NodeSelectOptions, checkKernelSets, selectKernels } from "./kernel
 
 export type * from "./study/study.ts";
 export { type StudyFlags, createStudy, parseStudy } from "./study/study-file.ts";
-export { type Store, openStore } from "./study/store/store.ts";
+export { type Store, type StudyStore, openStore } from "./study/store/store.ts";
 export { openRows } from "./study/exchange/open-rows.ts";
 export { writeRows } from "./study/exchange/rows-file.ts";
 export { type RunOptions, type StudyEvent, type StudySummary, runStudy } from "./study/run.ts";

@@ -8,7 +8,6 @@ import { InputError } from "../../input-error.ts";
 import type { FailureRow, ResultRow } from "../../result.ts";
 import { type Backend, explainError } from "./backend.ts";
 import { migrate } from "./migrate.ts";
-import { openPostgres } from "./node-postgres.ts";
 import { explainSqlite, isUnwritable, openImmutable, openReadOnly, openSqlite } from "./node-sqlite.ts";
 import { isPostgresAddress } from "./postgres-address.ts";
 import { createQueue, type Queue } from "./queue.ts";
@@ -72,7 +71,10 @@ export interface OpenOptions {
  * @throws InputError if it is no store, is damaged, cannot be entered, or was written by a newer kbit
  */
 export async function openStore(path: string, options: OpenOptions = {}): Promise<StudyStore> {
-  if (isPostgresAddress(path)) return openBy(await openPostgres(path, options.statementMs));
+  if (isPostgresAddress(path)) {
+    const { openPostgres } = await import("./node-postgres.ts"); // nobody else waits for its driver to load
+    return openBy(await openPostgres(path, options.statementMs));
+  }
   checkPath(path, options.create ?? true);
   const openers = options.create === false ? [openSqlite, openReadOnly, openImmutable] : [openSqlite];
   for (const open of isWritable(path) ? openers : openers.slice(1)) {
