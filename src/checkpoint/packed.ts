@@ -13,7 +13,7 @@
 import { InputError } from "../input-error.ts";
 import { blockSizeOf } from "../quantize/blocks.ts";
 import { buildCodebook, dataTypes } from "../quantize/data-types.ts";
-import { packedBytes, unpackCodes } from "../quantize/pack.ts";
+import { hasHighestCode, packedBytes, unpackCodes } from "../quantize/pack.ts";
 import type { BlockScales, OutlierColumns, QuantizedTensor } from "../quantize/quantized.ts";
 import type { QuantizedSpec, Spec } from "../quantize/spec.ts";
 import { findInMix } from "../quantize/spec-mix.ts";
@@ -302,6 +302,7 @@ function checkCodebook(
     }
   }
   if (codebook.length === 2 ** spec.bits) return;
+  if (codebook.length === 2 ** spec.bits - 1 && !hasHighestCode(codes, spec.bits, rows * columns)) return;
   const all = unpackCodes(codes, spec.bits, rows * columns);
   let largest = 0;
   for (let i = 0; i < all.length; i++) if (all[i] > largest) largest = all[i];

@@ -65,6 +65,37 @@ export function unpackCodes(packed: Uint8Array, bits: number, count: number): Ui
   return codes;
 }
 
+/**
+ * Whether a code of all ones, `2^bits - 1`, is among packed codes: several at a time, without unpacking. A data type of one
+ * value fewer than codes has no such code.
+ */
+export function hasHighestCode(packed: Uint8Array, bits: number, count: number): boolean {
+  const perWord = Math.floor(32 / bits);
+  const wholeBits = perWord * bits;
+  let starts = 0; // the lowest bit of each code in a word
+  for (let shift = 0; shift < wholeBits; shift += bits) starts |= 1 << shift;
+  const isHighest = (word: number) => {
+    let ones = word & starts;
+    for (let bit = 1; bit < bits; bit++) ones &= word >>> bit;
+    return ones !== 0;
+  };
+  const { buffer, byteOffset } = packed.byteOffset % 4 === 0 ? packed : packed.slice();
+  const words = new Uint32Array(buffer, byteOffset, Math.floor(count / groupSize) * lanes * bits);
+  for (let i = 0; i < words.length; i++) if (isHighest(words[i])) return true;
+  // What is left over of a lane's words is at most 28 bits, so that it is a word of its own.
+  const restBits = 32 - wholeBits;
+  for (let group = 0; restBits > 0 && group < words.length; group += lanes * bits) {
+    for (let lane = 0; lane < lanes; lane++) {
+      let rest = 0;
+      for (let w = 0; w < bits; w++) rest |= (words[group + w * lanes + lane] >>> wholeBits) << (w * restBits);
+      if (isHighest(rest)) return true;
+    }
+  }
+  const tail = new Uint8Array(count % groupSize);
+  unpackTail(packed.subarray(words.length * 4), bits, tail);
+  return tail.includes(2 ** bits - 1);
+}
+
 function packGroup(codes: Uint8Array, start: number, bits: number, words: Uint32Array, at: number): void {
   const perWord = Math.floor(32 / bits);
   const wholeBits = perWord * bits;

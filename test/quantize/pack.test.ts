@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { packCodes, packedBytes, unpackCodes } from "../../src/quantize/pack.ts";
+import { hasHighestCode, packCodes, packedBytes, unpackCodes } from "../../src/quantize/pack.ts";
 import { createRandom } from "../../src/tensor/random.ts";
 
 const widths = [2, 3, 4, 5, 6, 7, 8];
@@ -84,4 +84,29 @@ test("packed bytes may lie anywhere in a file", () => {
 
 test("too few bytes are refused", () => {
   expect(() => unpackCodes(new Uint8Array(10), 4, 21)).toThrow("21 codes of 4 bits need 11 bytes, not 10");
+});
+
+test("a code of all ones is found wherever it stands, and nowhere else", () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 2, max: 8 }),
+      fc.integer({ min: 1, max: 1600 }),
+      fc.nat(),
+      fc.integer({ min: 0, max: 3 }),
+      fc.integer(),
+      (bits, count, at, offset, seed) => {
+        const random = createRandom(seed);
+        const codes = Uint8Array.from({ length: count }, () => Math.floor(random.uniform() * (2 ** bits - 1)));
+        const packed = (values: Uint8Array) => {
+          const bytes = packCodes(values, bits);
+          const moved = new Uint8Array(bytes.length + offset);
+          moved.set(bytes, offset);
+          return moved.subarray(offset);
+        };
+        expect(hasHighestCode(packed(codes), bits, count)).toBe(false);
+        codes[at % count] = 2 ** bits - 1;
+        expect(hasHighestCode(packed(codes), bits, count)).toBe(true);
+      },
+    ),
+  );
 });
