@@ -2,7 +2,7 @@
 // It can be killed and started again. A server refuses to run as root; it then runs as `nobody`.
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { chmodSync, chownSync, cpSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, copyFileSync, cpSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -15,7 +15,7 @@ const asNobody = process.getuid?.() === 0 ? { uid: nobody, gid: nobody } : {};
 export interface TestServer {
   readonly port: number;
   /** Of a new, empty database; the user needs no password. */
-  createDatabase(): Promise<string>;
+  createDatabase(overTls?: boolean): Promise<string>;
   /** Kills every process of the server at once, as a power cut would. */
   kill(): Promise<void>;
   /** Starts it again, on the same port and data. @param fileKb - no file may become larger: to the server a full disk */
@@ -24,8 +24,16 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
-/** @param settings - lines of postgresql.conf @param access - lines of pg_hba.conf; absent: everyone on this machine */
-export async function startPostgres(settings: readonly string[] = [], access?: string): Promise<TestServer> {
+/** How a server is started. */
+export interface ServerOptions {
+  /** Lines of pg_hba.conf; absent: everyone on this machine may come in. */
+  readonly access?: string;
+  /** Folder of server.crt and server.key; absent: no TLS. */
+  readonly tls?: string;
+}
+
+/** Makes a server and starts it. */
+export async function startPostgres({ access, tls }: ServerOptions = {}): Promise<TestServer> {
   const folder = mkdtempSync(join(tmpdir(), "kbit-postgres-"));
   if (asNobody.uid !== undefined) chownSync(folder, nobody, nobody);
   const binaries = await findBinaries(folder);
@@ -45,8 +53,13 @@ export async function startPostgres(settings: readonly string[] = [], access?: s
   execFileSync(binaries.initdb, initial, { ...asNobody, stdio: "pipe" });
   writeFileSync(
     join(data, "postgresql.auto.conf"),
-    ["listen_addresses = '127.0.0.1'", `unix_socket_directories = '${folder}'`, "fsync = off", ...settings].join("\n"),
+    `listen_addresses = '127.0.0.1'\nunix_socket_directories = '${folder}'\nfsync = off\nssl = ${tls ? "on" : "off"}\n`,
   );
+  for (const name of tls ? ["server.crt", "server.key"] : []) {
+    copyFileSync(join(tls!, name), join(data, name));
+    chmodSync(join(data, name), 0o600);
+    if (asNobody.uid !== undefined) chownSync(join(data, name), nobody, nobody);
+  }
   if (access !== undefined) writeFileSync(join(data, "pg_hba.conf"), access);
   const port = await findFreePort();
   let server: ChildProcess | undefined;
@@ -92,9 +105,15 @@ export async function startPostgres(settings: readonly string[] = [], access?: s
     port,
     start,
     kill: () => stop("SIGKILL", true),
-    async createDatabase() {
+    async createDatabase(overTls = false) {
       const { default: pg } = await import("pg");
-      const client = new pg.Client({ host: "127.0.0.1", port, user: "kbit", database: "postgres" });
+      const client = new pg.Client({
+        host: "127.0.0.1",
+        port,
+        user: "kbit",
+        database: "postgres",
+        ssl: overTls && { rejectUnauthorized: false },
+      });
       await client.connect();
       const name = `test_${databases++}`;
       await client.query(`create database ${name}`);

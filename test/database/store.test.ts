@@ -3,6 +3,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { InputError } from "../../src/input-error.ts";
@@ -17,7 +18,7 @@ const folder = mkdtempSync(join(tmpdir(), "kbit-database-"));
 let server: TestServer;
 beforeAll(async () => {
   // The user kbit comes in freely, everybody else with a password.
-  server = await startPostgres([], "host all kbit all trust\nhost all all all scram-sha-256\n");
+  server = await startPostgres({ access: "host all kbit all trust\nhost all all all scram-sha-256\n" });
 });
 afterAll(async () => {
   await server.close();
@@ -135,6 +136,29 @@ describe("what cannot be entered is refused in a sentence:", () => {
     const address = await server.createDatabase();
     expect(await refusal(`${address}?sslmode=require`)).toMatch(/cannot be used: it has no TLS; say sslmode=disable/);
     await (await openStore(`${address}?sslmode=prefer`)).close();
+  });
+
+  test("a certificate that is not that of the host, where it is looked at", async () => {
+    const tls = fileURLToPath(new URL("./tls", import.meta.url));
+    const secure = await startPostgres({ tls, access: "hostssl all all all trust\n" });
+    try {
+      const address = await secure.createDatabase(true);
+      const named = address.replace("127.0.0.1", "localhost");
+      const root = `&sslrootcert=${encodeURIComponent(join(tls, "server.crt"))}`;
+      const enter = async (way: string) => (await openStore(way)).close();
+      await enter(address); // preferred
+      await enter(`${address}?sslmode=require`);
+      await enter(`${address}?sslmode=verify-ca${root}`);
+      await enter(`${named}?sslmode=verify-full${root}`);
+      expect(await refusal(`${address}?sslmode=disable`)).toMatch(/this user may not enter from here/);
+      for (const way of [`${address}?sslmode=verify-full${root}`, `${named}?sslmode=verify-full`])
+        expect(await refusal(way)).toMatch(/its certificate is not trusted; name the root with sslrootcert/);
+      expect(await refusal(`${named}?sslmode=verify-ca&sslrootcert=/no/root.crt`)).toMatch(
+        /certificate \/no\/root\.crt .* cannot be read/,
+      );
+    } finally {
+      await secure.close();
+    }
   });
 
   test("tables of another program, and a newer version", async () => {
