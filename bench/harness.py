@@ -1,6 +1,6 @@
 """The other side of harness.ts: lm-evaluation-harness with transformers on the CPU, in float32.
 
-python harness.py MODEL DATA TASKS LIMIT THREADS BATCH_SIZES CLOCK
+python harness.py MODEL DATA TASKS LIMIT THREADS BATCH_SIZES CLOCK SOFTMAX
   ->  one line of JSON: for each task the seconds of the fastest batch size, that size, requests and metrics; peak memory in MB
 
 DATA holds the documents, <task>.jsonl. The tasks are the harness's own files with the data set replaced. Timed is `evaluate`: from
@@ -42,7 +42,7 @@ def write_task(folder: Path, name: str, data: Path, limit: int) -> None:
 
 
 def main() -> None:
-    model_path, data, tasks, limit, threads, sizes, clock = sys.argv[1:8]
+    model_path, data, tasks, limit, threads, sizes, clock, softmax = sys.argv[1:9]
     read_clock = time.process_time if clock == "cpu" else time.perf_counter
     torch.set_num_threads(int(threads))
     out = {}
@@ -50,7 +50,7 @@ def main() -> None:
         for name in tasks.split(","):
             write_task(Path(folder), name, Path(data), int(limit))
         manager = TaskManager(include_path=folder)
-        model = HFLM(pretrained=model_path, dtype="float32", device="cpu", batch_size=1)
+        model = HFLM(pretrained=model_path, dtype="float32", device="cpu", batch_size=1, softmax_dtype=softmax)
         for name in tasks.split(","):
             best = None
             for size in map(int, sizes.split(",")):

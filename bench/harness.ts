@@ -2,12 +2,13 @@
 //
 //     KBIT_BENCH_PYTHON=python3 node bench/harness.ts --data DIR [--model MODEL] [--limit 100] [--repeats 2] [--threads 2]
 //                                                     [--tasks lambada_openai,winogrande,hellaswag,piqa] [--batches 1,8,32]
-//                                                     [--clock wall|cpu]
+//                                                     [--clock wall|cpu] [--softmax float32|float64]
 //
 // Both sides score the same documents, evenly spaced over each file, on the same model, weights as stored, computing in float32, from documents to metrics;
 // loading is not timed, and there is no bootstrap. Each side runs in a process of its own, in turns, the fastest run of each
 // counts (the peer's at its best batch size), and the two must agree on accuracy; the log-likelihood of each request is compared. Without KBIT_BENCH_PYTHON: kbit alone.
-// On a machine that others use, `--clock cpu --threads 1` compares processor time.
+// On a machine that others use, `--clock cpu --threads 1` compares processor time. PyTorch's float32 softmax over a
+// large vocabulary is off by some 1e-5 a token; `--softmax float64` takes that out of the differences.
 
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -45,6 +46,7 @@ const { values } = parseArgs({
     threads: { type: "string", default: "2" },
     batches: { type: "string", default: "1,8,32" },
     clock: { type: "string", default: "wall" },
+    softmax: { type: "string", default: "float32" },
     run: { type: "boolean", default: false },
   },
 });
@@ -103,7 +105,10 @@ const ours: Run[] = [];
 const theirs: Run[] = [];
 for (let i = 0; i < Number(values.repeats); i++) {
   ours.push(start(process.execPath, [fileURLToPath(import.meta.url), "--run", ...process.argv.slice(2)]));
-  if (python) theirs.push(start(python, [script, path, data, names, limit, threads, values.batches, values.clock]));
+  if (python)
+    theirs.push(
+      start(python, [script, path, data, names, limit, threads, values.batches, values.clock, values.softmax]),
+    );
 }
 const fastest = (runs: readonly Run[], name: string) =>
   runs.map((run) => run[name]).reduce((a, b) => (b.seconds < a.seconds ? b : a));
