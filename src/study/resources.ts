@@ -12,7 +12,7 @@ import { InputError } from "../input-error.ts";
 import type { Kernels } from "../kernels/kernels.ts";
 import type { LanguageModel } from "../language-model.ts";
 import { loadModel } from "../model/load.ts";
-import { quantizeCheckpoint } from "../model/quantized-view.ts";
+import { quantizeCheckpoint, type ViewOptions } from "../model/quantized-view.ts";
 import type { ResultKey } from "../result.ts";
 import type { LoadedModel, Resources } from "./experiment.ts";
 import { AbsentError, createFinder, type Finder, hasConfig, isNamed, type Roots } from "./roots.ts";
@@ -24,10 +24,12 @@ const maxCachedTokens = 1e7;
 export interface ResourceOptions {
   /** Folders that alone are read; absent: every path and the Hub. */
   readonly roots?: Roots;
+  /** Who quantizes; default: `quantize`. */
+  readonly quantize?: ViewOptions["quantize"];
 }
 
 /** The resources of one worker, on its kernels. */
-export function createResources(kernels: Kernels, { roots }: ResourceOptions = {}): Resources {
+export function createResources(kernels: Kernels, { roots, quantize }: ResourceOptions = {}): Resources {
   const models = roots && createFinder(roots.models);
   const texts = roots && createFinder(roots.data);
   let last: { readonly name: string; readonly loaded: Promise<LoadedModel> } | undefined;
@@ -56,7 +58,7 @@ export function createResources(kernels: Kernels, { roots }: ResourceOptions = {
       await last?.loaded.then(({ model }) => model.close()).catch(() => {}); // before the next, so that one takes room
       let cache = encodings.get(key.tokenizerHash);
       if (!cache) encodings.set(key.tokenizerHash, (cache = { texts: new Map(), tokens: 0 }));
-      const quantized = quantizeCheckpoint(checkpoint, spec.spec, { allowNonfinite });
+      const quantized = quantizeCheckpoint(checkpoint, spec.spec, { allowNonfinite, quantize });
       const loaded = loadModel(quantized, kernels, { allowNonfinite }).then((model) => {
         return { quantized, model: rememberEncodings(model, cache) };
       });

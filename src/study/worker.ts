@@ -1,6 +1,7 @@
 // The program of a lane: takes experiments one at a time, runs each, and answers with a row or a reason.
 
 import { InputError } from "../input-error.ts";
+import { selectQuantizer } from "../kernels/quantizer-node.ts";
 import { selectKernels } from "../kernels/select-node.ts";
 import { type Resources, runExperiment } from "./experiment.ts";
 import type { FailureCause, LaneAnswer, LaneOptions } from "./lane.ts";
@@ -12,7 +13,11 @@ const answer = (message: LaneAnswer) => process.send!(message);
 
 async function createOwnResources(): Promise<Resources> {
   const { kernels: name, threads, roots }: LaneOptions = JSON.parse(process.argv[2]);
-  return createResources(await selectKernels({ name, threads }), { roots });
+  const kernels = await selectKernels({ name, threads });
+  // A lane shares its cores with others: no threads but those of the native kernels.
+  const isNative = kernels.name.startsWith("native");
+  const quantizer = isNative ? await selectQuantizer({ threads: kernels.threads, name: kernels.name }) : undefined;
+  return createResources(kernels, { roots, quantize: quantizer?.quantize });
 }
 
 function findCause(error: unknown): FailureCause {
