@@ -94,12 +94,15 @@ export function createCrew(store: StudyStore, options: CrewOptions): Crew {
   let fault: unknown; // what ends the crew: a store that cannot be used
   let wake: () => void = () => {};
 
+  const tellWait = (reason: string) => {
+    if (patienceMs > 0) onEvent({ kind: "waiting", reason });
+  };
   const sure = <T>(call: () => Promise<T>, ms = patienceMs) =>
     persist(call, {
       isPassing: queue.isPassing,
       explain: (error) => store.explain(error),
-      patienceMs: ms,
-      onWait: (reason) => onEvent({ kind: "waiting", reason }),
+      patienceMs: Math.min(ms, patienceMs),
+      onWait: tellWait,
     });
   const nap = (ms: number) => {
     return new Promise<void>((resolve) => {
@@ -260,7 +263,7 @@ export function createCrew(store: StudyStore, options: CrewOptions): Crew {
         isBusy = true;
         beat()
           .then(buryDead)
-          .catch((error) => onEvent({ kind: "waiting", reason: String((store.explain(error) as Error).message) }))
+          .catch((error) => tellWait(String((store.explain(error) as Error).message)))
           .finally(() => {
             isBusy = false;
           });

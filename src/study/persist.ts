@@ -26,7 +26,7 @@ export async function persist<T>(call: () => Promise<T>, patience: Patience): Pr
       return await call();
     } catch (error) {
       const explained = patience.explain(error);
-      if (!patience.isPassing(error) || performance.now() - started > patience.patienceMs) throw explained;
+      if (!patience.isPassing(error) || performance.now() - started >= patience.patienceMs) throw explained;
       if (waitMs === firstWaitMs)
         patience.onWait?.(explained instanceof InputError ? explained.message : String(error));
       await sleep(waitMs * (0.75 + Math.random() / 2)); // apart, so that a thousand workers do not return as one
