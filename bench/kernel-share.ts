@@ -1,5 +1,5 @@
 // Where the time of a study goes: inside the kernels, quantizing and loading, and everything else (tokens, metrics, JSON),
-// over the experiments of a study file in the order in which one worker runs them.
+// over experiments of a study file in the order in which one worker runs them.
 //   node bench/kernel-share.ts [STUDY.yaml] [experiments]
 
 import { readFileSync } from "node:fs";
@@ -53,8 +53,10 @@ const resources = createResources(timed);
 const study = parseStudy(readFileSync(path, "utf8"), path);
 const { computeType } = kernels;
 const { experiments } = await planStudy(study, { openCheckpoint, computeType });
-const batches = Map.groupBy(makeJobs(experiments), ({ batch }) => batch);
-const inOrder = [...batches.values()].flat().slice(0, Number(count));
+// Whole batches, spread evenly over the study, so that large models have their part.
+const batches = [...Map.groupBy(makeJobs(experiments), ({ batch }) => batch).values()];
+const step = Math.max(1, experiments.length / Number(count));
+const inOrder = batches.filter((_, i) => Math.floor(i / step) !== Math.floor((i - 1) / step)).flat();
 
 let loadMs = 0;
 const loading: typeof resources.loadModel = async (...args) => {

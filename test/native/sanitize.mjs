@@ -16,7 +16,7 @@ const flags = [
 ];
 console.log(await buildNative({ output, folder: "build/sanitized", flags }));
 const find = (name) => execFileSync("g++", [`-print-file-name=${name}`], { encoding: "utf8" }).trim();
-const tests = process.argv.length > 2 ? process.argv.slice(2) : ["matmul", "operations", "bfloat16", "fuzz", "select"].map((name) => `test/kernels/${name}.test.ts`);
+const tests = process.argv.length > 2 ? process.argv.slice(2) : ["matmul", "operations", "bfloat16", "quantizer", "fuzz", "select"].map((name) => `test/kernels/${name}.test.ts`);
 const { status } = spawnSync(process.execPath, ["node_modules/vitest/vitest.mjs", "run", "--pool=forks", "--testTimeout=600000", ...tests], {
   stdio: "inherit",
   env: {

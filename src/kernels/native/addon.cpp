@@ -157,9 +157,11 @@ class Kernels : public Napi::ObjectWrap<Kernels> {
                       optionalArray<float>(info[5], "slopes", heads).data};
     constexpr int64_t chunk = 256;
     const int64_t chunks = (tokens + chunk - 1) / chunk;
-    pool_->run(chunks * heads, [&](int64_t i) {
-      const int64_t head = i % heads, from = i / heads * chunk;
-      functions_->attend(out, query, keys.data, values.data, spans, head, head + 1, from, std::min(from + chunk, tokens));
+    // Heads that share keys together, as these are rearranged for them, if that leaves work for all threads.
+    const int64_t step = keyHeads >= pool_->threads() ? heads / keyHeads : 1, parts = heads / step;
+    pool_->run(chunks * parts, [&](int64_t i) {
+      const int64_t head = i % parts * step, from = i / parts * chunk;
+      functions_->attend(out, query, keys.data, values.data, spans, head, head + step, from, std::min(from + chunk, tokens));
     });
   }
 

@@ -62,24 +62,34 @@ KBIT_INLINE void sumValues(float* out, const float* scores, int64_t count, float
   for (int v = 0; v < V; v++) store(out + 16 * v, (even[v] + odd[v]) * share);
 }
 
+// Query heads headFrom .. headTo - 1, which share a key head.
 inline void attendRun(float* out, const float* query, const float* keys, const float* values, const Spans& s,
-                      int64_t head, int64_t from, int64_t to, const Window& w) {
+                      int64_t headFrom, int64_t headTo, int64_t from, int64_t to, const Window& w) {
   const int64_t d = s.headSize, padded = (d + 15) / 16 * 16, width = static_cast<int64_t>(s.keyHeads) * d;
-  const int64_t group = head / (s.heads / s.keyHeads), length = w.length(), stride = (length + 79) / 16 * 16;
+  const int64_t group = headFrom / (s.heads / s.keyHeads), length = w.length(), stride = (length + 79) / 16 * 16;
   float* turned = scratch(0, d * stride + 64);
   float* rows = scratch(1, length * padded);
   float* scores = scratch(2, length + 64);
   auto pack = [&](int64_t slotFrom, int64_t slotTo, int64_t place) {
+    const float* key = keys + slotFrom * width + group * d;
+    const int64_t eights = (slotTo - slotFrom) / 8 * 8, count = slotTo - slotFrom;
+    for (int64_t k = 0; k < eights; k += 8) {
+      int64_t i = 0;
+      for (; i + 8 <= d; i += 8) turnEight(turned + i * stride + place + k, stride, key + k * width + i, width);
+      for (; i < d; i++)
+        for (int64_t n = k; n < k + 8; n++) turned[i * stride + place + n] = key[n * width + i];
+    }
+    for (int64_t k = eights; k < count; k++)
+      for (int64_t i = 0; i < d; i++) turned[i * stride + place + k] = key[k * width + i];
     for (int64_t slot = slotFrom; slot < slotTo; slot++, place++) {
-      const float* key = keys + slot * width + group * d;
-      for (int64_t i = 0; i < d; i++) turned[i * stride + place] = key[i];
       std::memcpy(rows + place * padded, values + slot * width + group * d, d * 4);
       for (int64_t i = d; i < padded; i++) rows[place * padded + i] = 0;
     }
   };
   pack(w.prefixFrom, w.prefixTo, 0);
   pack(w.ownFrom, w.ownTo, w.prefixTo - w.prefixFrom);
-  for (int64_t t = from; t < to; t++) {
+  for (int64_t i = 0; i < (to - from) * (headTo - headFrom); i++) {
+    const int64_t t = from + i / (headTo - headFrom), head = headFrom + i % (headTo - headFrom);
     const Window mine = windowOf(s, t);
     const float* q = query + (t * s.heads + head) * d;
     const int64_t prefix = mine.prefixTo - mine.prefixFrom, count = mine.length();
@@ -92,11 +102,11 @@ inline void attendRun(float* out, const float* query, const float* keys, const f
     const float share = softmax(scores, count, s.slopes ? s.slopes[head] : 0.0f);
     float* target = out + (t * s.heads + head) * d;
     auto rowOf = [&](int64_t k) { return rows + (k < prefix ? prefixPlace + k : ownPlace + k - prefix) * padded; };
-    for (int64_t i = 0; i < d; i += 32) {
+    for (int64_t c = 0; c < d; c += 32) {
       float line[32];
-      if (i + 16 < padded) sumValues<2>(line, scores, count, share, [&](int64_t k) { return rowOf(k) + i; });
-      else sumValues<1>(line, scores, count, share, [&](int64_t k) { return rowOf(k) + i; });
-      std::memcpy(target + i, line, (d - i < 32 ? d - i : 32) * 4);
+      if (c + 16 < padded) sumValues<2>(line, scores, count, share, [&](int64_t k) { return rowOf(k) + c; });
+      else sumValues<1>(line, scores, count, share, [&](int64_t k) { return rowOf(k) + c; });
+      std::memcpy(target + c, line, (d - c < 32 ? d - c : 32) * 4);
     }
   }
 }
@@ -113,7 +123,12 @@ inline void attend(float* out, const float* query, const float* keys, const floa
       if (next.prefixFrom < w.prefixFrom) break;
       w.ownTo = next.ownTo;
     }
-    for (int64_t head = headFrom; head < headTo; head++) attendRun(out, query, keys, values, s, head, from, to, w);
+    const int64_t shared = s.heads / s.keyHeads;
+    for (int64_t head = headFrom; head < headTo;) {
+      const int64_t next = (head / shared + 1) * shared < headTo ? (head / shared + 1) * shared : headTo;
+      attendRun(out, query, keys, values, s, head, next, from, to, w);
+      head = next;
+    }
     from = to;
   }
 }
