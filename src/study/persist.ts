@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { InputError } from "../input-error.ts";
 
 /** How a call is tried again. */
-export interface Patience {
+interface Patience {
   /** Whether the same call may succeed a moment later. */
   readonly isPassing: (error: unknown) => boolean;
   /** Why, as a sentence. */

@@ -6,7 +6,7 @@ import type { FailedJob } from "./store/overview.ts";
 import type { StudyStore } from "./store/store.ts";
 
 /** One study of the queue. */
-export interface StudyState {
+interface StudyState {
   readonly name: string;
   readonly isPaused: boolean;
   readonly experiments: number;
@@ -20,7 +20,7 @@ export interface StudyState {
 }
 
 /** A worker. */
-export interface WorkerState {
+interface WorkerState {
   readonly id: string;
   readonly report: CrewReport;
   readonly silentSeconds: number;

@@ -5,7 +5,7 @@ import type { Crew, CrewReport } from "./crew.ts";
 import type { StudyStore } from "./store/store.ts";
 
 /** What watching needs. */
-export interface WatchOptions {
+interface WatchOptions {
   readonly account: Account;
   /** The crew of this process, if it has one. */
   readonly crew?: Crew;
