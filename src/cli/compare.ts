@@ -14,8 +14,9 @@ import { InputError } from "../input-error.ts";
 import type { InputType } from "../kernels/kernels.ts";
 import { describe } from "./describe-model.ts";
 import { type ModelOptions, type OpenModel, openModel, parseCompute, parseInputs, parseWhole } from "./open-model.ts";
+import type { DataSource } from "./read-data.ts";
 import { type ChosenTask, readTasks } from "./read-tasks.ts";
-import { readTextFile } from "./read-text.ts";
+import { readHashedText } from "./read-text.ts";
 import { type Column, createProgress, formatTable, paint, printJson, printLine } from "./terminal.ts";
 
 interface CompareOptions extends ModelOptions {
@@ -82,16 +83,20 @@ async function runCompare(basePath: string, otherPath: string | undefined, optio
   }
   if (options.tasks === undefined && options.data !== undefined) throw new InputError("--data goes with --tasks.");
   findProfile(options.profile);
-  const text = options.text === undefined ? undefined : await readTextFile(options.text);
+  const text = options.text === undefined ? undefined : await readHashedText(options.text);
   const chosen = options.tasks === undefined ? [] : await readTasks(options.tasks, options.data, options.limit);
 
   const base = await openModel(basePath, { ...options, spec: options.baseSpec, inputs: options.baseInputs });
   try {
     const other = await openModel(otherPath ?? basePath, options);
     try {
-      const onText = text === undefined ? undefined : await compareText(base, other, text, options);
+      const onText = text === undefined ? undefined : await compareText(base, other, text.text, options);
       const onTasks = await compareTasks(base, other, chosen, options);
-      print(base, other, onText, onTasks, options);
+      print(base, other, onText, onTasks, {
+        ...options,
+        sha256: text?.sha256,
+        data: Object.fromEntries(chosen.map(({ task, sources }) => [task.name, sources])),
+      });
     } finally {
       await other.close();
     }
@@ -139,7 +144,10 @@ function print(
   other: OpenModel,
   text: TextComparison | undefined,
   comparisons: readonly TaskComparison[],
-  options: CompareOptions,
+  options: Omit<CompareOptions, "data"> & {
+    readonly sha256?: string;
+    readonly data: Record<string, readonly DataSource[]>;
+  },
 ): void {
   const name = ({ checkpoint, spec, model }: OpenModel) => {
     const inputs = model.kernels.computeType.split(", ")[1];
@@ -152,9 +160,10 @@ function print(
       base: describe(base),
       other: describe(other),
       limit: options.limit ?? null,
-      ...(text && { text: { file: options.text, ...text } }),
+      ...(text && { text: { file: options.text, sha256: options.sha256, ...text } }),
       ...(comparisons.length > 0 && {
         profile: findProfile(options.profile).name,
+        data: options.data,
         tasks: Object.fromEntries(comparisons.map(({ task, ...rest }) => [task, rest])),
       }),
     });

@@ -1,6 +1,7 @@
 // kbit compare: the sentence first, one JSON document, models one by one, and what is refused.
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -62,6 +63,12 @@ test("--json is one document with text and tasks, and a model is equal to itself
   });
   expect(out.base.spec).toBe("stored");
   expect(out.profile).toBe("lm-eval-0.4.9.2");
+  const hash = (name: string) =>
+    createHash("sha256")
+      .update(readFileSync(join(folder, name)))
+      .digest("hex");
+  expect(out.text.sha256).toBe(hash("text.txt"));
+  expect(out.data).toEqual({ piqa: [{ file: join(folder, "piqa.jsonl"), sha256: hash("piqa.jsonl") }] });
 });
 
 test("the base's own spec is used", async () => {
