@@ -17,9 +17,12 @@ const [folder] = process.argv.slice(2);
 if (folder === undefined) throw new Error("Usage: node experiments/families/tables.ts FOLDER");
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const rows = await readRows("families");
-const text = [...describeStore(rows), ...tabulateSizes(await readRows("families-sizes")), ...tabulateClaims(rows)].join(
-  "\n",
-);
+const text = [
+  ...describeStore(rows),
+  ...tabulateSizes(await readRows("families-sizes")),
+  ...tabulateKinds(rows.filter(({ key }) => key.task === "perplexity")),
+  ...tabulateClaims(rows),
+].join("\n");
 const page = readFileSync(here("README.md"), "utf8");
 writeFileSync(here("README.md"), page.replace(/(?<=<!-- tables -->\n).*?(?=<!-- end of tables -->)/s, () => `${text}\n`));
 for (const answer of answerRows(rows, { task: "perplexity" })) {
@@ -67,6 +70,34 @@ function tabulateSizes(all: readonly ResultRow[]): string[] {
   return [
     "| at 16 bits | parameters outside the embedding | loss, nats a token | lastword, % | continuation, % (chance 50) |",
     "|---|---|---|---|---|",
+    ...lines,
+    "",
+  ];
+}
+
+/** One line a family, data type and treatment of the embedding, at blocks of 64: by how much 4 bits are better at equal size. */
+function tabulateKinds(all: readonly ResultRow[]): string[] {
+  const lines = [...new Set(all.map(({ model }) => model.family))].sort().reverse().flatMap((family) =>
+    ["int", "float", "dynamic", "quantile"].flatMap((type) =>
+      [false, true].map((embed) => {
+        const isKind = (spec: string) =>
+          spec === "fp16" || (spec.startsWith(type) && spec.includes(":b64") && spec.endsWith(":embed:head") === embed);
+        const [answer] = answerRows(all.filter(({ key, model }) => model.family === family && isKind(key.spec)));
+        const over = (other: number) => {
+          const pair = answer.range.pairs.find(({ first, second }) => Math.min(first, second) === Math.min(4, other) && Math.max(first, second) === Math.max(4, other));
+          if (pair === undefined) return "";
+          const advantage = pair.first === 4 ? pair.meanAdvantage : -pair.meanAdvantage;
+          return `${advantage < 0 ? "−" : "+"}${Math.abs(advantage).toFixed(3)}`;
+        };
+        const best = [...answer.range.shares].sort((x, y) => y.ofContested - x.ofContested)[0];
+        const share = best === undefined ? "" : `${best.bitsPerWeight} bits, ${Math.round(100 * best.ofContested)} %`;
+        return `| ${family} | ${type} | ${embed ? "too" : "16 bits"} | ${[3, 5, 6, 8, 16].map(over).join(" | ")} | ${share} |`;
+      }),
+    ),
+  );
+  return [
+    "| family | type, blocks of 64 | embedding, head | 4 over 3 bits | over 5 | over 6 | over 8 | over 16 | wins most budgets |",
+    "|---|---|---|---|---|---|---|---|---|",
     ...lines,
     "",
   ];
