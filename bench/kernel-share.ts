@@ -25,25 +25,26 @@ function addClock(kernels: Kernels) {
   const leave = () => {
     if (--clock.running === 0) clock.ms += performance.now() - clock.since;
   };
-  const timed = new Proxy(kernels, {
-    get(target, name) {
-      const member = Reflect.get(target, name);
-      if (typeof member !== "function") return member;
-      return (...args: unknown[]) => {
-        enter();
-        let result: unknown;
-        try {
-          result = member.apply(target, args);
-        } catch (error) {
-          leave();
-          throw error;
-        }
-        if (result instanceof Promise) return result.finally(leave);
+  const addTo = (call: (...args: unknown[]) => unknown) => {
+    return (...args: unknown[]) => {
+      enter();
+      let result: unknown;
+      try {
+        result = call.apply(kernels, args);
+      } catch (error) {
         leave();
-        return result;
-      };
-    },
-  });
+        throw error;
+      }
+      if (result instanceof Promise) return result.finally(leave);
+      leave();
+      return result;
+    };
+  };
+  const members = Object.entries(kernels).map(([name, member]) => [
+    name,
+    typeof member === "function" ? addTo(member) : member,
+  ]);
+  const timed = Object.fromEntries(members) as Kernels;
   return { clock, timed };
 }
 
