@@ -12,7 +12,7 @@ import { canUseThreads, type StartThread, startBrowserThread, type Thread } from
 import { storeWeight } from "./weight.ts";
 
 const activationNumbers: Record<Activation, number> = { relu: 0, gelu: 1, geluTanh: 2, silu: 3 };
-/** Tokens at a time in `scoreTargets`: their logits for one tile stay in the second cache. */
+/** Tokens at a time in `scoreTargets`, as logits of one tile stay in the second cache. */
 const scoredAtOnce = 512;
 
 export interface WasmOptions {
@@ -26,15 +26,14 @@ export interface WasmOptions {
 
 /** Compiles the WASM kernels and starts their threads. */
 export async function createWasmKernels(options: WasmOptions = {}): Promise<Kernels> {
-  const startThread = options.startThread ?? startBrowserThread;
-  const shared = (options.threads ?? 1) > 1 && startThread !== undefined && canUseThreads();
-  const threadCount = shared ? (options.threads ?? 1) : 1;
-  const module = await compileModule(shared, options.relaxed);
+  const { threads: wanted = 1, startThread = startBrowserThread, relaxed } = options;
+  const shared = wanted > 1 && startThread !== undefined && canUseThreads();
+  const module = await compileModule(shared, relaxed);
   const memory = new WasmMemory(shared);
   const instance = await WebAssembly.instantiate(module, { env: { memory: memory.memory } });
   const exports = instance.exports as unknown as WasmExports;
   const threads: Thread[] = [];
-  for (let index = 1; index < threadCount && startThread; index++) {
+  for (let index = 1; shared && index < wanted; index++) {
     threads.push(startThread({ module, memory: memory.memory, index }));
   }
   return new WasmKernels(memory, exports, threads);
