@@ -10,10 +10,11 @@ import { join } from "node:path";
 import { openCheckpoint } from "../src/checkpoint/open-node.ts";
 import { formatSafetensorsHeader, placeTensors } from "../src/checkpoint/safetensors.ts";
 import { writePackedCheckpoint } from "../src/checkpoint/write-packed-node.ts";
+import { selectQuantizer } from "../src/kernels/quantizer-node.ts";
 import { countParameters } from "../src/model/count.ts";
 import { quantizeCheckpoint } from "../src/model/quantized-view.ts";
 import { parseSpec } from "../src/quantize/spec-text.ts";
-import { createThreadedQuantizer } from "../src/quantize/threads-node.ts";
+
 import { createRandom } from "../src/tensor/random.ts";
 import type { TensorHeader } from "../src/tensor/tensor.ts";
 
@@ -58,7 +59,7 @@ try {
   console.log(`${cpus()[0].model}, ${availableParallelism()} cores, Node ${process.version}`);
   for (const text of ["int4:b64", "nf4:b64:dq", "quantile4:b64"]) {
     for (const threadCount of threadCounts) {
-      const threads = createThreadedQuantizer(threadCount);
+      const threads = await selectQuantizer({ threads: threadCount });
       let best = Infinity;
       let weights = 0;
       for (let run = 0; run < runs; run++) {
