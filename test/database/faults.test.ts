@@ -215,7 +215,7 @@ test("a model that is replaced while its study runs is refused by its hash, and 
   const failures = await store.failures();
   expect(failures).toHaveLength(2); // both models hold the same, so that they are the same experiments
   copyFileSync(join(model, "model.safetensors"), join(own, "model.safetensors"));
-  expect(await start(["study", "retry", "--db", address]).ended).toBe(0);
+  expect(await store.queue.retry()).toBe(2);
   const second = work();
   expect([await second.ended, second.output()]).toEqual([0, expect.stringContaining("2 results, 0 failed")]);
   expect(await store.rows()).toHaveLength(2);
