@@ -25,7 +25,9 @@ const text = [
 ].join("\n");
 const page = readFileSync(here("README.md"), "utf8");
 writeFileSync(here("README.md"), page.replace(/(?<=<!-- tables -->\n).*?(?=<!-- end of tables -->)/s, () => `${text}\n`));
-for (const answer of answerRows(rows, { task: "perplexity" })) {
+// With embedding and head at 16 bits in some points of a line and not in others, lines would bend for that alone.
+const drawn = rows.filter(({ key }) => key.spec === "fp16" || key.spec.endsWith(":embed:head"));
+for (const answer of answerRows(drawn, { task: "perplexity" })) {
   writeFileSync(here(`${answer.series.family}.svg`), drawOnPaper(drawCurves(answer, { width: 760, height: 500 })));
 }
 

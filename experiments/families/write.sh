@@ -7,4 +7,4 @@ here=experiments/families
 title="The paper's core grid on the bundled families"
 $kbit report --db "$folder/families.db" --title "$title" --out "$here/report.md" >/dev/null
 $kbit study export --db "$folder/families.db" --out "$here/rows.csv"
-node "$here/tables.ts" "$folder"
+node_modules/.bin/node "$here/tables.ts" "$folder"
