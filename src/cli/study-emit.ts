@@ -7,7 +7,7 @@ import { type ClusterOptions, emitKubernetes, emitSlurm, stripPassword } from ".
 import type { Study } from "../study/study.ts";
 import { parseWhole } from "./open-model.ts";
 import { parseBytes } from "./size.ts";
-import { printLine, printNote } from "./terminal.ts";
+import { printJson, printLine, printNote } from "./terminal.ts";
 
 interface EmitOptions {
   readonly db: string;
@@ -21,6 +21,7 @@ interface EmitOptions {
   readonly claim: string;
   readonly mount: string;
   readonly out?: string;
+  readonly json?: boolean;
 }
 
 /**
@@ -45,6 +46,7 @@ export function addEmitCommand(study: Command, readStudy: (path: string) => Stud
     .option("--claim <name>", "Kubernetes: the volume claim with models and data", "kbit-study")
     .option("--mount <folder>", "Kubernetes: where it is mounted", "/study")
     .option("--out <file>", "write it there (default: print it)")
+    .option("--json", "print one JSON document: the job's text, or where it is, and what starts it")
     .addHelpText(
       "after",
       `
@@ -68,11 +70,9 @@ function runEmit(cluster: "slurm" | "kubernetes", study: Study, options: EmitOpt
       : emitKubernetes(study, { ...asked, image: image!, secret, claim, mount });
   if (new URL(db).href !== stripPassword(db))
     printNote("The password of --db is not written; the workers take it from PGPASSWORD.");
-  if (out === undefined) {
-    printLine(text.trimEnd());
-    return;
-  }
-  writeFileSync(out, text);
+  if (out !== undefined) writeFileSync(out, text);
   const next = cluster === "slurm" ? `sbatch ${out}` : `kubectl apply -f ${out}`;
-  printLine(`${out} is written: enqueue the study with kbit study run, then ${next}.`);
+  if (options.json) printJson(out === undefined ? { cluster, text } : { cluster, out, next });
+  else if (out === undefined) printLine(text.trimEnd());
+  else printLine(`${out} is written: enqueue the study with kbit study run, then ${next}.`);
 }
