@@ -2,10 +2,11 @@
 // The bottom of evaluate/; it knows nothing of models or tasks.
 
 /** Compensated sum (Neumaier): the rounding error of every addition is added at the end. */
-export function sum(values: Iterable<number>): number {
+export function sum(values: ArrayLike<number>): number {
   let total = 0;
   let lost = 0;
-  for (const value of values) {
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i];
     const next = total + value;
     // The exact error of the addition (Knuth's two-sum), whichever of the two is larger.
     const part = next - total;
