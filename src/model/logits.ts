@@ -5,7 +5,7 @@ import type { Kernels } from "../kernels/kernels.ts";
 import type { LogitTile, ScoreRequest } from "../language-model.ts";
 import { createCache } from "./cache.ts";
 import type { Decoder } from "./decoder.ts";
-import { checkRequest, groupRequests, layOut } from "./score.ts";
+import { checkRequest, groupRequests, layOut } from "./pack.ts";
 
 /** Logits of one tile, 16 MiB. */
 const maxTileLogits = 4 * 2 ** 20;
