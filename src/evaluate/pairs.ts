@@ -15,22 +15,30 @@ export interface PairScore {
   readonly greedy: boolean;
 }
 
+/** Pairs as requests. */
+export interface PreparedPairs {
+  readonly pairs: number;
+  /** Frozen. */
+  readonly requests: readonly ScoreRequest[];
+  /** Pair of each continuation of the requests, one after another. */
+  readonly owners: readonly number[];
+}
+
 /**
- * Scores pairs in the order given. Too long a pair loses tokens from the left, so that `maxLength` are fed; neighbours
- * whose contexts are one (the endings of a HellaSwag item) or begin alike (WinoGrande) share a request: what they begin
- * with is computed once.
+ * The requests of pairs, in the order given. Too long a pair loses tokens from the left, so that `maxLength` are fed;
+ * neighbours whose contexts are one (the endings of a HellaSwag item) or begin alike (WinoGrande) share a request: what
+ * they begin with is computed once.
  *
  * @param describe - names a pair in an error: "document 3 of piqa"
- * @throws InputError if a context or continuation is empty, or a log-probability is not finite
+ * @throws InputError if a context or continuation is empty
  */
-export async function scorePairs(
+export function preparePairs(
   model: LanguageModel,
   pairs: readonly TokenPair[],
   describe: (index: number) => string,
-  onProgress?: (tokensDone: number, tokensTotal: number) => void,
-): Promise<PairScore[]> {
+): PreparedPairs {
   const pieces: TokenPair[] = [];
-  const owners: number[] = []; // pair of each piece
+  const owners: number[] = [];
   pairs.forEach((pair, index) => {
     checkPair(pair, model, () => describe(index));
     for (const piece of fitPair(pair, model.maxLength)) {
@@ -38,9 +46,23 @@ export async function scorePairs(
       owners.push(index);
     }
   });
-  if (pieces.length === 0) return [];
-  const answers = (await model.score(groupPieces(pieces), onProgress)).flat();
-  const scores = pairs.map(() => ({ logLikelihood: 0, greedy: true }));
+  return { pairs: pairs.length, requests: Object.freeze(groupPieces(pieces)), owners };
+}
+
+/**
+ * Scores pairs.
+ *
+ * @throws InputError if a log-probability is not finite
+ */
+export async function scorePairs(
+  model: LanguageModel,
+  { pairs, requests, owners }: PreparedPairs,
+  describe: (index: number) => string,
+  onProgress?: (tokensDone: number, tokensTotal: number) => void,
+): Promise<PairScore[]> {
+  if (requests.length === 0) return [];
+  const answers = (await model.score(requests, onProgress)).flat();
+  const scores = Array.from({ length: pairs }, () => ({ logLikelihood: 0, greedy: true }));
   answers.forEach(({ logProbs, greedy }, i) => {
     const logLikelihood = sum(logProbs);
     if (!Number.isFinite(logLikelihood)) throw createNotFiniteError(model, describe(owners[i]));

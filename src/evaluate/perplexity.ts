@@ -2,7 +2,7 @@
 // Published perplexities differ by convention more than by quantization, so the name always goes with the number.
 
 import { findNearest, InputError } from "../input-error.ts";
-import type { LanguageModel } from "../language-model.ts";
+import type { LanguageModel, ScoreRequest } from "../language-model.ts";
 import type { DocumentValues, Metric } from "../result.ts";
 import { createNotFiniteError } from "./pairs.ts";
 import { createEncoder, findProfile, type TokenPair } from "./profiles.ts";
@@ -62,6 +62,19 @@ export interface Plan {
   readonly whole: boolean;
 }
 
+/** A text made ready to score: what depends on tokenizer, text and options, but not on weights. */
+export interface PreparedText {
+  /** Convention and its numbers. */
+  readonly name: string;
+  readonly convention: Convention;
+  /** One a window; frozen. */
+  readonly requests: readonly ScoreRequest[];
+  /** UTF-8 bytes that the scored tokens spell. */
+  readonly bytes: number;
+  /** White-space words; only where all of the text is scored. */
+  readonly words: number | undefined;
+}
+
 /**
  * Measures perplexity. The standard error takes windows as independent and their lengths as given:
  * `sqrt(W / (W - 1) * sum_w (nll_w - nll * tokens_w)^2) / tokens`; under `llama.cpp` it is over tokens, as printed there.
@@ -73,13 +86,30 @@ export async function measurePerplexity(
   text: string,
   options: PerplexityOptions = {},
 ): Promise<PerplexityResult> {
+  return scoreText(model, prepareText(model, text, options), options.onProgress);
+}
+
+/** The first half of `measurePerplexity`: models of one tokenizer and one maximum length share it. */
+export function prepareText(model: LanguageModel, text: string, options: PerplexityOptions = {}): PreparedText {
   if (text === "")
     throw new InputError("The text is empty, so it has no perplexity; give a text with at least two tokens.");
   const { name, windows, whole } = planText(model, text, options);
-  const scores = await model.score(
-    windows.map(({ context, continuation }) => ({ context, continuations: [continuation] })),
-    options.onProgress,
-  );
+  return {
+    name,
+    convention: options.convention ?? "windows",
+    requests: Object.freeze(windows.map(({ context, continuation }) => ({ context, continuations: [continuation] }))),
+    bytes: whole ? countBytes(text) : sum(windows.map((window) => countScoredBytes(model, window))),
+    words: whole ? splitAtSpaces(text).length : undefined,
+  };
+}
+
+/** The second half of `measurePerplexity`. */
+export async function scoreText(
+  model: LanguageModel,
+  { name, convention, requests, bytes, words }: PreparedText,
+  onProgress?: PerplexityOptions["onProgress"],
+): Promise<PerplexityResult> {
+  const scores = await model.score(requests, onProgress);
   const results = scores.map(([{ logProbs }], index) => {
     const nll = -sum(logProbs);
     if (!Number.isFinite(nll)) throw createNotFiniteError(model, `window ${index + 1} of the text`);
@@ -88,24 +118,18 @@ export async function measurePerplexity(
   const total = sum(results.map((result) => result.nll));
   const tokens = results.reduce((count, result) => count + result.tokens, 0);
   const nll = total / tokens;
-  const bytes = whole ? countBytes(text) : sum(windows.map((window) => countScoredBytes(model, window)));
+  const tokenLogProbs = () => scores.flatMap(([{ logProbs }]) => [...logProbs]);
   return {
     perplexity: Math.exp(nll),
     nll,
     tokens,
     bitsPerByte: total / (bytes * Math.LN2),
     bytes,
-    standardError:
-      options.convention === "llama.cpp"
-        ? tokenError(
-            scores.flatMap(([{ logProbs }]) => [...logProbs]),
-            nll,
-          )
-        : windowError(results, nll, tokens),
+    standardError: convention === "llama.cpp" ? tokenError(tokenLogProbs(), nll) : windowError(results, nll, tokens),
     convention: name,
     windows: results,
-    ...(whole && {
-      wordPerplexity: Math.exp(total / splitAtSpaces(text).length),
+    ...(words !== undefined && {
+      wordPerplexity: Math.exp(total / words),
       bytePerplexity: Math.exp(total / bytes),
     }),
   };

@@ -14,7 +14,7 @@ import {
   scoreRolling,
   summarize,
 } from "./metrics.ts";
-import { isCut, isOverlong, type PairScore, scorePairs } from "./pairs.ts";
+import { isCut, isOverlong, type PairScore, type PreparedPairs, preparePairs, scorePairs } from "./pairs.ts";
 import { createEncoder, type Encoder, findProfile, type TokenPair } from "./profiles.ts";
 import { mean } from "./sum.ts";
 import { planRolling } from "./windows.ts";
@@ -97,6 +97,18 @@ export interface TaskResult {
   readonly documents: readonly DocumentScore[];
 }
 
+/** Documents made ready to score: what depends on tokenizer, documents and profile, but not on weights. */
+export interface PreparedTask {
+  readonly task: Task;
+  readonly profile: string;
+  readonly prompts: readonly Prompt[];
+  readonly pairs: PreparedPairs;
+  /** Pairs up to and including those of each document. */
+  readonly ends: readonly number[];
+  readonly overlong: number;
+  readonly cut: number;
+}
+
 /**
  * Scores every document.
  *
@@ -108,52 +120,72 @@ export async function evaluateTask(
   documents: readonly Document[],
   options: TaskOptions = {},
 ): Promise<TaskResult> {
-  const profile = findProfile(options.profile);
-  const { onProgress, bootstrapIterations = 100000 } = options;
-  const chosen = documents.slice(0, options.limit);
+  return scoreTask(model, prepareTask(model, task, documents, options), options);
+}
+
+/** The first half of `evaluateTask`: models of one tokenizer and one maximum length share it. */
+export function prepareTask(
+  model: LanguageModel,
+  task: Task,
+  documents: readonly Document[],
+  { profile: profileName, limit, onProgress }: TaskOptions = {},
+): PreparedTask {
+  const profile = findProfile(profileName);
+  const chosen = documents.slice(0, limit);
   if (chosen.length === 0) throw new InputError(`There are no documents to evaluate ${task.name} on.`);
 
   const encoder = createEncoder(model, profile);
   const pairs: TokenPair[] = [];
-  const ends: number[] = []; // pairs up to and including those of each document
+  const ends: number[] = [];
   const prompts = chosen.map((document, index) => {
-    const prompt = makePrompt(task, document, nameDocument(index));
+    const prompt = makePrompt(task, document, nameDocument(task, index));
     pairs.push(...encodePrompt(prompt, encoder, model));
     ends.push(pairs.length);
     onProgress?.("encode", index + 1, chosen.length);
     return prompt;
   });
+  const loses = (end: number, i: number) => pairs.slice(ends[i - 1] ?? 0, end).some((pair) => isCut(pair, model));
+  return {
+    task,
+    profile: profile.name,
+    prompts,
+    pairs: preparePairs(model, pairs, (pair) => nameOwner(task, ends, pair)),
+    ends,
+    overlong: pairs.filter((pair) => isOverlong(pair, model)).length,
+    cut: task.kind === "rolling" ? 0 : ends.filter(loses).length,
+  };
+}
 
+/** The second half of `evaluateTask`. */
+export async function scoreTask(
+  model: LanguageModel,
+  { task, profile, prompts, pairs, ends, overlong, cut }: PreparedTask,
+  { onProgress, bootstrapIterations = 100000 }: TaskOptions = {},
+): Promise<TaskResult> {
   const scores = await scorePairs(
     model,
     pairs,
-    (pair) => nameDocument(ends.findIndex((end) => pair < end)),
+    (pair) => nameOwner(task, ends, pair),
     onProgress && ((done, total) => onProgress("score", done, total)),
   );
-  const scored = prompts.map((prompt, index) => scorePrompt(prompt, scores.slice(ends[index - 1] ?? 0, ends[index])));
-  const metrics = await summarize(task.metrics, scored, bootstrapIterations, (done, total) =>
+  const documents = prompts.map((prompt, i) => scorePrompt(prompt, scores.slice(ends[i - 1] ?? 0, ends[i])));
+  const metrics = await summarize(task.metrics, documents, bootstrapIterations, (done, total) =>
     onProgress?.("bootstrap", done, total),
   );
-  const chance = task.kind === "rolling" ? undefined : mean(scored.map((document) => document.chance!));
-  const overlong = pairs.filter((pair) => isOverlong(pair, model)).length;
-  const cut =
-    task.kind === "rolling"
-      ? 0
-      : ends.filter((end, i) => pairs.slice(ends[i - 1] ?? 0, end).some((pair) => isCut(pair, model))).length;
-  return {
-    task: task.name,
-    version: task.version,
-    profile: profile.name,
-    metrics,
-    chance,
-    overlong,
-    cut,
-    documents: scored,
-  };
+  const chance = task.kind === "rolling" ? undefined : mean(documents.map((document) => document.chance!));
+  return { task: task.name, version: task.version, profile, metrics, chance, overlong, cut, documents };
+}
 
-  function nameDocument(index: number): string {
-    return `document ${index + 1} of ${task.name}`;
-  }
+function nameDocument(task: Task, index: number): string {
+  return `document ${index + 1} of ${task.name}`;
+}
+
+/** The document of a pair. */
+function nameOwner(task: Task, ends: readonly number[], pair: number): string {
+  return nameDocument(
+    task,
+    ends.findIndex((end) => pair < end),
+  );
 }
 
 function encodePrompt(prompt: Prompt, encoder: Encoder, model: LanguageModel): TokenPair[] {
