@@ -14,7 +14,7 @@ import { createDecoder } from "./decoder.ts";
 import { createModel, type Model } from "./model.ts";
 import { refuseNonfinite } from "./nonfinite.ts";
 import { orientMatrix } from "./orient.ts";
-import { loadTokenizer } from "./tokenizer.ts";
+import { loadTokenizer, type TextTokenizer } from "./tokenizer.ts";
 import type { Block, DecoderWeights, Linear, Norm } from "./weights.ts";
 
 const floatTypes: ReadonlySet<StorageType> = new Set(["F16", "BF16", "F32", "F64"]);
@@ -25,6 +25,8 @@ export interface LoadOptions {
   readonly maxTokens?: number;
   /** Loads weights that are NaN or infinite. */
   readonly allowNonfinite?: boolean;
+  /** The checkpoint's tokenizer, if it is loaded already. */
+  readonly tokenizer?: TextTokenizer;
 }
 
 /**
@@ -35,7 +37,7 @@ export interface LoadOptions {
 export async function loadModel(checkpoint: Checkpoint, kernels: Kernels, options: LoadOptions = {}): Promise<Model> {
   const { shape, tensors, unused } = describeDecoder(checkpoint.config, checkpoint.tensors, checkpoint.source);
   checkTensors(checkpoint, tensors, unused);
-  const tokenizer = await loadTokenizer(checkpoint);
+  const tokenizer = options.tokenizer ?? (await loadTokenizer(checkpoint));
 
   const loaded: (KernelBuffer | KernelWeight)[] = [];
   const release = () => {

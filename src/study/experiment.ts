@@ -1,13 +1,19 @@
 // One experiment, the whole line from left to right: a checkpoint, quantized, counted, loaded, evaluated, a result row.
-// What several experiments share (open checkpoints, kernels, texts, tokens) comes in as resources.
+// What several experiments share (open checkpoints, kernels, requests) comes in as resources.
 
 import { createHash } from "node:crypto";
 import { isAbsolute, relative, sep } from "node:path";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { parseDocuments } from "../evaluate/documents.ts";
 import { listDocumentValues } from "../evaluate/metrics.ts";
-import { listPerplexityDocuments, listPerplexityMetrics, measurePerplexity } from "../evaluate/perplexity.ts";
-import { evaluateTask, type TaskOptions } from "../evaluate/task.ts";
+import {
+  listPerplexityDocuments,
+  listPerplexityMetrics,
+  type PreparedText,
+  prepareText,
+  scoreText,
+} from "../evaluate/perplexity.ts";
+import { type PreparedTask, prepareTask, scoreTask, type TaskOptions } from "../evaluate/task.ts";
 import { InputError } from "../input-error.ts";
 import type { LanguageModel } from "../language-model.ts";
 import { averageCodeBits, countBits, countParameters } from "../model/count.ts";
@@ -46,12 +52,17 @@ export interface Resources {
   openCheckpoint(path: string, key: ResultKey): Promise<Checkpoint>;
   /**
    * Quantizes a model to the experiment's spec and loads it onto the kernels. It stays loaded for the next tasks of the
-   * same model and spec, and remembers what it encoded for models of the same tokenizer.
+   * same model and spec.
    */
   loadModel(checkpoint: Checkpoint, experiment: PlannedExperiment): Promise<LoadedModel>;
   /** Text of a file whose bytes must have this SHA-256. */
   readData(path: string, hash: string): Promise<string>;
+  /** What `make` gives, made once for all experiments of the same key as long as there is room. */
+  prepare<T extends Prepared>(key: string, make: () => Promise<T>): Promise<T>;
 }
+
+/** A text or documents, encoded and cut into requests. */
+export type Prepared = PreparedText | PreparedTask;
 
 /**
  * Measures one model at one spec on one task.
@@ -72,7 +83,7 @@ export async function runExperiment(
   const bits = await countBits(quantized); // after loading: by then the view knows the size of every codebook
   const { metrics, documents, profile } = isLatency(task)
     ? await time(model, task, key, resources, onProgress)
-    : await evaluate(model, task, await resources.readData(task.data, key.dataHash), onProgress);
+    : await evaluate(model, task, key, resources, onProgress);
   checkPlanned(key, profile, resources.computeType);
   return {
     id,
@@ -115,24 +126,36 @@ type Evaluation = Pick<ResultRow, "metrics" | "documents"> & { readonly profile:
 async function evaluate(
   model: LanguageModel,
   choice: Exclude<TaskChoice, LatencyChoice>,
-  text: string,
+  key: ResultKey,
+  resources: Resources,
   report: (share: number) => void,
 ): Promise<Evaluation> {
   const limit = choice.limit ?? undefined;
+  const prepare = <T extends Prepared>(make: (text: string) => T) =>
+    resources.prepare(namePrepared(model, key), async () => make(await resources.readData(choice.data, key.dataHash)));
   if (choice.task === "perplexity") {
     const { convention, window, stride } = choice as PerplexityChoice;
-    const onProgress = (done: number, total: number) => report(done / total);
-    const result = await measurePerplexity(model, text, { convention, window, stride, limit, onProgress });
+    const prepared = await prepare((text) => prepareText(model, text, { convention, window, stride, limit }));
+    const result = await scoreText(model, prepared, (done, total) => report(done / total));
     const { convention: profile } = result;
     return { metrics: listPerplexityMetrics(result), documents: listPerplexityDocuments(result), profile };
   }
   const { profile } = choice as ZeroShotChoice;
-  const task = resolveTask(choice);
-  const documents = parseDocuments(text, task.fields, choice.data, limit);
+  const prepared = await prepare((text) => {
+    const task = resolveTask(choice);
+    return prepareTask(model, task, parseDocuments(text, task.fields, choice.data, limit), { profile, limit });
+  });
   const onProgress: TaskOptions["onProgress"] = (phase, done, total) => phase === "score" && report(done / total);
-  const result = await evaluateTask(model, task, documents, { profile, limit, onProgress });
+  const result = await scoreTask(model, prepared, { onProgress });
   const metrics = addChance(result.metrics, result.chance);
-  return { metrics, documents: listDocumentValues(task.metrics, result.documents), profile: result.profile };
+  const documents = listDocumentValues(prepared.task.metrics, result.documents);
+  return { metrics, documents, profile: result.profile };
+}
+
+/** Everything that tokens and requests depend on. */
+function namePrepared({ maxLength, bosToken, eosToken }: LanguageModel, key: ResultKey): string {
+  const { tokenizerHash, dataHash, task, taskVersion, profile, limit } = key;
+  return JSON.stringify([tokenizerHash, maxLength, bosToken, eosToken, dataHash, task, taskVersion, profile, limit]);
 }
 
 /** What a row says of its model beside the counts. */

@@ -1,4 +1,4 @@
-// What the experiments of one worker share: open checkpoints, one kernel set, texts and their tokens.
+// What the experiments of one worker share: open checkpoints and their weights, one kernel set, requests.
 
 import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
@@ -10,15 +10,19 @@ import { openCheckpoint } from "../checkpoint/open-node.ts";
 import { decodeData } from "../evaluate/data-node.ts";
 import { InputError } from "../input-error.ts";
 import type { Kernels } from "../kernels/kernels.ts";
-import type { LanguageModel } from "../language-model.ts";
 import { loadModel } from "../model/load.ts";
 import { quantizeCheckpoint, type ViewOptions } from "../model/quantized-view.ts";
+import { loadTokenizer, type TextTokenizer } from "../model/tokenizer.ts";
+import { isQuantized } from "../quantize/quantized.ts";
 import type { ResultKey } from "../result.ts";
-import type { LoadedModel, Resources } from "./experiment.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { LoadedModel, Prepared, Resources } from "./experiment.ts";
 import { AbsentError, createFinder, type Finder, hasConfig, isNamed, type Roots } from "./roots.ts";
 
-/** Tokens that a worker remembers: enough for the requests of every zero-shot task. */
-const maxCachedTokens = 1e7;
+/** Tokens of requests that a worker keeps: enough for every zero-shot task. */
+const maxPreparedTokens = 3e6;
+/** Bytes of weights that a worker keeps; checkpoints that alone have more are read for each spec. */
+const maxKeptBytes = 32e6;
 
 /** What a worker may do. */
 export interface ResourceOptions {
@@ -34,7 +38,8 @@ export function createResources(kernels: Kernels, { roots, quantize }: ResourceO
   const texts = roots && createFinder(roots.data);
   let last: { readonly name: string; readonly loaded: Promise<LoadedModel> } | undefined;
   const checkpoints = new Map<string, Promise<Checkpoint>>();
-  const encodings = new Map<string, EncodingCache>();
+  const kept: KeptWeights = { weights: new Map(), bytes: 0 };
+  const tokenizers = new Map<string, Promise<TextTokenizer>>();
   let data = { hash: "", text: "" };
   return {
     kernels: kernels.name,
@@ -46,7 +51,9 @@ export function createResources(kernels: Kernels, { roots, quantize }: ResourceO
       const id = `${key.weightsHash} ${key.configHash} ${key.tokenizerHash} ${path}`;
       let checkpoint = checkpoints.get(id);
       if (!checkpoint) {
-        checkpoint = models ? openBelow(models, path, key) : openChecked(path, key);
+        checkpoint = (models ? openBelow(models, path, key) : openChecked(path, key)).then((opened) =>
+          keepWeights(opened, kept),
+        );
         checkpoint.catch(() => checkpoints.delete(id));
         checkpoints.set(id, checkpoint);
       }
@@ -56,12 +63,17 @@ export function createResources(kernels: Kernels, { roots, quantize }: ResourceO
       const name = `${key.weightsHash} ${key.configHash} ${key.tokenizerHash} ${spec.text} ${allowNonfinite}`;
       if (last?.name === name) return last.loaded;
       await last?.loaded.then(({ model }) => model.close()).catch(() => {}); // before the next, so that one takes room
-      let cache = encodings.get(key.tokenizerHash);
-      if (!cache) encodings.set(key.tokenizerHash, (cache = { texts: new Map(), tokens: 0 }));
+      const { bos_token_id, eos_token_id } = checkpoint.config;
+      const files = JSON.stringify([key.tokenizerHash, bos_token_id, eos_token_id]);
+      let tokenizer = tokenizers.get(files);
+      if (!tokenizer) {
+        tokenizers.set(files, (tokenizer = loadTokenizer(checkpoint)));
+        tokenizer.catch(() => tokenizers.delete(files));
+      }
       const quantized = quantizeCheckpoint(checkpoint, spec.spec, { allowNonfinite, quantize });
-      const loaded = loadModel(quantized, kernels, { allowNonfinite }).then((model) => {
-        return { quantized, model: rememberEncodings(model, cache) };
-      });
+      const loaded = tokenizer
+        .then((own) => loadModel(quantized, kernels, { allowNonfinite, tokenizer: own }))
+        .then((model) => ({ quantized, model }));
       last = { name, loaded };
       loaded.catch(() => {
         if (last?.loaded === loaded) last = undefined;
@@ -74,6 +86,7 @@ export function createResources(kernels: Kernels, { roots, quantize }: ResourceO
       }
       return data.text;
     },
+    prepare: createPreparations(),
   };
 }
 
@@ -128,26 +141,63 @@ async function readChecked(path: string, hash: string): Promise<string> {
   return decodeData(bytes, path);
 }
 
-/** Token ids of the texts that were encoded with one tokenizer. */
-interface EncodingCache {
-  readonly texts: Map<string, number[]>;
-  tokens: number;
+/** A cache of what was prepared; what was made first goes first. */
+function createPreparations(): Resources["prepare"] {
+  const known = new Map<string, { readonly made: Promise<Prepared>; tokens: number }>();
+  let tokens = 0;
+  return async <T extends Prepared>(key: string, make: () => Promise<T>): Promise<T> => {
+    const entry = known.get(key);
+    if (entry) return entry.made as Promise<T>;
+    const made = make();
+    const added = { made, tokens: 0 };
+    known.set(key, added);
+    made.catch(() => known.delete(key));
+    added.tokens = countTokens(await made);
+    tokens += added.tokens;
+    for (const [first, { tokens: freed }] of known) {
+      if (tokens <= maxPreparedTokens || first === key) break;
+      known.delete(first);
+      tokens -= freed;
+    }
+    return made;
+  };
 }
 
-/** The model, with every text encoded once for all models that share the cache. */
-function rememberEncodings<M extends LanguageModel>(model: M, cache: EncodingCache): M {
-  const encode: LanguageModel["encode"] = (text, special = "none") => {
-    const key = `${special} ${text}`;
-    const known = cache.texts.get(key);
-    if (known) return known;
-    const tokens = model.encode(text, special);
-    if (cache.tokens + tokens.length <= maxCachedTokens) {
-      cache.tokens += tokens.length;
-      cache.texts.set(key, tokens);
-    }
-    return tokens;
+function countTokens(prepared: Prepared): number {
+  const requests = "pairs" in prepared ? prepared.pairs.requests : prepared.requests;
+  return requests.reduce(
+    (sum, { context, continuations }) =>
+      continuations.reduce((count, { length }) => count + length, sum + context.length),
+    0,
+  );
+}
+
+/** The checkpoint with its weights kept in memory once they are read, so that the next spec need not read them. */
+function keepWeights(checkpoint: Checkpoint, kept: KeptWeights): Checkpoint {
+  if (checkpoint.fileBytes > maxKeptBytes) return checkpoint;
+  return {
+    ...checkpoint,
+    async read(name) {
+      const known = kept.weights.get(checkpoint)?.get(name);
+      if (known) return known;
+      const weight = await checkpoint.read(name);
+      if (isQuantized(weight)) return weight;
+      if (kept.bytes + weight.bytes.length > maxKeptBytes) {
+        kept.weights.clear();
+        kept.bytes = 0;
+      }
+      let own = kept.weights.get(checkpoint);
+      if (!own) kept.weights.set(checkpoint, (own = new Map()));
+      own.set(name, weight);
+      kept.bytes += weight.bytes.length;
+      return weight;
+    },
   };
-  return { ...model, encode };
+}
+
+interface KeptWeights {
+  readonly weights: Map<Checkpoint, Map<string, Tensor>>;
+  bytes: number;
 }
 
 /** Processor and number of cores, for result rows: times compare only on one machine. */

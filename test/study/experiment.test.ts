@@ -55,6 +55,7 @@ function createFakes(logProb = -Math.log(vocabulary), letter = "x") {
       expect(createHash("sha256").update(bytes).digest("hex")).toBe(hash);
       return bytes.toString();
     },
+    prepare: (_, make) => make(),
   };
   return { resources, calls };
 }

@@ -1,4 +1,4 @@
-// What experiments share: opened and encoded once, and refused when it is not what was planned.
+// What experiments share: opened, read and prepared once, and refused when it is not what was planned.
 
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { openCheckpoint } from "../../src/checkpoint/open-node.ts";
+import type { PreparedText } from "../../src/evaluate/perplexity.ts";
 import { createReferenceKernels } from "../../src/kernels/reference.ts";
+import { runExperiment } from "../../src/study/experiment.ts";
 import { planStudy } from "../../src/study/plan.ts";
 import { createResources } from "../../src/study/resources.ts";
 import { createStudy } from "../../src/study/study-file.ts";
@@ -24,22 +26,59 @@ const plan = async (spec = "fp16") => {
   return (await planStudy(study, { openCheckpoint, computeType: "float32" })).experiments[0];
 };
 
-test("a checkpoint is opened once, and models of one tokenizer share what they encode", async () => {
+test("a checkpoint is opened once, and each weight read once for all specs", async () => {
   const resources = createResources(createReferenceKernels());
-  const [experiment, coarse] = [await plan(), await plan("int4")];
-  const { key } = experiment;
+  const { key } = await plan();
   const checkpoint = await resources.openCheckpoint(model, key);
   expect(await resources.openCheckpoint(model, key)).toBe(checkpoint);
-  const { model: first } = await resources.loadModel(checkpoint, experiment);
-  const tokens = first.encode("It was a bright cold day.");
-  expect(first.decode(tokens)).toBe("It was a bright cold day.");
-  const { model: second } = await resources.loadModel(checkpoint, coarse);
-  expect(second.encode("It was a bright cold day.")).toBe(tokens);
-  expect(second.encode("It was a bright cold day.", "default")).not.toBe(tokens);
-  const foreign = { ...experiment, key: { ...key, tokenizerHash: "another tokenizer" } };
-  const { model: other } = await resources.loadModel(checkpoint, foreign);
-  expect(other.encode("It was a bright cold day.")).not.toBe(tokens);
-  await other.close();
+  const plain = await openCheckpoint(model);
+  for (const name of checkpoint.tensors.keys()) {
+    const weight = await checkpoint.read(name);
+    expect(weight).toEqual(await plain.read(name));
+    expect(await checkpoint.read(name)).toBe(weight);
+  }
+  await plain.close();
+});
+
+describe("what experiments prepare", () => {
+  const requestsOf = (tokens: number) => [
+    { context: [0], continuations: [Array.from({ length: tokens - 1 }, () => 1)] },
+  ];
+  const prepared = (tokens: number): PreparedText => {
+    return { name: "", convention: "windows", requests: requestsOf(tokens), bytes: 1, words: undefined };
+  };
+
+  test("is made once for each key, and made again where it failed", async () => {
+    const { prepare } = createResources(createReferenceKernels());
+    const make = vi.fn(async () => prepared(10));
+    const [first, second] = await Promise.all([prepare("a", make), prepare("a", make)]);
+    expect(second).toBe(first);
+    expect(await prepare("b", make)).not.toBe(first);
+    expect(make).toHaveBeenCalledTimes(2);
+    await expect(prepare("c", () => Promise.reject(new Error("no text")))).rejects.toThrow("no text");
+    await expect(prepare("c", make)).resolves.toBeDefined();
+  });
+
+  test("is let go, what came first first, where it is too much", async () => {
+    const { prepare } = createResources(createReferenceKernels());
+    const make = vi.fn(async () => prepared(1_400_000));
+    for (const key of ["a", "b", "c", "b", "c"]) await prepare(key, make);
+    expect(make).toHaveBeenCalledTimes(3);
+    await prepare("a", make);
+    expect(make).toHaveBeenCalledTimes(4);
+  });
+
+  test("is shared by specs of one model on one text, and scores as it does alone", async () => {
+    const shared = createResources(createReferenceKernels());
+    const data = vi.spyOn(shared, "readData");
+    for (const spec of ["fp16", "int4"]) {
+      const experiment = await plan(spec);
+      const { metrics, documents } = await runExperiment(experiment, shared);
+      const alone = await runExperiment(experiment, createResources(createReferenceKernels()));
+      expect({ metrics, documents }).toEqual({ metrics: alone.metrics, documents: alone.documents });
+    }
+    expect(data).toHaveBeenCalledOnce();
+  });
 });
 
 test("a model stays loaded for the tasks of its spec, and is let go before the next", async () => {
