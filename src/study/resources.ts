@@ -17,6 +17,7 @@ import { isQuantized } from "../quantize/quantized.ts";
 import type { ResultKey } from "../result.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { LoadedModel, Prepared, Resources } from "./experiment.ts";
+import { reuseBuffers } from "./reuse.ts";
 import { AbsentError, createFinder, type Finder, hasConfig, isNamed, type Roots } from "./roots.ts";
 
 /** Tokens of requests that a worker keeps: enough for every zero-shot task. */
@@ -33,7 +34,8 @@ export interface ResourceOptions {
 }
 
 /** The resources of one worker, on its kernels. */
-export function createResources(kernels: Kernels, { roots, quantize }: ResourceOptions = {}): Resources {
+export function createResources(own: Kernels, { roots, quantize }: ResourceOptions = {}): Resources {
+  const kernels = reuseBuffers(own);
   const models = roots && createFinder(roots.models);
   const texts = roots && createFinder(roots.data);
   let last: { readonly name: string; readonly loaded: Promise<LoadedModel> } | undefined;
