@@ -271,10 +271,12 @@ export function createDecoder(
   return { shape, maxTokens, head: weights.head, forward, readLogits, scoreTargets, release };
 }
 
-/** 0, 1, .. count - 1. */
+/** 0, 1, .. count - 1; to be read only. */
 function inOrder(count: number): Int32Array {
-  return Int32Array.from({ length: count }, (_, i) => i);
+  if (ordered.length < count) ordered = Int32Array.from({ length: 2 * count }, (_, i) => i);
+  return ordered.subarray(0, count);
 }
+let ordered = new Int32Array();
 
 /** The spans that a sliding window leaves: the last `window` tokens of prefix and own together. */
 export function narrowSpans(spans: Int32Array, window: number): Int32Array {
