@@ -77,39 +77,15 @@ function createDraws(seed: number, documents: number): () => number {
 /** The perplexities of resamples, by how often each document is in them. */
 function sumCounted(values: Float64Array, counts: Uint8Array, out: Float64Array): void {
   const n = values.length;
-  const pairs = n - (n % 2);
-  const finish = (r: number, a: number, b: number) => {
-    const even = n % 2 === 1 ? a + counts[r * n + n - 1] * values[n - 1] : a;
-    out[r] = Math.exp(-(even + b) / n);
-  };
-  // Two sums for each resample, and four resamples at a time, so that no addition waits for the one before it.
-  let r = 0;
-  for (; r + 4 <= out.length; r += 4) {
-    const [row0, row1, row2, row3] = [r * n, (r + 1) * n, (r + 2) * n, (r + 3) * n];
-    let [a0, a1, a2, a3, b0, b1, b2, b3] = [0, 0, 0, 0, 0, 0, 0, 0];
-    for (let i = 0; i < pairs; i += 2) {
-      const [even, odd] = [values[i], values[i + 1]];
-      a0 += counts[row0 + i] * even;
-      b0 += counts[row0 + i + 1] * odd;
-      a1 += counts[row1 + i] * even;
-      b1 += counts[row1 + i + 1] * odd;
-      a2 += counts[row2 + i] * even;
-      b2 += counts[row2 + i + 1] * odd;
-      a3 += counts[row3 + i] * even;
-      b3 += counts[row3 + i + 1] * odd;
+  for (let r = 0; r < out.length; r++) {
+    const row = r * n;
+    let [a, b] = [0, 0]; // two sums, so that one addition need not wait for the other
+    for (let i = 0; i + 1 < n; i += 2) {
+      a += counts[row + i] * values[i];
+      b += counts[row + i + 1] * values[i + 1];
     }
-    finish(r, a0, b0);
-    finish(r + 1, a1, b1);
-    finish(r + 2, a2, b2);
-    finish(r + 3, a3, b3);
-  }
-  for (; r < out.length; r++) {
-    let [a, b] = [0, 0];
-    for (let i = 0; i < pairs; i += 2) {
-      a += counts[r * n + i] * values[i];
-      b += counts[r * n + i + 1] * values[i + 1];
-    }
-    finish(r, a, b);
+    if (n % 2 === 1) a += counts[row + n - 1] * values[n - 1];
+    out[r] = Math.exp(-(a + b) / n);
   }
 }
 
