@@ -42,11 +42,14 @@ export function selectOrdered(values: Float32Array | RankedValues, ranks: readon
       slots[prefix] = slot;
     });
     const counts = values.countDigits(slots, prefixes.length, shift, digitBits);
+    let [first, bin, below] = [-1, 0, 0]; // of the last prefix: its first bin, the one looked at, the values before that
     for (const target of sought) {
-      let bin = slots[target.prefix] << digitBits;
-      const first = bin;
-      while (target.rank >= counts[bin]) target.rank -= counts[bin++];
-      target.prefix = target.prefix * 2 ** digitBits + bin - first;
+      const start = slots[target.prefix] << digitBits;
+      // Ranks mostly ascend, and then the next one is looked for from the last one on.
+      if (start !== first || target.rank < below) [first, bin, below] = [start, start, 0];
+      while (target.rank >= below + counts[bin]) below += counts[bin++];
+      target.rank -= below;
+      target.prefix = target.prefix * 2 ** digitBits + bin - start;
     }
     prefixBits += digitBits;
   }
