@@ -52,6 +52,7 @@ Examples:
 }
 
 async function runReport(options: ReportOptions): Promise<void> {
+  if (options.out !== undefined) checkName(options.out);
   const store = await openRows(options.db);
   let rows: ResultRow[];
   let failures: FailureRow[];
@@ -76,7 +77,7 @@ async function runReport(options: ReportOptions): Promise<void> {
   if (options.out !== undefined) {
     const { title, out } = options;
     const input = { rows, failures, title, facts: [["Store", store.path]] as const, options: chosen };
-    if (/\.(md|markdown)$/i.test(out)) writeMarkdown(out, input);
+    if (markdownName.test(out)) writeMarkdown(out, input);
     else writeWhole(out, renderReport(input));
   }
   if (options.json) {
@@ -86,6 +87,15 @@ async function runReport(options: ReportOptions): Promise<void> {
   }
   printAnswers(answers, rows, failures);
   if (options.out !== undefined) printLine(`\nThe report: ${options.out}`);
+}
+
+const markdownName = /\.(md|markdown)$/i;
+
+/** @throws InputError if a file's name says a format that reports do not have; a device or a pipe takes HTML */
+function checkName(path: string): void {
+  if (/\.html?$/i.test(path) || markdownName.test(path)) return;
+  if (existsSync(path) && !statSync(path).isFile() && !statSync(path).isDirectory()) return;
+  throw new InputError(`${path} does not end in .html, .htm or .md; name the format by it.`);
 }
 
 /** Prints the answers: the first in full with its figure, the others as a sentence each. */
