@@ -6,7 +6,12 @@ import type { Command } from "commander";
 import { InputError } from "../input-error.ts";
 import { formatPlural } from "../report/units.ts";
 import type { FailureRow, ResultRow } from "../result.ts";
-import { describeRun, type ImportedEntry, parseImportedModels } from "../study/exchange/imported-models.ts";
+import {
+  commandSource,
+  describeRun,
+  type ImportedEntry,
+  parseImportedModels,
+} from "../study/exchange/imported-models.ts";
 import { parseLmEval, readLmEval } from "../study/exchange/lm-eval.ts";
 import { mergeFailures, mergeRows, type RowDisagreement } from "../study/exchange/merge.ts";
 import { openRows, refuseRowsFile } from "../study/exchange/open-rows.ts";
@@ -64,9 +69,14 @@ interface ImportedFile {
 async function runImport(files: string[], options: ImportOptions): Promise<void> {
   refuseRowsFile(options.db);
   const say = createMapping(options);
+  refuseIdle(files, options);
   // All are read before the first is added: a file that is refused leaves the store as it was.
   const read: [file: string, found: Found][] = [];
   for (const file of files) read.push([file, await readFile(file, say)]);
+  if (read.every(([, { rows, failures }]) => rows.length + failures.length === 0))
+    throw new InputError(
+      `${files.join(" and ")} ${files.length === 1 ? "holds" : "hold"} no result; nothing is imported.`,
+    );
   const store = await openStore(options.db);
   const imported: ImportedFile[] = [];
   try {
@@ -87,8 +97,9 @@ interface Found {
 
 /** What a file holds. */
 async function readFile(path: string, say: () => Mapping): Promise<Found> {
-  if (existsSync(path) && path.toLowerCase().endsWith(".json"))
-    return { rows: readLmEvalFile(path, say), failures: [] };
+  if (statSync(path, { throwIfNoEntry: false })?.size === 0)
+    throw new InputError(`${path} is empty; it holds no result.`);
+  if (existsSync(path) && isLmEval(path)) return { rows: readLmEvalFile(path, say), failures: [] };
   const store = await openRows(path);
   try {
     return { rows: await store.rows({ documents: true }), failures: await store.failures() };
@@ -113,13 +124,27 @@ interface Mapping {
   readonly source: string;
 }
 
+const isLmEval = (path: string) => path.toLowerCase().endsWith(".json");
+
+/** The options that were given. */
+function listGiven(options: object): string[] {
+  return Object.entries(options).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+}
+
+/** @throws InputError if something is said of models and no file is one that lacks it */
+function refuseIdle(files: readonly string[], { models, name, family, spec, bits, total, parameters }: ImportOptions) {
+  const [first] = listGiven({ models, name, family, spec, bits, total, parameters });
+  if (first === undefined || files.some(isLmEval)) return;
+  throw new InputError(
+    `--${first} is for results of lm-eval (.json); the rows of ${files.join(" and ")} say it themselves. Leave it out.`,
+  );
+}
+
 /** The mapping of the options, which is asked for only where a file needs it. */
 function createMapping({ models, name, family, spec, bits, total, parameters }: ImportOptions): () => Mapping {
-  const given = Object.entries({ name, family, spec, bits, total, parameters }).filter(
-    ([, value]) => value !== undefined,
-  );
+  const given = listGiven({ name, family, spec, bits, total, parameters });
   if (models !== undefined) {
-    if (given.length > 0) throw new InputError(`--${given[0][0]} does not go with --models; say it in ${models}.`);
+    if (given.length > 0) throw new InputError(`--${given[0]} does not go with --models; say it in ${models}.`);
     const entries = parseImportedModels(readFileSync(models, "utf8"), models);
     return () => ({ entries, source: models });
   }
@@ -129,7 +154,7 @@ function createMapping({ models, name, family, spec, bits, total, parameters }: 
         "A result of lm-eval says neither family nor precision nor size of its model; say --family, --spec and --total, or --models FILE.",
       );
     const totalBytes = parseBytes(total, "--total");
-    return { entries: [{ name, family, spec, bits, totalBytes, parameters }], source: "the command" };
+    return { entries: [{ name, family, spec, bits, totalBytes, parameters }], source: commandSource };
   };
 }
 

@@ -66,7 +66,8 @@ function wantsOther(issue: Issue): boolean {
   return ["invalid_type", "invalid_union", "invalid_value"].includes(issue.code);
 }
 
-function describeIssue(issue: Issue, raw: unknown): string {
+/** What is wrong with a value, and what was expected; ends without a full stop. */
+export function describeIssue(issue: Issue, raw: unknown): string {
   const value = valueAt(issue.path, raw);
   const expected = expectation(issue);
   if (value === undefined) return `${String(issue.path.at(-1) ?? "the file")} is missing; expected ${expected}`;

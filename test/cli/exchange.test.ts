@@ -133,3 +133,41 @@ test("results of lm-eval come in with what is said of their models, and nothing 
   expect(shown.printed).toMatch(/books-0\.2m +fp32 .*piqa acc/);
   expect(await run("study", "export", "--db", db, "--out", at("imported.parquet"))).toMatchObject({ code: 0 });
 });
+
+test("what a command says of an import that cannot be so is refused in the words of its options", async () => {
+  const db = at("refused.db");
+  const refusal = async (...args: string[]) => {
+    const { code, printed } = await run("study", "import", ...args, "--db", db);
+    expect(code).toBe(2);
+    expect(existsSync(db)).toBe(false);
+    return printed;
+  };
+  const said = ["--family", "books", "--total", "126624"];
+  expect(await refusal(golden, ...said, "--spec", "nf4:b64", "--bits", "7")).toBe(
+    "the command: nf4:b64 has 4 bits a weight, not 7; leave --bits out, or say another spec.",
+  );
+  expect(await refusal(golden, ...said, "--spec", "awq4")).toMatch(/say --bits N\.$/);
+  expect(await refusal(golden, "--family", "books", "--total", "9GB", "--spec", "fp16")).toMatch(/expected 1 to 40/);
+  await run("study", "export", "--db", at("first.db"), "--out", at("said.csv"));
+  expect(await refusal(at("said.csv"), "--family", "x")).toMatch(/^--family is for results of lm-eval .* said\.csv/);
+  for (const ending of ["parquet", "csv", "jsonl", "json"]) {
+    writeFileSync(at(`empty.${ending}`), "");
+    expect(await refusal(at(`empty.${ending}`))).toBe(`empty.${ending} is empty; it holds no result.`);
+  }
+  writeFileSync(at("heading.csv"), "id\n");
+  expect(await refusal(at("heading.csv"))).toBe("heading.csv holds no result; nothing is imported.");
+});
+
+test("a report is refused where its name says a format that there is not, before the store is read", async () => {
+  for (const name of ["r.pdf", "r.txt", "r"]) {
+    expect(await run("report", "--db", at("first.db"), "--out", at(name))).toEqual({
+      code: 2,
+      printed: `${name} does not end in .html, .htm or .md; name the format by it.`,
+    });
+    expect(existsSync(at(name))).toBe(false);
+  }
+  for (const name of ["r.HTM", "r.md", "r.html"]) {
+    expect(await run("report", "--db", at("first.db"), "--out", at(name))).toMatchObject({ code: 0 });
+    expect(existsSync(at(name))).toBe(true);
+  }
+});

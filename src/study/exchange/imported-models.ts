@@ -8,6 +8,7 @@ import { LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { InputError } from "../../input-error.ts";
 import { formatSpec, parseSpec } from "../../quantize/spec-text.ts";
+import { describeIssue } from "../study-problems.ts";
 
 /** A run of another tool, as its file tells. */
 export interface ImportedRun {
@@ -71,22 +72,30 @@ export function parseImportedModels(source: string, fileName: string): ImportedE
   };
   const [broken] = document.errors;
   if (broken) throw new InputError(`${at(broken.pos[0])}: ${broken.message.replace(/\.?$/, ".")}`);
-  const { data, error } = z
-    .array(entrySchema)
-    .min(1)
-    .safeParse(document.toJS({ maxAliasCount: 100 }));
+  const value = document.toJS({ maxAliasCount: 100 });
+  const { data, error } = z.array(entrySchema).min(1).safeParse(value);
   if (!error) return data;
   const [issue] = error.issues;
   let path = issue.path;
   let node = document.getIn(path, true);
   while (path.length > 0 && node === undefined) node = document.getIn((path = path.slice(0, -1)), true);
   const offset = (node as { range?: [number] } | undefined)?.range?.[0] ?? 0;
-  const what =
-    issue.code === "unrecognized_keys"
-      ? `there is no key "${issue.keys[0]}"`
-      : `${String(issue.path.at(-1) ?? "the file")}: ${issue.message}`;
   const known = Object.keys(entrySchema.shape).join(", ");
-  throw new InputError(`${at(offset)}: ${what}; expected a list of models with ${known}.`);
+  if (issue.code === "unrecognized_keys")
+    throw new InputError(`${at(offset)}: there is no key "${issue.keys[0]}"; expected a list of models with ${known}.`);
+  if (issue.path.length < 2)
+    throw new InputError(`${at(offset)}: ${describeIssue(issue, value)}; write models with ${known}.`);
+  const sentence = describeIssue(issue, value);
+  const key = String(issue.path.at(-1));
+  throw new InputError(`${at(offset)}: ${sentence.startsWith(`${key} `) ? "" : `${key}: `}${sentence}.`);
+}
+
+/** What the options of a command say of a run, where messages name options and not keys. */
+export const commandSource = "the command";
+
+/** How what is missing is said: `bits: N` in a file, `--bits N` in a command. */
+function sayKey(source: string, key: string): string {
+  return source === commandSource ? `--${key}` : `${key}:`;
 }
 
 /**
@@ -99,7 +108,8 @@ export function describeRun(run: ImportedRun, entries: readonly ImportedEntry[],
   const shown = `the model "${run.model}"${run.args ? ` (${run.args})` : ""}`;
   if (!entry) throw new InputError(`${source} says nothing that fits ${shown} of ${run.file}; add an entry for it.`);
   const name = entry.name ?? run.model.split("/").at(-1)!;
-  if (name === "") throw new InputError(`${run.file} does not name its model; say name: in ${source}.`);
+  if (name === "")
+    throw new InputError(`${run.file} does not name its model; say ${sayKey(source, "name")} NAME in ${source}.`);
   const { spec, bits } = readSpec(entry, source);
   const totalBits = entry.totalBits ?? (entry.totalBytes === undefined ? undefined : entry.totalBytes * 8);
   if (totalBits === undefined)
@@ -129,7 +139,7 @@ function fits({ model, args, file }: ImportedEntry, run: ImportedRun): boolean {
 /** The spec in canonical text with its bits, or a foreign one with the bits that are said. */
 function readSpec({ spec, bits }: ImportedEntry, source: string): { spec: string; bits: number } {
   let canonical = spec;
-  let own: number | undefined;
+  let own: number | undefined; // bits of a spec that kbit knows
   let reason = `${spec} does not say how many bits a weight has`;
   try {
     const parsed = parseSpec(spec);
@@ -140,6 +150,10 @@ function readSpec({ spec, bits }: ImportedEntry, source: string): { spec: string
     if (!(error instanceof InputError)) throw error;
     reason = `${spec} is no spec of kbit's (${error.message.replace(/^spec ".*?": |\.$/g, "")}), so its bits are not known`;
   }
-  if ((bits ?? own) === undefined) throw new InputError(`${source}: ${reason}; say bits: N.`);
+  if ((bits ?? own) === undefined) throw new InputError(`${source}: ${reason}; say ${sayKey(source, "bits")} N.`);
+  if (bits !== undefined && own !== undefined && bits !== own)
+    throw new InputError(
+      `${source}: ${canonical} has ${own} bits a weight, not ${bits}; leave ${sayKey(source, "bits").replace(":", "")} out, or say another spec.`,
+    );
   return { spec: canonical, bits: (bits ?? own)! };
 }

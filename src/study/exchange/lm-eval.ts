@@ -105,6 +105,19 @@ function readMetrics(values: Record<string, unknown>): [name: string, metric: Om
   });
 }
 
+/** Bits that a parameter may take in all: a model in 32 bits with room to spare, and what no quantization stays below. */
+const sizeBounds = { least: 1, most: 40 };
+
+/** @throws InputError if a model of so many parameters cannot have the size that is said */
+function checkSize(known: ImportedModel, parameters: number): void {
+  const each = known.totalBits / parameters;
+  const { least, most } = sizeBounds;
+  if (each >= least && each <= most) return;
+  throw new InputError(
+    `The size said of ${nameRun(known)}, ${known.totalBits / 8} bytes, is ${Number(each.toPrecision(3))} bits for each of its ${parameters} parameters; expected ${least} to ${most}. It is bytes of all weights as stored.`,
+  );
+}
+
 function buildRow(
   document: LmEvalDocument,
   task: string,
@@ -117,13 +130,14 @@ function buildRow(
   const n = document["n-samples"]?.[task]?.effective ?? known.documents?.[task];
   if (n === undefined)
     throw new InputError(
-      `${file} does not say over how many documents ${task} is (lm-eval since 0.4.3 does); say documents: { ${task}: N } for ${nameRun(known)}.`,
+      `${file} does not say over how many documents ${task} is (lm-eval since 0.4.3 does); say documents: { ${task}: N } for ${nameRun(known)} in the file of --models.`,
     );
   const parameters = known.parameters ?? (config.model_num_parameters || undefined);
   if (parameters === undefined || parameters <= 0)
     throw new InputError(
-      `${file} does not say how many parameters ${model} has; say parameters: N for ${nameRun(known)}.`,
+      `${file} does not say how many parameters ${model} has; say parameters: N for ${nameRun(known)} (--parameters N).`,
     );
+  checkSize(known, parameters);
   const shots = document["n-shot"]?.[task] ?? 0;
   const key: ResultKey = {
     weightsHash: `lm-eval:${model}${config.model_sha ? `@${config.model_sha}` : ""}`,

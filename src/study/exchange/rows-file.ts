@@ -1,6 +1,6 @@
 // Files of result rows: which format a file has, and all of them written and read by one call.
 
-import { closeSync, existsSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { InputError } from "../../input-error.ts";
 import type { ResultRow } from "../../result.ts";
@@ -84,6 +84,9 @@ export async function readRows(
   options: { readonly documents?: boolean } = {},
 ): Promise<ResultRow[]> {
   const { documents = false } = options;
+  if (format !== "jsonl" && statSync(path).size === 0)
+    // lines of no row are a file of no bytes
+    throw new InputError(`${path} is empty: it has 0 bytes, which no export of kbit has.`);
   if (format === "csv") return readCsv(path);
   return format === "jsonl" ? readJsonl(path, documents) : readParquet(path, documents);
 }

@@ -45,11 +45,11 @@ test("several models and precisions are told apart by name, arguments and file, 
   const text = `
 - { model: org/opt-1b, args: "load_in_4bit=True", family: opt, spec: "nf4:a32:b64", totalBytes: 5, parameters: 7 }
 - { file: "*-gptq*.json", name: mine, family: opt, spec: "gptq4:b128", bits: 4, totalBits: 41 }
-- { model: org/opt-1b, family: opt, spec: fp16, totalBytes: 16, documents: { piqa: 1838 } }
+- { model: org/opt-1b, family: opt, spec: fp16, totalBytes: 506496, documents: { piqa: 1838 } }
 `;
   const describe = mapping(text);
   const run = { model: "org/opt-1b", args: "pretrained=org/opt-1b", file: "a.json" };
-  expect(describe(run)).toMatchObject({ name: "opt-1b", spec: "fp16", bits: 16, totalBits: 128 });
+  expect(describe(run)).toMatchObject({ name: "opt-1b", spec: "fp16", bits: 16, totalBits: 4051968 });
   expect(describe({ ...run, args: `${run.args},load_in_4bit=True` })).toMatchObject({
     spec: "nf4:b64:a32",
     bits: 4,
@@ -136,6 +136,33 @@ test("what nobody says is asked for, and what is wrong is named", () => {
   expect(() => parseImportedModels("- family: x\n  spec: fp16\n  totalBytes: many", "m.yaml")).toThrow(
     /^m\.yaml:3:15: totalBytes/,
   );
+  expect(() => parseImportedModels("- { family: x, totalBytes: 5 }", "m.yaml")).toThrow(
+    /^m\.yaml:1:3: spec is missing; expected text\.$/,
+  );
+  expect(() => parseImportedModels("- 3", "m.yaml")).toThrow(
+    /^m\.yaml:1:3: expected keys with values, got 3; write models with model, /,
+  );
   expect(() => parseImportedModels("- [", "m.yaml")).toThrow(/^m\.yaml:1:\d+: /);
   expect(() => parseImportedModels("", "m.yaml")).toThrow(/^m\.yaml:1:1: /);
+});
+
+test("bits that contradict a spec of kbit's are refused, and those of another tool's are taken", () => {
+  const bits = (spec: string, bits: number) =>
+    read(golden, `[{ family: books, spec: "${spec}", bits: ${bits}, totalBytes: 506496 }]`)[0].bitsPerWeight;
+  expect(() => bits("nf4:b64", 7)).toThrow(
+    "m.yaml: nf4:b64 has 4 bits a weight, not 7; leave bits out, or say another",
+  );
+  expect(() => bits("fp16", 60)).toThrow("fp16 has 16 bits a weight, not 60");
+  expect(bits("nf4:b64", 4)).toBe(4);
+  expect(bits("gptq4:b128", 4)).toBe(4);
+});
+
+test("a size that so many parameters cannot have is refused", () => {
+  const bytes = (totalBytes: number) => read(golden, `[{ family: books, spec: fp32, totalBytes: ${totalBytes} }]`);
+  const parameters = 253248;
+  expect(() => bytes(1)).toThrow(
+    /^The size said of books-0\.2m at fp32, 1 bytes, is 0\.0000316 bits for each of its 253248/,
+  );
+  expect(() => bytes(1e9)).toThrow(/is 31600 bits for each/);
+  for (const each of [1, 40]) expect(bytes((parameters * each) / 8)[0].bits.total).toBe(parameters * each);
 });

@@ -106,7 +106,8 @@ describe("a file is refused that", () => {
       /holds no result of kbit|cannot hold/,
     );
     expect(await refusal("parquet", "PAR1")).toMatch(/^rows\.parquet is not a Parquet file that can be read/);
-    expect(await refusal("parquet", "")).toMatch(/^rows\.parquet is not a Parquet file that can be read/);
+    expect(await refusal("parquet", "")).toMatch(/^rows\.parquet is empty/);
+    expect(await refusal("csv", "")).toMatch(/^rows\.csv is empty/);
   });
 
   test("is Parquet with bytes changed anywhere, unless nothing came of it", async () => {
