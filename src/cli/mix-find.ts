@@ -30,6 +30,8 @@ export async function findMix(bench: Bench, check: Bench, { groups, specs, budge
   const progress = createProgress("Measuring");
   try {
     const alone = await measureAlone(groups, meter, progress);
+    const choices = [...alone.keys()].filter(({ spec }) => formatSpec(spec) !== "stored").length;
+    const kept = meter.countKept(); // of the choices; the whole models that follow are no choices
     const costOf = (option: GroupOption) => alone.get(option)![cost] ?? Number.POSITIVE_INFINITY;
     const uniform: (UniformChoice & { options: readonly GroupOption[] })[] = [];
     for (const [i, spec] of specs.entries()) {
@@ -58,7 +60,7 @@ export async function findMix(bench: Bench, check: Bench, { groups, specs, budge
       budget,
       bytes: await countFileBytes(checkpoint, mixSpec),
       bitsPerWeight: averageCodeBits(quantizeCheckpoint(checkpoint, mixSpec)),
-      measuredOn: { windows: meter.windows, tokens: meter.tokens, choices: alone.size, kept: meter.countKept() },
+      measuredOn: { windows: meter.windows, tokens: meter.tokens, choices, kept },
       solution: {
         predicted,
         bound: Math.min(predicted, solution.bound),

@@ -1,8 +1,9 @@
 // The page of kbit mix: what each matrix is kept at, what that was predicted and measured to cost, and whether it is better
 // than one spec throughout.
 
+import { fewestPairs } from "../evaluate/compare/paired.ts";
 import type { TextComparison } from "../evaluate/compare/text.ts";
-import { formatSize } from "../report/units.ts";
+import { formatPlural, formatSize } from "../report/units.ts";
 import type { Measurement } from "./mix-measure.ts";
 import { formatTable, paint, wrapText } from "./terminal.ts";
 
@@ -67,7 +68,7 @@ export function formatMixPage(page: MixPage & { readonly model: string; readonly
     formatChoices(page),
     "",
     ...wrapText(
-      `${choices} choices measured on ${windows} windows of the text${kept > 0 ? ` (${kept} of them in an earlier run)` : ""}; ${describeSolution(page)} Predicted is the sum of what the matrices cost one at a time, measured the model as a whole, both in ${cost === "loss" ? "loss" : "divergence"} from the model as stored.`,
+      `${formatPlural(choices, "choice")} measured on ${formatPlural(windows, "window")} of the text${kept > 0 ? ` (${kept} of them in an earlier run)` : ""}; ${describeSolution(page)} Predicted is the sum of what the matrices cost one at a time, measured the model as a whole, both in ${cost === "loss" ? "loss" : "divergence"} from the model as stored.`,
       100,
     ),
   ];
@@ -80,14 +81,19 @@ function describeVerdict({ best, check }: MixPage): string {
   if (best === null) return "No spec of the list fits the budget throughout, so that there is none to compare with.";
   if (!pair) return `No mix of these specs within the budget is better by its parts than ${best} throughout.`;
   const { ratio, ratioInterval: interval, windows } = pair;
-  const range = interval ? ` (95 % ${interval.low.toFixed(4)} to ${interval.high.toFixed(4)})` : "";
+  const times = `its perplexity is ${ratio.value.toFixed(4)} times as high`;
+  const where = `on ${formatPlural(windows, "window")} on which nothing was chosen`;
+  if (!interval) {
+    return `Whether the mix is better than ${best} throughout, the best of the list that fits, cannot be told: ${times} ${where}, too few for an error (${fewestPairs} are needed).`;
+  }
+  const range = ` (95 % ${interval.low.toFixed(4)} to ${interval.high.toFixed(4)})`;
   const what =
-    !interval || (interval.low <= 1 && interval.high >= 1)
+    interval.low <= 1 && interval.high >= 1
       ? "neither clearly better nor clearly worse than"
       : ratio.value < 1
         ? "better than"
         : "worse than";
-  return `The mix is ${what} ${best} throughout, the best of the list that fits: its perplexity is ${ratio.value.toFixed(4)} times as high${range} on ${windows} windows on which nothing was chosen.`;
+  return `The mix is ${what} ${best} throughout, the best of the list that fits: ${times}${range} ${where}.`;
 }
 
 function describeSolution({ solution: { predicted, bound, isOptimal } }: MixPage): string {

@@ -121,9 +121,16 @@ describe("a mix of one's own", () => {
     const written = await run(...words("first.json", "--force"));
     const verdict = low > 1 ? "worse" : high < 1 ? "better" : "neither clearly better nor clearly worse";
     expect(written.split("\n")[0]).toContain(`The mix is ${verdict} than nf3:b64 throughout`);
-    expect(written.replaceAll("\n", " ")).toContain("(28 of them in an earlier run)");
+    const oneLine = written.replaceAll("\n", " ");
+    expect(oneLine).toContain("24 choices measured on 2 windows of the text (24 of them in an earlier run)");
     const pages = written.split("\n").filter((line) => !line.includes(folder)); // how long a path is, is the user's
     expect(pages.slice(1).filter((line) => line.length > 100)).toEqual([]);
+    const few = await run(
+      ...words("few.json", "--measurements", join(folder, "first.measurements.jsonl"), "--check-windows", "1"),
+    );
+    expect(few.split("\n")[0]).toMatch(
+      /^Whether the mix is better than nf3:b64 throughout, .* cannot be told: .* on 1 window on which .*, too few for an error \(10 are needed\)\.$/,
+    );
   });
 
   it("goes on where a run was killed: what was measured is kept, a line cut short is measured again", async () => {
@@ -145,7 +152,7 @@ describe("a mix of one's own", () => {
     expect(readFileSync(resumed.out, "utf8")).toBe(readFileSync(page.out, "utf8"));
     // And with a spec more, only what is new is measured.
     const wider = await mix("killed.json", "--force", "--specs", `${specs},nf4:b64`);
-    expect(wider.measuredOn.kept).toBeGreaterThanOrEqual(8 * 3 + 3);
+    expect(wider.measuredOn).toMatchObject({ choices: 8 * 4, kept: 8 * 3 });
     expect(wider.solution.predicted).toBeLessThanOrEqual(page.solution.predicted);
   });
 

@@ -1,8 +1,7 @@
-// What pairs of results say: a bootstrap of their differences, and McNemar's test of right against wrong.
-// Pure functions of numbers; the draws are fixed, so that a comparison repeats to the digit.
+// What pairs of results say: intervals of their differences that hold for few of them, and McNemar's test of right against
+// wrong. Pure functions of numbers.
 
-import { createPythonRandom } from "../mersenne.ts";
-import { findQuantile } from "./tokens.ts";
+import { sum } from "../sum.ts";
 
 /** A 95 % interval. */
 export interface Interval {
@@ -10,49 +9,64 @@ export interface Interval {
   readonly high: number;
 }
 
-/** An interval and the deviation of the resamples. */
-export interface Resampled extends Interval {
+/** An interval and the standard error of what it is of. */
+export interface Estimated extends Interval {
   readonly standardError: number;
 }
 
-const resamples = 10000;
+/** Of fewer windows or documents no interval is given, and no verdict: how they spread cannot be told. */
+export const fewestPairs = 10;
 
 /**
- * Percentile bootstrap of `sum(values) / sum(weights)`: documents are drawn with replacement, each with its weight.
+ * Student's interval of `sum(values) / sum(weights)` with its linearized error: the residuals `value - ratio * weight` are
+ * taken as independent, with one degree of freedom less than there are.
  *
- * @param values - differences, one a document: `(documents)`
+ * @param values - differences, one a document or window: `(documents)`
  * @param weights - absent: 1 each
- * @returns undefined below two documents
+ * @returns undefined below `fewestPairs`
  */
-export function resamplePairs(values: readonly number[], weights?: readonly number[]): Resampled | undefined {
+export function estimatePairs(values: readonly number[], weights?: readonly number[]): Estimated | undefined {
   const n = values.length;
-  if (n < 2) return undefined;
-  const random = createPythonRandom(0);
-  const means = new Float64Array(resamples);
-  let block = random.nextBlock();
-  let at = 0;
-  for (let r = 0; r < resamples; r++) {
-    let total = 0;
-    let weight = 0;
-    for (let i = 0; i < n; i++) {
-      if (at === block.length) {
-        block = random.nextBlock();
-        at = 0;
-      }
-      const drawn = Math.floor(block[at++] * n);
-      total += values[drawn];
-      weight += weights ? weights[drawn] : 1;
-    }
-    means[r] = total / weight;
-  }
-  means.sort();
-  const center = means.reduce((sum, value) => sum + value, 0) / resamples;
-  const squares = means.reduce((sum, value) => sum + (value - center) ** 2, 0);
-  return {
-    low: findQuantile(means, 0.025),
-    high: findQuantile(means, 0.975),
-    standardError: Math.sqrt(squares / (resamples - 1)),
-  };
+  if (n < fewestPairs) return undefined;
+  const weight = weights ? sum(weights) : n;
+  const ratio = sum(values) / weight;
+  const squares = values.map((value, i) => (value - ratio * (weights ? weights[i] : 1)) ** 2);
+  const standardError = Math.sqrt((n / (n - 1)) * sum(squares)) / weight;
+  const reach = studentQuantile(n - 1) * standardError;
+  return { low: ratio - reach, high: ratio + reach, standardError };
+}
+
+/**
+ * The interval of a difference of two shares over the same documents, after one more loss and one more win; it covers for
+ * few documents too, and does not shrink to a point where nothing changes.
+ *
+ * @param lost - documents that only the base has right
+ * @param won - documents that only the other has right
+ * @returns undefined below `fewestPairs` documents
+ * @see Bonett and Price 2012, doi:10.3102/1076998611411915
+ */
+export function estimateShares(lost: number, won: number, documents: number): Estimated | undefined {
+  if (documents < fewestPairs) return undefined;
+  const n = documents + 2;
+  const difference = (won - lost) / n;
+  const standardError = Math.sqrt(((lost + won + 2) / n - difference * difference) / n);
+  const reach = normal * standardError;
+  return { low: Math.max(-1, difference - reach), high: Math.min(1, difference + reach), standardError };
+}
+
+const normal = 1.959963984540054; // 97.5 % of a standard normal are below
+
+/** What 97.5 % of Student's t are below, to 2e-5 from 9 degrees of freedom on. @see Abramowitz and Stegun 26.7.5 */
+export function studentQuantile(degrees: number): number {
+  const z = normal;
+  const [z3, z5, z7, z9] = [z ** 3, z ** 5, z ** 7, z ** 9];
+  return (
+    z +
+    (z3 + z) / (4 * degrees) +
+    (5 * z5 + 16 * z3 + 3 * z) / (96 * degrees ** 2) +
+    (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * degrees ** 3) +
+    (79 * z9 + 776 * z7 + 1482 * z5 - 1920 * z3 - 945 * z) / (92160 * degrees ** 4)
+  );
 }
 
 /**

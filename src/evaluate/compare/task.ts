@@ -4,7 +4,7 @@
 import { indexOfLargest } from "../metrics.ts";
 import { mean } from "../sum.ts";
 import type { TaskResult } from "../task.ts";
-import { type Interval, type Resampled, resamplePairs, testMcNemar } from "./paired.ts";
+import { type Estimated, estimatePairs, estimateShares, type Interval, testMcNemar } from "./paired.ts";
 
 /** The mean difference, other less base, and its 95 % interval. */
 export interface Difference extends Interval {
@@ -16,7 +16,7 @@ export interface Difference extends Interval {
 export interface AccuracyComparison {
   readonly base: number;
   readonly other: number;
-  /** Paired bootstrap over documents; undefined below two. */
+  /** Undefined below `fewestPairs` documents. */
   readonly difference: Difference | undefined;
   /** Documents that only the base, or only the other, has right. */
   readonly lost: number;
@@ -55,7 +55,7 @@ export function compareResults(base: TaskResult, other: TaskResult): TaskCompari
     accuracies[name] = {
       base: mean(before),
       other: mean(after),
-      difference: describeDifference(before.map((right, i) => after[i] - right)),
+      difference: describeDifference((won - lost) / documents, estimateShares(lost, won, documents)),
       lost,
       won,
       flips: (lost + won) / documents,
@@ -67,16 +67,16 @@ export function compareResults(base: TaskResult, other: TaskResult): TaskCompari
   const changed = base.documents.filter(
     ({ logLikelihoods }, i) => indexOfLargest(logLikelihoods) !== indexOfLargest(other.documents[i].logLikelihoods),
   ).length;
+  const losses = base.documents.map((document, i) => lossOf(other.documents[i]) - lossOf(document));
   return {
     task: base.task,
     documents,
     accuracies,
-    nll: describeDifference(base.documents.map((document, i) => lossOf(other.documents[i]) - lossOf(document))),
+    nll: describeDifference(mean(losses), estimatePairs(losses)),
     changedAnswers: isChoice ? changed / documents : undefined,
   };
 }
 
-function describeDifference(values: readonly number[]): Difference | undefined {
-  const resampled: Resampled | undefined = resamplePairs(values);
-  return resampled && { value: mean(values), ...resampled };
+function describeDifference(value: number, estimated: Estimated | undefined): Difference | undefined {
+  return estimated && { value, ...estimated };
 }

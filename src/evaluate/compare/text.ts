@@ -6,7 +6,7 @@ import type { LanguageModel, LogitTile, ScoreRequest } from "../../language-mode
 import { createNotFiniteError } from "../pairs.ts";
 import { type PerplexityOptions, planText } from "../perplexity.ts";
 import type { TokenPair as Window } from "../profiles.ts";
-import { type Interval, resamplePairs } from "./paired.ts";
+import { estimatePairs, type Interval } from "./paired.ts";
 import { collectTokens, compareRows, type TokenStatistics } from "./tokens.ts";
 
 /** Both models on a text. */
@@ -14,7 +14,7 @@ export interface TextComparison extends TokenStatistics {
   /** Convention and its numbers, such as `windows-256-stride-256`. */
   readonly convention: string;
   readonly windows: number;
-  /** `ratio` with an interval that takes windows, not tokens, as independent; undefined for one window. */
+  /** `ratio` with an interval that takes windows, not tokens, as independent; undefined below `fewestPairs`. */
   readonly ratioInterval: Interval | undefined;
 }
 
@@ -66,7 +66,7 @@ export async function compareOnText(
     await otherRows.tiles.return();
   }
   const weights = plan.windows.map(({ continuation }) => continuation.length);
-  const interval = resamplePairs(losses, weights);
+  const interval = estimatePairs(losses, weights);
   return {
     convention: plan.name,
     windows: plan.windows.length,

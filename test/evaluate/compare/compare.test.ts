@@ -1,7 +1,7 @@
 // Comparing on fakes and made-up results: known divergences, models that share no tokens, flips, intervals, the sentence.
 
 import { expect, test } from "vitest";
-import { resamplePairs } from "../../../src/evaluate/compare/paired.ts";
+import { estimatePairs, estimateShares, studentQuantile } from "../../../src/evaluate/compare/paired.ts";
 import { compareResults } from "../../../src/evaluate/compare/task.ts";
 import { compareOnText } from "../../../src/evaluate/compare/text.ts";
 import { compareRows, findQuantile } from "../../../src/evaluate/compare/tokens.ts";
@@ -9,6 +9,8 @@ import { describeComparison } from "../../../src/evaluate/compare/verdict.ts";
 import type { DocumentScore } from "../../../src/evaluate/metrics.ts";
 import type { TaskResult } from "../../../src/evaluate/task.ts";
 import type { LanguageModel, ScoreRequest } from "../../../src/language-model.ts";
+import { tQuantile } from "../../../src/scaling/statistics.ts";
+import { createRandom } from "../../../src/tensor/random.ts";
 import { createFakeModel } from "../fake-model.ts";
 
 /** A fake whose logit of a token is a made-up function of it and the last, `sharpness` times; tiles of `tileRows`. */
@@ -101,24 +103,78 @@ const result = (documents: DocumentScore[]): TaskResult => ({
 });
 
 test("flips are answers that turn right or wrong; another wrong answer is only a changed one", () => {
-  const base = result([choice(0, -1, -2, -3), choice(1, -1, -2, -3), choice(2, -1, -2, -3), choice(0, -1, -2, -9)]);
-  const other = result([choice(0, -3, -2, -3), choice(1, -3, -2, -9), choice(2, -4, -2, -3), choice(0, -1, -2, -9)]);
-  const found = compareResults(base, other);
-  expect(found.accuracies["acc"]).toMatchObject({ base: 0.5, other: 0.5, lost: 1, won: 1, flips: 0.5, pValue: 1 });
+  const base = [choice(0, -1, -2, -3), choice(1, -1, -2, -3), choice(2, -1, -2, -3), choice(0, -1, -2, -9)];
+  const other = [choice(0, -3, -2, -3), choice(1, -3, -2, -9), choice(2, -4, -2, -3), choice(0, -1, -2, -9)];
+  const thrice = (documents: DocumentScore[]) => result([...documents, ...documents, ...documents]);
+  const found = compareResults(thrice(base), thrice(other));
+  expect(found.accuracies["acc"]).toMatchObject({ base: 0.5, other: 0.5, lost: 3, won: 3, flips: 0.5, pValue: 1 });
   expect(found.changedAnswers).toBe(0.75);
   expect(found.nll!.value).toBe(0.5); // of the right answers only
 });
 
-test("the bootstrap of a mean agrees with its standard error, and weights count", () => {
-  const values = Array.from({ length: 400 }, (_, i) => ((i * 7919) % 401) / 401);
-  const mean = values.reduce((a, b) => a + b) / 400;
-  const error = Math.sqrt(values.reduce((a, b) => a + (b - mean) ** 2, 0) / 400 / 400);
-  const found = resamplePairs(values)!;
-  expect(found.standardError / error).toBeCloseTo(1, 1);
-  expect((found.high - mean) / error).toBeCloseTo(1.96, 0);
-  expect((mean - found.low) / error).toBeCloseTo(1.96, 0);
-  expect(resamplePairs([3, 3, 3], [2, 2, 2])).toMatchObject({ low: 1.5, high: 1.5, standardError: 0 });
-  expect(resamplePairs([1])).toBeUndefined();
+test("the interval of a mean is Student's, weights count, and below ten there is none", () => {
+  const values = Array.from({ length: 12 }, (_, i) => ((i * 7919) % 401) / 401);
+  const mean = values.reduce((a, b) => a + b) / 12;
+  const error = Math.sqrt(values.reduce((a, b) => a + (b - mean) ** 2, 0) / 11 / 12);
+  const found = estimatePairs(values)!;
+  expect(found.standardError).toBeCloseTo(error, 12);
+  expect((found.high - mean) / error).toBeCloseTo(2.201, 3); // of eleven degrees of freedom, from any table
+  expect((mean - found.low) / error).toBeCloseTo(2.201, 3);
+  const same = estimatePairs(Array(10).fill(3), Array(10).fill(2));
+  expect(same).toEqual({ low: 1.5, high: 1.5, standardError: 0 });
+  expect(estimatePairs(Array(9).fill(3))).toBeUndefined();
+  expect(estimateShares(9, 0, 9)).toBeUndefined();
+  for (const degrees of [9, 10, 29, 1000]) {
+    expect(studentQuantile(degrees)).toBeCloseTo(tQuantile(0.975, degrees), 4);
+  }
+});
+
+/** Share of 4000 simulations in which the interval holds the truth. */
+function cover(draw: (random: () => number) => { low: number; high: number } | undefined, truth: number): number {
+  const generator = createRandom(7);
+  const random = () => generator.uniform();
+  const runs = Array.from({ length: 4000 }, () => draw(random)!);
+  return runs.filter(({ low, high }) => low <= truth && truth <= high).length / runs.length;
+}
+
+test.each([10, 30])("intervals of 95 in 100 hold the truth about as often, of %i windows or documents", (n) => {
+  const normal = (random: () => number) => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+  // Windows of 100 tokens, the last shorter; the error of a window's sum grows with the root of its tokens.
+  const weights = Array.from({ length: n }, (_, i) => (i === n - 1 ? 37 : 100));
+  const drawText = (noise: (random: () => number) => number) => (random: () => number) =>
+    estimatePairs(
+      weights.map((weight) => 0.02 * weight + 0.3 * Math.sqrt(weight) * noise(random)),
+      weights,
+    );
+  expect(cover(drawText(normal), 0.02)).toBeGreaterThan(0.94);
+  expect(cover(drawText(normal), 0.02)).toBeLessThan(0.965);
+  // As skew as a sum of four exponentials.
+  const skew = (random: () => number) =>
+    -(Math.log(1 - random()) + Math.log(1 - random()) + Math.log(1 - random()) + Math.log(1 - random()) + 4) / 2;
+  expect(cover(drawText(skew), 0.02)).toBeGreaterThan(0.925);
+  for (const [lost, won] of [
+    [0.02, 0.02],
+    [0.2, 0.1],
+    [0.5, 0.05],
+  ]) {
+    const drawShares = (random: () => number) => {
+      let [a, b] = [0, 0];
+      for (let i = 0; i < n; i++) {
+        const at = random();
+        if (at < lost) a++;
+        else if (at < lost + won) b++;
+      }
+      return estimateShares(a, b, n);
+    };
+    expect(cover(drawShares, won - lost), `${lost} ${won}`).toBeGreaterThan(0.94);
+  }
+});
+
+test("shares stay within what they can be, and no change is no certainty", () => {
+  expect(estimateShares(10, 0, 10)).toMatchObject({ low: -1 });
+  expect(estimateShares(10, 0, 10)!.high).toBeLessThan(0);
+  expect(estimateShares(0, 0, 10)!.high).toBeGreaterThan(0.1);
+  expect(estimateShares(4, 0, 10)!.high).toBeGreaterThan(0); // McNemar's p is 0.125
 });
 
 test("quantiles interpolate as NumPy's", () => {
@@ -138,12 +194,23 @@ test("the sentence says worse, better or neither, with the interval", async () =
   expect(describeComparison("A", "B", undefined, [compareResults(result(half), result(half))])).toMatch(
     /^B is neither clearly better nor clearly worse than A here/,
   );
-  const text = await compareOnText(
-    createDistributionModel(1, 9),
-    createDistributionModel(1, 9),
-    "A text of windows, again.",
+  const read = (length: number) =>
+    compareOnText(createDistributionModel(1, 9), createDistributionModel(0.5, 9), "Windows. ".repeat(length), {
+      window: 8,
+    });
+  const many = await read(40);
+  expect(describeComparison("A", "B", many, [])).toMatch(
+    /^B is (better|worse) than A here: its perplexity is \d\.\d{4} times as high \(95 % \d\.\d{4} to \d\.\d{4}\) over \d+ tokens in 4\d windows\.$/,
   );
-  expect(describeComparison("A", "B", text, [])).toMatch(
-    /perplexity is 1\.0000 times as high \(95 % 1\.0000 to 1\.0000\)/,
+  const few = await read(2);
+  expect(few.windows).toBeLessThan(10);
+  expect(few.ratioInterval).toBeUndefined();
+  expect(describeComparison("A", "B", few, [])).toMatch(
+    /^Whether B is worse than A cannot be told here: .* in \d windows, too few for an error \(10 are needed\)\.$/,
+  );
+  const four = compareResults(result(right.slice(0, 4)), result(half.slice(0, 4)));
+  expect(four.accuracies["acc"].difference).toBeUndefined();
+  expect(describeComparison("A", "B", undefined, [four])).toBe(
+    "Whether B is worse than A cannot be told here: its acc on quiz changes by -50.00 points on 4 documents, too few for an error (10 are needed).",
   );
 });

@@ -36,8 +36,7 @@ test("KL divergence, perplexity ratio, top token and change of probability are t
     const found = await compareOnText(base, other, text, { window: golden.window, limit: golden.windows });
     expect(found.convention).toBe("windows-256-stride-256");
     expectNear(found, golden.statistics, "statistics");
-    expect(found.ratioInterval!.low).toBeLessThan(golden.statistics.ratio.value);
-    expect(found.ratioInterval!.high).toBeGreaterThan(golden.statistics.ratio.value);
+    expect(found.ratioInterval).toBeUndefined(); // of so few windows
   } finally {
     await base.close();
     await other.close();
