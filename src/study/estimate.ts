@@ -11,8 +11,9 @@ const usualDocumentTokens = 60;
 
 /** Bytes that a result takes in a store. */
 export function estimateRowBytes({ key, tokens }: Pick<PlannedExperiment, "key" | "tokens">): number {
-  const window = Number(/^windows-(\d+)/.exec(key.profile)?.[1] ?? 0);
-  const documents = key.limit ?? tokens / (window > 0 ? window : usualDocumentTokens);
+  const window = Number(/^(?:windows(?:-bos)?|gptq|llama\.cpp|rolling)-(\d+)/.exec(key.profile)?.[1] ?? 0);
+  // A text has no more windows than its tokens fill, whatever the limit.
+  const documents = window > 0 ? tokens / window : (key.limit ?? tokens / usualDocumentTokens);
   return rowBytes + documentBytes * Math.min(documents, tokens);
 }
 

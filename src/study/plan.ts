@@ -44,6 +44,8 @@ export interface Plan {
   readonly experiments: readonly PlannedExperiment[];
   /** Experiments that cannot be done, since their model does not open. */
   readonly failures: readonly FailureRow[];
+  /** What a model cannot do, a sentence each: experiments that would run and fail, every one. */
+  readonly notes: readonly string[];
   /** Bytes of the largest model's weights. */
   readonly largestModel: number;
 }
@@ -103,6 +105,7 @@ export async function planStudy(study: Study, options: PlanOptions): Promise<Pla
 
   const experiments = new Map<string, PlannedExperiment>();
   const failures: FailureRow[] = [];
+  const notes: string[] = [];
   const measureTokenBytes = createTokenMeasure();
   const nonfinite = study.allowNonfinite && { allowNonfinite: true };
   let largestModel = 0;
@@ -118,6 +121,8 @@ export async function planStudy(study: Study, options: PlanOptions): Promise<Pla
       continue;
     }
     largestModel = Math.max(largestModel, facts.fileBytes);
+    const misfits = study.tasks.flatMap((task) => explainMisfit(task, facts.maxLength) ?? []);
+    for (const misfit of new Set(misfits)) notes.push(`${model.name} will fail at ${misfit}`);
     for (const spec of study.specs) {
       for (const task of study.tasks) {
         const dataFacts = data.get(task.data) ?? { hash: timer, bytes: 0, lines: 1, sample: "" };
@@ -131,7 +136,8 @@ export async function planStudy(study: Study, options: PlanOptions): Promise<Pla
       }
     }
   }
-  return { experiments: [...experiments.values()].sort((a, b) => a.cost - b.cost), failures, largestModel };
+  const sorted = [...experiments.values()].sort((a, b) => a.cost - b.cost);
+  return { experiments: sorted, failures, notes, largestModel };
 }
 
 /** One sentence for whatever an experiment threw. */
@@ -193,6 +199,22 @@ function createKey(
     computeType,
     versions: codeVersions,
   };
+}
+
+/** Why a task fails with every model of this maximum length, as far as its numbers say; undefined: they do not. */
+function explainMisfit(choice: TaskChoice, maxLength: number): string | undefined {
+  if (isLatency(choice)) {
+    if (choice.context + 1 <= maxLength) return undefined;
+    return `latency: a context of ${choice.context} tokens and one more are above its maximum length of ${maxLength}.`;
+  }
+  if (choice.task !== "perplexity") return undefined;
+  const { convention, window } = choice as PerplexityChoice;
+  const { size, stride } = fitConvention(choice as PerplexityChoice, maxLength);
+  const room = convention === "windows-bos" ? size - 1 : size;
+  if (size > maxLength) return `perplexity: the window ${size} is above its maximum length of ${maxLength}.`;
+  if (stride > room)
+    return `perplexity: the stride ${stride} is above the ${room} tokens of a window${window === undefined ? " of its maximum length" : ""}.`;
+  return undefined;
 }
 
 /** What times depend on beside the model: where `machine`, `kernels` and `threads` differ, a time is another result. */

@@ -34,6 +34,12 @@ export function createTracker(experiments: readonly PlannedExperiment[], failed:
   };
   const estimate = (works: typeof all) =>
     [...works].reduce((sum, [task, { cost, experiments }]) => sum + model.estimate(cost, experiments, task), 0);
+  /** Seconds of the longest of what is left, which decides where that is little; many keep all workers busy. */
+  const longest = () => {
+    if (shares.size > mostFew * workers) return 0;
+    const seconds = [...shares].map(([{ cost, task }, share]) => (1 - share) * model.estimate(cost, 1, task.task));
+    return Math.max(0, ...seconds);
+  };
   return {
     advance,
     /** Takes in what an earlier run measured. */
@@ -48,9 +54,18 @@ export function createTracker(experiments: readonly PlannedExperiment[], failed:
       const isDone = shares.size === 0; // sums of shares come to 0 only nearly
       const secondsLeft = isDone ? 0 : estimate(left);
       const share = isDone ? 1 : 1 - secondsLeft / estimate(all);
-      return { done: total - shares.size, total, share, secondsLeft: secondsLeft / workers };
+      return { done: total - shares.size, total, share, secondsLeft: Math.max(secondsLeft / workers, longest()) };
     },
   };
+}
+
+/** So many experiments a worker are few: one of them may last longer than all others on the other workers. */
+const mostFew = 16;
+
+/** Seconds of experiments on so many workers: each runs on one, so that all last no less than the longest. */
+export function spreadSeconds(seconds: readonly number[], workers: number): number {
+  const sum = seconds.reduce((total, one) => total + one, 0);
+  return seconds.reduce((most, one) => Math.max(most, one), sum / workers);
 }
 
 /** Experiments and their costs, by task. */

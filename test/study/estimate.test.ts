@@ -50,7 +50,8 @@ test("bytes of results are estimated within a factor of two of what a store take
     });
     await store.add(rows);
     await store.close();
-    const estimated = rows.reduce((sum, { key }) => sum + estimateRowBytes({ key, tokens: 1e6 }), 0);
+    const tokens = 256 * count;
+    const estimated = rows.reduce((sum, { key }) => sum + estimateRowBytes({ key, tokens }), 0);
     const empty = 120_000; // the tables without rows
     const ratio = estimated / (statSync(path).size - empty);
     expect(ratio).toBeGreaterThan(1 / 2);
@@ -72,3 +73,39 @@ test("tens of thousands of experiments are planned in seconds, each once, the ch
   for (const [i, { cost }] of plan.experiments.entries())
     expect(i === 0 || cost >= plan.experiments[i - 1].cost).toBe(true);
 }, 20_000);
+
+test("a limit above the windows of a text does not add to its bytes", async () => {
+  const models = [fileURLToPath(new URL("../../models/books/books-0.2m", import.meta.url))];
+  const text = fileURLToPath(new URL("../../models/books/heldout.txt", import.meta.url));
+  const bytes = async (limit?: number) => {
+    const { experiments, notes } = await planOnKernels(
+      createStudy({ models, specs: ["int4"], text, window: 64, limit }),
+    );
+    expect(notes).toEqual([]);
+    return estimateRowBytes(experiments[0]);
+  };
+  expect(await bytes(1e7)).toBe(await bytes());
+  expect(await bytes(2)).toBeLessThan(await bytes());
+});
+
+test("a plan says what a model cannot do at all", async () => {
+  const models = ["0.2m", "0.4m"].map((size) =>
+    fileURLToPath(new URL(`../../models/books/books-${size}`, import.meta.url)),
+  );
+  const text = fileURLToPath(new URL("../../models/books/heldout.txt", import.meta.url));
+  const note = async (flags: object) =>
+    (await planOnKernels(createStudy({ models, specs: ["int4", "fp16"], limit: 1, ...flags }))).notes;
+  expect(await note({ text, window: 4096 })).toEqual(
+    ["0.2m", "0.4m"].map(
+      (size) => `books-${size} will fail at perplexity: the window 4096 is above its maximum length of 256.`,
+    ),
+  );
+  expect(await note({ text, stride: 300 })).toContain(
+    "books-0.2m will fail at perplexity: the stride 300 is above the 256 tokens of a window of its maximum length.",
+  );
+  expect(await note({ tasks: ["latency:batch-1-context-256"] })).toContain(
+    "books-0.2m will fail at latency: a context of 256 tokens and one more are above its maximum length of 256.",
+  );
+  expect(await note({ text, window: 256 })).toEqual([]);
+  expect(await note({ tasks: ["latency:batch-1-context-255"] })).toEqual([]);
+});

@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { PlannedExperiment } from "../../src/study/plan.ts";
-import { createCostModel, createTracker, learnFromRows } from "../../src/study/progress.ts";
+import { createCostModel, createTracker, learnFromRows, spreadSeconds } from "../../src/study/progress.ts";
 import { makeRow } from "./rows.ts";
 
 test("a cost model comes near the line that the times lie on", () => {
@@ -109,13 +109,33 @@ test("a tracker counts what is left in time, the parts of what is running too", 
   model.observe(2e9, 20, "perplexity");
   const estimate = (cost: number, experiments: number) => model.estimate(cost, experiments, "perplexity");
   expect(tracker.progress().done).toBe(3);
-  expect(tracker.progress().secondsLeft).toBeCloseTo(estimate(7e9, 2) / 2, 9);
+  expect(tracker.progress().secondsLeft).toBeCloseTo(estimate(4e9, 1), 9); // the longest, not half of both
   tracker.advance(experiments[2], 0.5);
   tracker.advance(experiments[3], 0.25);
-  expect(tracker.progress().secondsLeft).toBeCloseTo(estimate(4.5e9, 1.25) / 2, 9);
+  expect(tracker.progress().secondsLeft).toBeCloseTo(0.75 * estimate(4e9, 1), 9);
   expect(tracker.progress().share).toBeCloseTo(1 - estimate(4.5e9, 1.25) / estimate(10e9, 4), 9);
   tracker.finish(experiments[2]);
   tracker.advance(experiments[2], 0.9); // too late: it does not count twice
   tracker.finish(experiments[3], 40);
   expect(tracker.progress()).toEqual({ done: 5, total: 5, share: 1, secondsLeft: 0 });
+});
+
+test("a tracker divides what keeps every worker busy, and one experiment among none", () => {
+  const make = (cost: number) => ({ cost, task: { task: "perplexity" } }) as PlannedExperiment;
+  const estimate = createCostModel().estimate;
+  const even = createTracker(
+    Array.from({ length: 8 }, () => make(1e11)),
+    0,
+    4,
+  );
+  expect(even.progress().secondsLeft).toBeCloseTo(estimate(8e11, 8) / 4, 9);
+  const one = createTracker([make(1e11)], 0, 8);
+  expect(one.progress().secondsLeft).toBeCloseTo(estimate(1e11), 9);
+});
+
+test("experiments on many workers last no less than the longest of them, and no less than their share", () => {
+  expect(spreadSeconds([11], 8)).toBe(11);
+  expect(spreadSeconds([4, 4, 4, 4], 2)).toBe(8);
+  expect(spreadSeconds([1, 1, 9], 3)).toBe(9);
+  expect(spreadSeconds([], 2)).toBe(0);
 });
