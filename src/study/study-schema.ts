@@ -127,6 +127,7 @@ const zeroShot = (names: readonly string[]) => z.strictObject({ task: z.enum(nam
 
 function build<T extends z.ZodType>(task: T) {
   return z.strictObject({
+    $schema: z.string().optional().describe("Where editors find this schema; kbit ignores it."),
     name: text.optional().describe("Default: the file's name."),
     allowNonfinite: z.boolean().optional().describe("Measure weights that are NaN or infinite too, quantized as 0."),
     models: oneOrMany(model).describe("Folders, globs, Hub ids, families."),
