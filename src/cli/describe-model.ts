@@ -1,6 +1,6 @@
 // What commands say of the model that they measured.
 
-import { formatCount, formatSize } from "../report/units.ts";
+import { formatCount, formatPlural, formatSize } from "../report/units.ts";
 import type { OpenModel } from "./open-model.ts";
 
 /** What stands in every JSON document: the model, at which spec, how large, computed on what. */
@@ -28,5 +28,5 @@ export const fewTokens = 512;
 
 /** A sentence about a perplexity over few tokens. */
 export function describeFew(tokens: number): string {
-  return `Only ${tokens} tokens were scored, which says little of the model; use a longer text, or a higher limit.`;
+  return `Only ${formatPlural(tokens, "token")} ${tokens === 1 ? "was" : "were"} scored, which says little of the model; use a longer text, or a higher limit.`;
 }

@@ -60,6 +60,10 @@ export function expandSpecs(
     };
     for (const combination of combine(entry)) add(combination, isSingle);
     if (typeof entry !== "string") for (const text of list(entry.baselines)) add({ values: {}, text }, true);
+    if (typeof entry !== "string" && entry.exponentBits !== undefined && !list(entry.types).some(isFloatType))
+      notes.push(
+        `exponentBits says nothing of ${list(entry.types).join(", ")}: only float has exponent bits of choice.`,
+      );
     for (const { text, reason, more } of leftOut.values())
       notes.push(`Left out ${text}${more > 0 ? ` and ${more} more` : ""}: ${reason}`);
     for (const rule of exclusion.listUnused()) notes.push(`exclude ${rule} leaves nothing out.`);
@@ -114,7 +118,8 @@ function combineGrid(grid: Grid): Combination[] {
     .map((values) => ({ values, text: formatCombination(values) }));
 }
 
-const isFloat = (values: Record<string, unknown>) => String(values.types).split(":")[0] === "float";
+const isFloatType = (type: unknown) => String(type).split(":")[0] === "float";
+const isFloat = (values: Record<string, unknown>) => isFloatType(values.types);
 
 /** The spec text of a combination, options in the order of the grammar. */
 function formatCombination(values: Record<string, unknown>): string {

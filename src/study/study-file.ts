@@ -230,7 +230,8 @@ const maxDataBytes = 500_000_000;
 function explainData(path: string): string | undefined {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats?.isDirectory()) return `${path} is a folder; name the text file.`;
-  if (!stats?.isFile()) {
+  if (stats && !stats.isFile()) return `${path} is no file with a text in it; name one.`;
+  if (!stats) {
     const nearest = existsSync(dirname(path)) ? findNearest(basename(path), readdirSync(dirname(path))) : undefined;
     return `there is no file ${path}${nearest ? `; did you mean ${nearest}?` : "."}`;
   }

@@ -52,6 +52,14 @@ describe("expandSpecs", () => {
     ]);
   });
 
+  test("tells that exponent bits say nothing where no type is float", () => {
+    const note = (types: Grid["types"]) => expand({ bits: 4, types, exponentBits: 2 }).notes;
+    expect(note(["bnbfp", "nf"])).toEqual([
+      "exponentBits says nothing of bnbfp, nf: only float has exponent bits of choice.",
+    ]);
+    expect(note(["nf", "float"])).toEqual([]);
+  });
+
   test("puts scales, centering, proxy, embedding and head where the grammar has them", () => {
     const grid: Grid = {
       bits: 4,

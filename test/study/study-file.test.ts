@@ -104,6 +104,14 @@ describe("parseStudy", () => {
     expect(parse(json)).toEqual(parse(good));
   });
 
+  test("takes the schema's address, which editors ask for, and ignores it", () => {
+    const json = (rest: object) =>
+      JSON.stringify({ ...rest, models: "models/opt-*", specs: "int4", tasks: { task: "piqa", data: "." } });
+    expect(parse(json({ $schema: "./study.schema.json" }))).toEqual(parse(json({})));
+    expect(refusal(json({ $schema: 3 }))).toBe("study.yaml:1:12: expected text, got 3.");
+    expect(refusal(json({ $shema: "x" }))).toMatch(/there is no key "\$shema" here/);
+  });
+
   test("keeps a family's order of size, and takes names", () => {
     const { models } = parse(`
 models:
@@ -422,5 +430,8 @@ describe("createStudy", () => {
       /the stride \(3\) is above/,
     );
     expect(() => createStudy({ models, specs: ["int4"] })).toThrow(/has no task/);
+    expect(() => createStudy({ models, specs: ["int4"], text: "/dev/null" })).toThrow(
+      /^--text: \/dev\/null is no file with a text in it; name one\.$/,
+    );
   });
 });
