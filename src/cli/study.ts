@@ -61,7 +61,10 @@ export function addStudyCommand(program: Command): void {
   addStatusCommands(study);
   addExportCommand(study);
   addImportCommand(study);
-  addEmitCommand(study, (path) => readStudy([path], {}));
+  addEmitCommand(study, (path) => {
+    if (studyFile.test(path)) return readStudy([path], {});
+    throw new InputError(`kbit study emit needs a study file, whose name ends in .yaml or .json; ${path} does not.`);
+  });
 }
 
 /** What `run` and `plan` take. */
@@ -119,7 +122,10 @@ function checkComplete([first]: readonly string[], options: RunCommandOptions): 
     isFlags && text === undefined && tasks === undefined && "--text FILE, or --tasks LIST --data FOLDER",
     db === undefined && "--db FILE for the results",
   ].filter((words) => words !== false);
-  if (db === undefined || missing.length > 0) throw new InputError(`kbit study run also needs ${missing.join("; ")}.`);
+  if (db === undefined || missing.length > 0)
+    throw new InputError(
+      `kbit study run also needs ${missing.join("; ")}${isFlags && !specs ? hintEnding(first) : "."}`,
+    );
   return db;
 }
 
@@ -131,7 +137,8 @@ function readStudy(inputs: readonly string[], options: StudyOptions): Study {
   const { specs, text, tasks, data, window, stride, limit } = options;
   const [first] = inputs;
   if (!studyFile.test(first)) {
-    if (!specs) throw new InputError("--specs is missing; say which, such as --specs fp16,int3-8:b64.");
+    if (!specs)
+      throw new InputError(`--specs is missing; say which, such as --specs fp16,int3-8:b64${hintEnding(first)}`);
     return createStudy({ models: inputs, specs, text, tasks, data, window, stride, limit });
   }
   if (inputs.length > 1) throw new InputError(`${first} is a study file; it stands alone, without ${inputs[1]}.`);
@@ -142,6 +149,13 @@ function readStudy(inputs: readonly string[], options: StudyOptions): Study {
     throw new InputError(`There is no study file ${first}${hintNeighbour(first)}`);
   }
   return parseStudy(readFileSync(first, "utf8"), first);
+}
+
+/** For a file that may be meant as a study; no file of a model is. */
+function hintEnding(path: string): string {
+  if (/\.(safetensors|gguf|bin|index\.json)$/i.test(path) || !statSync(path, { throwIfNoEntry: false })?.isFile())
+    return ".";
+  return `. If ${path} is a study file, give it a name that ends in .yaml or .json.`;
 }
 
 /** "did you mean .." if a study file of a similar name lies beside one that is not there. */

@@ -19,6 +19,9 @@ export interface ClusterOptions {
   readonly roots?: readonly string[];
 }
 
+/** Bytes below which a worker holds no model beside itself. */
+const leastMemory = 2 ** 28;
+
 /** Seconds between the signal that a worker must end and its end: it finishes or hands back what it has. */
 const graceSeconds = 120;
 
@@ -50,6 +53,10 @@ function outermost(paths: readonly string[]): string[] {
 
 /** The arguments of a worker. */
 function listArguments(study: Study, { db, cores, memory, roots }: ClusterOptions): string[] {
+  if (memory < leastMemory)
+    throw new InputError(
+      `--memory of ${memory} bytes is too little for a worker; say at least ${leastMemory / 2 ** 20}MiB.`,
+    );
   const own = listRoots(study);
   const { models, data } = roots ? { models: roots, data: roots } : own;
   if (models.length === 0)

@@ -125,6 +125,11 @@ test("what cannot be is refused", () => {
   const kubernetes = { ...options, image: "i", secret: "s", claim: "c", mount: "/m" };
   expect(() => stripPassword("results.db")).toThrow(/--db is no address/);
   expect(() => stripPassword("mysql://me:pw@db/x")).toThrow(/^Workers on many machines share a PostgreSQL/);
+  expect(() => emitSlurm(study, { ...options, memory: 1, time: "1:00" })).toThrow(
+    /^--memory of 1 bytes .* at least 256MiB/,
+  );
+  expect(() => emitKubernetes(study, { ...kubernetes, memory: 2 ** 28 - 1 })).toThrow(/at least 256MiB/);
+  expect(emitSlurm(study, { ...options, memory: 2 ** 28, time: "1:00" })).toContain("--memory 230MiB");
   expect(() => emitSlurm(study, { ...options, time: "noon; rm -rf /" })).toThrow(/is not a time of Slurm/);
   expect(() => emitKubernetes(study, { ...kubernetes, secret: "Bad Name" })).toThrow(/^--secret Bad Name/);
   expect(() => emitKubernetes(study, { ...kubernetes, mount: "m" })).toThrow(/not an absolute path/);
