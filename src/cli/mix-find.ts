@@ -19,15 +19,21 @@ export interface Question {
   readonly groups: readonly MixGroup[];
   readonly specs: readonly MatrixSpec[];
   readonly budget: number;
+  /** Bytes of the model's file as it is stored. */
+  readonly storedBytes: number;
   readonly file: MeasurementFile;
   readonly cost: keyof Measurement;
 }
 
+/** Milliseconds between lines that say how far it is where there is no bar. */
+const plainMs = 10_000;
+
 /** Measures what each choice costs alone, solves, and compares what comes of it with the best uniform spec. */
-export async function findMix(bench: Bench, check: Bench, { groups, specs, budget, file, cost }: Question) {
+export async function findMix(bench: Bench, check: Bench, question: Question) {
+  const { groups, specs, budget, storedBytes, file, cost } = question;
   const { checkpoint } = bench;
   const meter = await createMeter(bench, file);
-  const progress = createProgress("Measuring");
+  const progress = createProgress("Measuring", process.stderr, plainMs);
   try {
     const alone = await measureAlone(groups, meter, progress);
     const choices = [...alone.keys()].filter(({ spec }) => formatSpec(spec) !== "stored").length;
@@ -52,13 +58,13 @@ export async function findMix(bench: Bench, check: Bench, { groups, specs, budge
     const predicted = picked.reduce((sum, option) => sum + costOf(option), 0);
     const mixSpec = assemble(groups, picked, specs);
     const measured = await meter.measure(mixSpec, { label: "mix", at: formatSpec(mixSpec) });
-    progress.update(1, 1, "comparing");
     const best = pickUniform(uniform, budget, cost);
     const page: MixPage = {
       mix: formatSpec(mixSpec),
       cost,
       budget,
       bytes: await countFileBytes(checkpoint, mixSpec),
+      storedBytes,
       bitsPerWeight: averageCodeBits(quantizeCheckpoint(checkpoint, mixSpec)),
       measuredOn: { windows: meter.windows, tokens: meter.tokens, choices, kept },
       solution: {
@@ -81,7 +87,7 @@ export async function findMix(bench: Bench, check: Bench, { groups, specs, budge
           ...alone.get(option)!,
         })),
       })),
-      check: await compareChoices(check, mixSpec, best && specs[uniform.indexOf(best)]),
+      check: await compareChoices(check, mixSpec, best && specs[uniform.indexOf(best)], progress),
     };
     return { page, map: describeMap(mixSpec) };
   } finally {
@@ -123,14 +129,24 @@ async function measureAlone(
 }
 
 /** Mix and uniform spec on other windows: against the model as stored, and against each other. */
-async function compareChoices(check: Bench, mix: Spec, uniform: MatrixSpec | undefined): Promise<MixPage["check"]> {
+async function compareChoices(
+  check: Bench,
+  mix: Spec,
+  uniform: MatrixSpec | undefined,
+  progress: Progress,
+): Promise<MixPage["check"]> {
   const stored = { kind: "baseline", type: "stored" } as const;
+  let done = 0;
+  const compare = (base: Spec, other: Spec) => {
+    progress.update(done++, 3, "comparing on other windows");
+    return compareSpecs(check, base, other);
+  };
   return {
-    mix: await compareSpecs(check, stored, mix),
+    mix: await compare(stored, mix),
     ...(uniform &&
       uniform !== mix && {
-        uniform: await compareSpecs(check, stored, uniform),
-        mixToUniform: await compareSpecs(check, uniform, mix),
+        uniform: await compare(stored, uniform),
+        mixToUniform: await compare(uniform, mix),
       }),
   };
 }

@@ -25,6 +25,8 @@ export interface MixPage {
   readonly budget: number;
   /** Of the file. */
   readonly bytes: number;
+  /** Of the model's file as it is stored; within the budget, no mix is better. */
+  readonly storedBytes: number;
   readonly bitsPerWeight: number;
   readonly measuredOn: { windows: number; tokens: number; choices: number; kept: number };
   readonly solution: {
@@ -58,7 +60,9 @@ export interface MixPage {
 export function formatMixPage(page: MixPage & { readonly model: string; readonly out: string }): string {
   const { model, out, budget, bytes, bitsPerWeight, measuredOn, cost } = page;
   const { windows, choices, kept } = measuredOn;
+  const stored = page.mix === "stored" ? undefined : describeStored(page);
   const lines = [
+    ...(stored ? [paint("bold", stored)] : []),
     paint("bold", describeVerdict(page)),
     "",
     `${out}: ${model} in ${formatSize(8 * bytes)} of ${formatSize(8 * budget)}, ${bitsPerWeight.toFixed(2)} bits a weight on average`,
@@ -73,6 +77,12 @@ export function formatMixPage(page: MixPage & { readonly model: string; readonly
     ),
   ];
   return lines.join("\n");
+}
+
+/** What to do instead where the model as stored fits; undefined where it does not. */
+export function describeStored({ storedBytes, budget }: Pick<MixPage, "storedBytes" | "budget">): string | undefined {
+  if (storedBytes > budget) return undefined;
+  return `The model as stored takes ${formatSize(8 * storedBytes)} and fits the budget of ${formatSize(8 * budget)}: keep it as it is, since a mix can only come near it.`;
 }
 
 /** Whether the mix is better than the best uniform spec, on windows on which nothing was chosen. */

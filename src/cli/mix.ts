@@ -11,17 +11,17 @@ import { selectQuantizer } from "../kernels/quantizer-node.ts";
 import { selectKernels } from "../kernels/select-node.ts";
 import { loadModel } from "../model/load.ts";
 import { quantizeCheckpoint } from "../model/quantized-view.ts";
-import type { MatrixSpec } from "../quantize/spec.ts";
+import type { MatrixSpec, Spec } from "../quantize/spec.ts";
 import { expandSpecs } from "../study/grid.ts";
 import { checkBudget, countFileBytes, findMix } from "./mix-find.ts";
 import { type Grouping, groupings, listGroups } from "./mix-groups.ts";
 import { openMeasurements } from "./mix-measure.ts";
-import { formatMixPage } from "./mix-page.ts";
+import { describeStored, formatMixPage } from "./mix-page.ts";
 import { parseWhole } from "./open-model.ts";
 import { readSpec, readSpecFile } from "./read-spec.ts";
 import { readTextFile } from "./read-text.ts";
 import { parseBytes } from "./size.ts";
-import { printJson, printLine } from "./terminal.ts";
+import { printJson, printLine, printNote } from "./terminal.ts";
 
 interface MixOptions {
   readonly text: string;
@@ -79,7 +79,7 @@ async function runMix(model: string, options: MixOptions): Promise<void> {
   if (cost !== "divergence" && cost !== "loss") throw new InputError(`--cost takes divergence or loss, not "${cost}".`);
   checkOut(options.out, options.force ?? false);
   const specs = readSpecs(options.specs);
-  const budgetSpec = /^[\d.]/.test(options.budget) ? undefined : readSpec(options.budget);
+  const budgetSpec = readBudgetSpec(options.budget);
   const texts = await readTexts(options);
   const file = openMeasurements(options.measurements ?? `${options.out.replace(/\.json$/, "")}.measurements.jsonl`);
 
@@ -87,17 +87,22 @@ async function runMix(model: string, options: MixOptions): Promise<void> {
   const selection = { name: options.kernels ?? process.env["KBIT_KERNELS"], threads: options.threads };
   const kernels = await selectKernels(selection);
   const quantizer = await selectQuantizer(selection);
+  process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
   try {
     const groups = await listGroups(checkpoint, specs, by as Grouping);
     if (groups.length === 0) throw new InputError(`--specs ${options.specs} quantizes nothing of ${model}.`);
     const budget = budgetSpec ? await countFileBytes(checkpoint, budgetSpec) : parseBytes(options.budget, "--budget");
     await checkBudget(checkpoint, groups, specs, budget);
-    const base = await loadModel(quantizeCheckpoint(checkpoint, { kind: "baseline", type: "stored" }), kernels);
+    const stored = { kind: "baseline", type: "stored" } as const;
+    const storedBytes = await countFileBytes(checkpoint, stored);
+    const note = describeStored({ storedBytes, budget });
+    if (note) printNote(`Note: ${note}`); // before minutes of measuring
+    const base = await loadModel(quantizeCheckpoint(checkpoint, stored), kernels);
     try {
       const { window, windows: limit } = options;
       const bench = { checkpoint, base, kernels, quantize: quantizer.quantize, text: texts.measure, window, limit };
       const check = { ...bench, text: texts.check, limit: options.checkWindows };
-      const { page, map } = await findMix(bench, check, { groups, specs, budget, file, cost });
+      const { page, map } = await findMix(bench, check, { groups, specs, budget, storedBytes, file, cost });
       writeWhole(options.out, `${JSON.stringify(map, null, 2)}\n`);
       const summary = { model, out: options.out, by, ...page };
       if (options.json) printJson(summary);
@@ -106,9 +111,28 @@ async function runMix(model: string, options: MixOptions): Promise<void> {
       await base.close();
     }
   } finally {
+    process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
     await quantizer.close();
     await kernels.close();
     await checkpoint.close();
+  }
+}
+
+/** Each measurement is on the disk already, so that nothing is lost by leaving at once. */
+function interrupt(): void {
+  if (process.stderr.isTTY) printNote(""); // below the bar
+  printNote("Interrupted; the same command goes on where it was.");
+  process.exit(130);
+}
+
+/** The spec of a budget that is not in bytes. @throws InputError if it is neither */
+function readBudgetSpec(budget: string): Spec | undefined {
+  if (/^[-+]?[\d.]/.test(budget.trim())) return undefined;
+  try {
+    return readSpec(budget);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw new InputError(`--budget takes a size such as 2MB, or a spec; ${error.message}`);
   }
 }
 

@@ -78,11 +78,19 @@ export interface Progress {
   finish(): void;
 }
 
-/** A progress line on standard error; silent where that is not a terminal (`log` still writes). */
-export function createProgress(label: string, stream: NodeJS.WriteStream = process.stderr): Progress {
+/**
+ * A progress line on standard error; silent where that is not a terminal (`log` still writes).
+ *
+ * @param plainMs - where it is not a terminal, a line of its own so often
+ */
+export function createProgress(
+  label: string,
+  stream: NodeJS.WriteStream = process.stderr,
+  plainMs = Number.POSITIVE_INFINITY,
+): Progress {
   const started = performance.now();
   const isTerminal = stream.isTTY === true;
-  let last = 0;
+  let last = isTerminal ? 0 : started;
   let shown = "";
   const clear = () => {
     if (shown !== "") stream.write("\r\x1b[2K");
@@ -90,8 +98,12 @@ export function createProgress(label: string, stream: NodeJS.WriteStream = proce
   return {
     update(done, total, note = "") {
       const now = performance.now();
-      if (!isTerminal || (now - last < 80 && done < total)) return;
+      if (isTerminal ? now - last < 80 && done < total : now - last < plainMs) return;
       last = now;
+      if (!isTerminal) {
+        stream.write(`${label}: ${done} of ${total}${note === "" ? "" : `, ${note}`}\n`);
+        return;
+      }
       const share = total > 0 ? Math.min(1, done / total) : 0;
       const elapsed = (now - started) / 1000;
       const left = share > 0.005 && elapsed > 1 ? `${formatSeconds((elapsed / share) * (1 - share))} left` : "";

@@ -189,6 +189,39 @@ describe("a mix of one's own", () => {
     expect(packed).toMatchObject({ spec: "nf3:b64", fileBytes: plain.budget });
   });
 
+  it("says first that the model as stored fits, where it does", async () => {
+    const kept = ["--measurements", join(folder, "first.measurements.jsonl"), "--budget", "10MB"];
+    const remarks: string[] = [];
+    const remark = vi.spyOn(process.stderr, "write").mockImplementation((chunk) => remarks.push(String(chunk)) > 0);
+    try {
+      const written = await run(...words("roomy.json", ...kept));
+      const sentence = /The model as stored takes [\d.]+ KB and fits the budget of 10(\.0)? MB: keep it as it is/;
+      expect(written.split("\n")[0]).toMatch(sentence);
+      expect(remarks[0]).toMatch(sentence);
+      const roomy = await mix("roomy.json", "--force", ...kept);
+      expect(roomy.storedBytes).toBeLessThan(roomy.budget);
+      expect(page.storedBytes).toBe(roomy.storedBytes);
+      expect(page.storedBytes).toBeGreaterThan(page.budget);
+    } finally {
+      remark.mockRestore();
+    }
+  });
+
+  it("says that it was interrupted, and that the same command goes on", async () => {
+    const file = join(folder, "stopped.measurements.jsonl");
+    const bin = fileURLToPath(new URL("../../src/cli/bin.ts", import.meta.url));
+    const child = spawn(process.execPath, [bin, ...words("stopped.json")], { stdio: ["ignore", "ignore", "pipe"] });
+    let remarks = "";
+    child.stderr.on("data", (chunk) => {
+      remarks += chunk;
+    });
+    const ended = new Promise((resolve) => child.once("close", resolve));
+    while (!existsSync(file) && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 5));
+    child.kill("SIGINT");
+    expect(await ended).toBe(130);
+    expect(remarks).toBe("Interrupted; the same command goes on where it was.\n");
+  });
+
   it("is a spec of studies, at its mean bits", async () => {
     const study = createStudy({ models: [model], specs: [`mix:${page.out}`, "nf3:b64"], text, window: 64, limit: 2 });
     const store = await openStore(join(folder, "study.db"));
@@ -212,7 +245,8 @@ describe("bad input to kbit mix", () => {
       [["--specs", "mix:0123456789abcdef"], /^--specs: mix:0123456789abcdef is itself a mix/],
       [["--specs", "stored"], /^--specs stored quantizes nothing of /],
       [["--budget", "1KB"], /^--budget is 1000 bytes, but the smallest mix of these specs takes \d+; give more/],
-      [["--budget", "much"], /unknown data type "much"/],
+      [["--budget", "much"], /^--budget takes a size such as 2MB, or a spec; spec "much": unknown data type "much"/],
+      [["--budget", "-5MB"], /^--budget -5MB is not a size/],
       [["--budget", "3 apples"], /^--budget 3 apples is not a size/],
       [["--by", "head"], /^--by takes matrix, part, layer, operation, not "head"/],
       [["--cost", "time"], /^--cost takes divergence or loss, not "time"/],
