@@ -1,13 +1,16 @@
 // kbit study plan: the experiments of a study, their number, and the time, memory and disk that they take, before any runs.
 
+import { existsSync } from "node:fs";
 import { formatCount, formatPlural, formatSize } from "../report/units.ts";
 import type { FailureRow, ResultRow } from "../result.ts";
 import { estimateRowBytes, type PlannedLine, type PlanPart, sumPlan } from "../study/estimate.ts";
 import { openRows } from "../study/exchange/open-rows.ts";
+import { findRowsFormat } from "../study/exchange/rows-file.ts";
 import { estimateMemory } from "../study/jobs.ts";
-import { createCostModel, learnFromRows } from "../study/progress.ts";
+import { createCostModel, learnFromRows, spreadSeconds } from "../study/progress.ts";
 import { describeMachine } from "../study/resources.ts";
 import { countWorkers, planOnKernels } from "../study/run.ts";
+import { isPostgresAddress } from "../study/store/postgres-address.ts";
 import type { Study } from "../study/study.ts";
 import { createProgress, formatSeconds, formatTable, printJson, printLine, printNote } from "./terminal.ts";
 
@@ -40,16 +43,17 @@ export async function planInTerminal(study: Study, { db, workers: asked, json }:
     id,
   }));
   const missing = plan.experiments.filter(({ id }) => !ids.has(id));
-  const workers = countWorkers(plan, { workers: asked });
+  const workers = Math.min(countWorkers(plan, { workers: asked }), Math.max(1, missing.length));
+  const left = experiments.filter(({ isStored }) => !isStored).map(({ seconds }) => seconds);
   const planned: PlanSummary = {
     study: study.name,
     experiments,
     models: sumPlan(experiments, "model"),
     tasks: sumPlan(experiments, "task"),
     failures: plan.failures,
-    notes: study.notes,
+    notes: [...study.notes, ...plan.notes],
     workers,
-    seconds: experiments.reduce((sum, { seconds, isStored }) => (isStored ? sum : sum + seconds), 0) / workers,
+    seconds: spreadSeconds(left, workers),
     memoryBytes: workers * Math.max(0, ...missing.map(({ fileBytes }) => estimateMemory(fileBytes))),
     diskBytes: missing.reduce((sum, experiment) => sum + estimateRowBytes(experiment), 0),
   };
@@ -58,7 +62,12 @@ export async function planInTerminal(study: Study, { db, workers: asked, json }:
   process.exitCode = plan.failures.length > 0 ? 1 : 0;
 }
 
+/** What a store has; none yet has nothing, for a plan comes before the run that makes it. */
 async function readStored(path: string): Promise<ResultRow[]> {
+  if (!isPostgresAddress(path) && findRowsFormat(path) === undefined && !existsSync(path)) {
+    printNote(`There is no store ${path} yet, so nothing is left out.`);
+    return [];
+  }
   const store = await openRows(path);
   try {
     return await store.rows();

@@ -1,7 +1,7 @@
 // kbit study as a process, on the bundled models: exit codes, one JSON document, kills at any moment, a broken model.
 
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -236,6 +236,14 @@ describe("kbit study plan", () => {
     expect(stdout).toMatch(/fp16 .*stored/);
     expect(stdout).toMatch(/1 experiment of 2 to run: about .* on \d+ workers?, .*B of memory, .*B of disk\.\n$/);
     expect(await readRows(db)).toHaveLength(1);
+  });
+
+  test("takes a store that is not there yet for an empty one", async () => {
+    const db = newStore();
+    const { code, stdout, stderr } = await run("plan", small, "--specs", "fp16", ...text, "--db", db);
+    expect([code, existsSync(db)]).toEqual([0, false]);
+    expect(stderr).toMatch(/There is no store .* yet, so nothing is left out/);
+    expect(stdout).toMatch(/1 experiment to run/);
   });
 
   test("sums many experiments up by model and by task", async () => {
