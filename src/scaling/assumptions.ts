@@ -2,6 +2,7 @@
 
 import type { Option, RecommendOptions } from "./advice.ts";
 import type { FamilyLaw } from "./candidates.ts";
+import { isMix } from "./facets.ts";
 import { formulaOf } from "./laws/law.ts";
 import type { MetricFacts } from "./metrics.ts";
 import type { SpeedSource } from "./speed.ts";
@@ -24,6 +25,8 @@ export function listAssumptions(
     lines.push(
       "Headers are not counted where a model is not at hand, about 130 bytes a stored tensor; pass --models FOLDER.",
     );
+  if (!workload && all.some((one) => isMix(one.spec) && one.headerBytes !== null))
+    lines.push("The header of a mix is estimated, on the large side, from those of its model at other specs.");
   const unknown = all.filter((one) => one.cacheBytes === null).length;
   if (workload && unknown > 0)
     lines.push(

@@ -1,6 +1,6 @@
 // kbit claims and kbit recommend on a real, small study of the bundled family: what they print, and what they refuse.
 
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,8 +12,10 @@ import { addClaimsCommand } from "../../src/cli/claims.ts";
 import { addRecommendCommand } from "../../src/cli/recommend.ts";
 import { measureNext } from "../../src/cli/recommend-run.ts";
 import { parseBytes } from "../../src/cli/size.ts";
+import { countBits } from "../../src/model/count.ts";
 import { quantizeCheckpoint } from "../../src/model/quantized-view.ts";
-import { parseSpec } from "../../src/quantize/spec-text.ts";
+import type { Spec } from "../../src/quantize/spec.ts";
+import { formatSpec, parseSpec } from "../../src/quantize/spec-text.ts";
 import type { ResultRow } from "../../src/result.ts";
 import type { Candidate } from "../../src/scaling/candidates.ts";
 import { averageAccuracies } from "../../src/scaling/mean-accuracy.ts";
@@ -58,6 +60,16 @@ async function run(...args: string[]): Promise<string> {
     return written.join("");
   } finally {
     write.mockRestore();
+  }
+}
+
+/** The bits of a model at a mix. */
+async function measureMix(path: string, spec: Spec) {
+  const checkpoint = await openCheckpoint(path);
+  try {
+    return { bits: await countBits(quantizeCheckpoint(checkpoint, spec)) };
+  } finally {
+    await checkpoint.close();
   }
 }
 
@@ -131,6 +143,48 @@ describe("kbit recommend", () => {
     expect(best.needed).toBeLessThanOrEqual(1e6);
     const same = JSON.parse(await run("recommend", ...workload, "--json"));
     expect(same.best).toEqual(best);
+  });
+
+  test("charges a mix for a header that its file stays within", async () => {
+    const model = join(books, "books-0.8m");
+    const path = join(folder, "mix.json");
+    writeFileSync(path, JSON.stringify({ default: "int4:b64:embed:head", "*.dense_h_to_4h.weight": "int5:b64" }));
+    const mixed = join(folder, "mixed.db");
+    const read = (file: string) => readFileSync(file, "utf8");
+    const spec = parseSpec(`mix:${path}`, read);
+    const store = await openStore(db);
+    const [row] = (await store.rows({ documents: true })).filter(
+      ({ model: { name }, key }) => name === "books-0.8m" && key.spec === "int4:b64:embed:head",
+    );
+    await store.close();
+    const { bits } = await measureMix(model, spec);
+    const copy = await openStore(mixed);
+    await copy.add({ ...row, key: { ...row.key, spec: formatSpec(spec) }, id: "mix", bits });
+    await copy.close();
+    const full = db;
+    db = mixed;
+    try {
+      const { best, assumptions } = JSON.parse(await run("recommend", "--budget", "2MB", "--json"));
+      expect(best.spec).toBe(formatSpec(spec));
+      const checkpoint = await openCheckpoint(model);
+      const out = join(folder, "mixed");
+      await writePackedCheckpoint(quantizeCheckpoint(checkpoint, spec), out);
+      await checkpoint.close();
+      const { size } = statSync(join(out, "model.safetensors"));
+      expect(best.needed).toBeGreaterThanOrEqual(size);
+      expect(best.needed).toBeLessThan(1.02 * size);
+      expect(assumptions.join(" ")).toMatch(/header of a mix is estimated/);
+      expect(assumptions.join(" ")).not.toMatch(/pass --models/);
+    } finally {
+      db = full;
+    }
+  });
+
+  test("looks for models below a folder of families", async () => {
+    const workload = ["--memory", "1MB", "--context", "200", "--json"];
+    const below = await run("recommend", ...workload, "--models", join(books, ".."));
+    expect(JSON.parse(below).best.cacheBytes).toBeGreaterThan(0);
+    expect(below).toBe(await run("recommend", ...workload, "--models", books));
   });
 
   test("says plainly that nothing fits", async () => {
