@@ -41,6 +41,11 @@ export function choosePool(rows: readonly ResultRow[], filter: PoolFilter = {}):
   const groups = [...groupBy(all, (row) => row.key.task + conditions(row, isPartOfText(row))).values()].filter(
     (group) => (wanted ?? defaultMetric(group)) !== undefined,
   );
+  const families = [...new Set(rows.map((row) => row.model.family))];
+  if (filter.family !== undefined && !families.includes(filter.family))
+    throw new InputError(
+      `The store has no results of family ${filter.family}; it has ${families.slice(0, 8).join(", ")}${families.length > 8 ? ", .." : ""}.`,
+    );
   if (groups.length === 0) {
     const asked = [
       filter.family && `of family ${filter.family}`,
@@ -62,7 +67,9 @@ export function choosePool(rows: readonly ResultRow[], filter: PoolFilter = {}):
     .filter((other) => other[0].key.task !== meanAccuracyTask)
     .reduce((sum, other) => sum + other.filter((row) => !members.has(row)).length, 0);
   if (left > 0)
-    notes.push(`Compared on ${task} by ${metric.name}; ${left} results of other tasks or conditions took no part.`);
+    notes.push(
+      `Compared on ${task} by ${metric.name}; ${countResults(left)} of other tasks or conditions took no part.`,
+    );
   const isSameElse = (row: ResultRow) =>
     row.key.task === task && conditions(row, false) === conditions(group[0], false);
   if (others.some(([row]) => isSameElse(row)))
@@ -70,10 +77,14 @@ export function choosePool(rows: readonly ResultRow[], filter: PoolFilter = {}):
       "Results of other tokenizers took no part: the first windows of a text are another text for them. Measured on all of it (without --limit) they could be compared.",
     );
   if (usable.length < group.length)
-    notes.push(`${group.length - usable.length} results without ${metric.name} took no part.`);
+    notes.push(`${countResults(group.length - usable.length)} without ${metric.name} took no part.`);
   const imported = usable.filter((row) => row.imported !== undefined);
   if (imported.length > 0) notes.push(describeImports(imported, usable.length));
   return { task, metric, rows: usable, notes };
+}
+
+function countResults(count: number): string {
+  return count === 1 ? "1 result" : `${count} results`;
 }
 
 // The first windows of a text: how much of it they hold depends on the tokenizer.
@@ -83,8 +94,10 @@ function isPartOfText({ key }: ResultRow): boolean {
 
 function describeImports(imported: readonly ResultRow[], all: number): string {
   const tools = [...new Set(imported.map((row) => row.imported!.split(",")[0]))].join(" and ");
+  if (all === 1)
+    return `The only result is a published one, imported from ${tools}: kbit did not measure it; its size and precision are as the import was told.`;
   const which = imported.length === all ? `All ${all}` : `${imported.length} of ${all}`;
-  return `${which} results are published ones, imported from ${tools}: kbit did not measure them, sizes and precisions are as the import was told, and differences are unpaired.`;
+  return `${which} results ${imported.length === 1 ? "is a published one" : "are published ones"}, imported from ${tools}: kbit did not measure them, sizes and precisions are as the import was told, and differences are unpaired.`;
 }
 
 function chooseMetric(group: readonly ResultRow[], wanted: MetricFacts | undefined): MetricFacts {
