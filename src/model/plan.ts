@@ -3,9 +3,9 @@
 // A mix is taken apart here: each matrix is treated as it would be if the whole model were at the spec that falls to it.
 
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import { findNearest, InputError } from "../input-error.ts";
+import { InputError } from "../input-error.ts";
 import type { MatrixSpec, MixSpec, QuantizedSpec, Spec } from "../quantize/spec.ts";
-import { defaultPattern, findInMix, fits } from "../quantize/spec-mix.ts";
+import { defaultPattern, findInMix, findNearestFit, fits } from "../quantize/spec-mix.ts";
 import { formatSpec } from "../quantize/spec-text.ts";
 import { isFloating, type StorageType } from "../tensor/tensor.ts";
 import { describeMatrices } from "./architectures/index.ts";
@@ -37,7 +37,7 @@ export function planQuantization(
   roles: readonly MatrixRole[] = describeMatrices(checkpoint.config, checkpoint.tensors, checkpoint.source),
 ): PlannedMatrix[] {
   const isTied = !roles.some(({ part }) => part === "head");
-  if (spec.kind === "mix") checkMix(spec, roles, isTied, checkpoint.source);
+  if (spec.kind === "mix") checkMix(spec, roles, isTied, checkpoint);
   return roles.map((role) => {
     const header = checkpoint.tensors.get(role.name);
     if (!header) throw new InputError(`${checkpoint.source}: ${role.name}, which config.json asks for, is missing.`);
@@ -97,12 +97,18 @@ function pickFromMix(mix: MixSpec, { name, part }: MatrixRole, source: string): 
 }
 
 /** Refuses patterns that would do nothing: a typing error must not leave a matrix at another spec than was meant. */
-function checkMix(mix: MixSpec, roles: readonly MatrixRole[], isTied: boolean, source: string): void {
+function checkMix(mix: MixSpec, roles: readonly MatrixRole[], isTied: boolean, { source, tensors }: Checkpoint): void {
   for (const { pattern, spec } of mix.entries) {
     if (pattern === defaultPattern) continue;
     const fitting = roles.filter(({ name }) => fits(pattern, name));
     if (fitting.length === 0) {
-      const nearest = findNearest(
+      const other = [...tensors.keys()].find((name) => fits(pattern, name));
+      if (other !== undefined) {
+        throw new InputError(
+          `The pattern "${pattern}" of ${formatSpec(mix)} fits ${other}, which is no matrix: norms and biases stay as stored; take it out.`,
+        );
+      }
+      const nearest = findNearestFit(
         pattern,
         roles.map(({ name }) => name),
       );

@@ -6,7 +6,7 @@
 // those the one with the fewest `*` and `?`.
 // Which names there are, and whether a pattern makes sense for them, is the model's business (model/plan.ts).
 
-import { InputError } from "../input-error.ts";
+import { findNearest, InputError } from "../input-error.ts";
 import { hashBytes } from "./content-hash.ts";
 import type { MatrixSpec, MixEntry, MixSpec, Spec } from "./spec.ts";
 
@@ -86,6 +86,35 @@ export function fits(pattern: string, name: string): boolean {
   return p === pattern.length;
 }
 
+/** The name that a pattern misses by least, for hints; undefined if it is near none. */
+export function findNearestFit(pattern: string, names: readonly string[]): string | undefined {
+  if (!/[*?]/.test(pattern)) return findNearest(pattern, names);
+  let best: string | undefined;
+  let least = Math.max(1, Math.floor(pattern.replace(/[*?]/g, "").length / 3)) + 1;
+  for (const name of names) {
+    const distance = countEdits(pattern, name);
+    if (distance < least) [best, least] = [name, distance];
+  }
+  return best;
+}
+
+/** Edits of a pattern's letters until it fits a name. */
+function countEdits(pattern: string, name: string): number {
+  let row = Array.from({ length: name.length + 1 }, (_, j) => j);
+  for (const letter of pattern) {
+    const next = [letter === "*" ? row[0] : row[0] + 1];
+    for (let j = 1; j <= name.length; j++) {
+      const isSame = letter === "?" || letter === name[j - 1];
+      next[j] =
+        letter === "*"
+          ? Math.min(row[j], next[j - 1])
+          : Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (isSame ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[name.length];
+}
+
 /** How closely a pattern describes what fits it: by its letters, and of as many by how few wildcards it has. */
 function rankPattern(pattern: string): number {
   if (pattern === defaultPattern) return -1;
@@ -107,10 +136,33 @@ function parseMap(text: string, where: string): Record<string, unknown> {
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
     throw new InputError(`mix ${where}: expected a map from patterns to specs, such as {"default": "nf4:b64"}`);
   }
-  const count = Object.keys(json).length;
+  const keys = new Set<string>();
+  for (const key of listKeys(text)) {
+    if (keys.has(key)) {
+      throw new InputError(`mix ${where} has the pattern ${JSON.stringify(key)} twice; keep one of them`);
+    }
+    keys.add(key);
+  }
+  const count = keys.size;
   if (count === 0) throw new InputError(`mix ${where} is empty; give at least {"default": "nf4:b64"}`);
   if (count > maxEntries) throw new InputError(`mix ${where} has ${count} patterns; at most ${maxEntries} are read`);
   return json as Record<string, unknown>;
+}
+
+/** The keys of the outermost map of a text that is JSON, repeated ones too: JSON.parse keeps but the last of them. */
+function* listKeys(text: string): Generator<string> {
+  let depth = 0;
+  for (let i = 0; i < text.length; i++) {
+    if (text[i] === "{" || text[i] === "[") depth++;
+    else if (text[i] === "}" || text[i] === "]") depth--;
+    else if (text[i] === '"') {
+      const start = i++;
+      while (text[i] !== '"') i += text[i] === "\\" ? 2 : 1;
+      let next = i + 1;
+      while (/\s/.test(text[next])) next++;
+      if (depth === 1 && text[next] === ":") yield JSON.parse(text.slice(start, i + 1));
+    }
+  }
 }
 
 function parseEntry(text: string, where: string, specs: SpecText): MatrixSpec {

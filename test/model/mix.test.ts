@@ -112,8 +112,17 @@ it("a pattern that would do nothing is refused in a sentence", async () => {
   const refusals: [Record<string, string>, RegExp][] = [
     [
       { default: "nf4", "*.downproj.weight": "nf6" },
-      /^The pattern "\*\.downproj\.weight" of mix:\w{16} fits no matrix of .*llama.*kbit inspect MODEL --all/,
+      /^The pattern "\*\.downproj\.weight" of mix:\w{16} fits no matrix of .*llama.*; did you mean "model\.layers\.0\.mlp\.down_proj\.weight"\? kbit inspect MODEL --all/,
     ],
+    [
+      { default: "nf4", "model.norm.weight": "nf6" },
+      /fits model\.norm\.weight, which is no matrix: norms and biases stay as stored/,
+    ],
+    [
+      { default: "nf4", "*layernorm*": "stored" },
+      /fits model\.layers\.0\.\w+layernorm\.weight, which is no matrix: norms/,
+    ],
+    [{ default: "nf4", "*.something.*": "nf6" }, /fits no matrix of [^;?]*\. kbit inspect MODEL --all/],
     [{ default: "nf4", "lm_hed.weight": "nf6" }, /did you mean "lm_head\.weight"\?/],
     [{ default: "nf4", "lm_head.weight": "nf6" }, /names lm_head\.weight, the head; write "nf6:head" to quantize it/],
     [{ default: "nf4", "*embed*": "nf6" }, /names model\.embed_tokens\.weight, the embedding; write "nf6:embed"/],

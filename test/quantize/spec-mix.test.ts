@@ -111,6 +111,27 @@ describe("a mix", () => {
     );
   });
 
+  it("is read whatever its strings hold", () => {
+    const names = fc.uniqueArray(fc.string({ unit: fc.constantFrom('"', "\\", "{", "}", ":", ",", "a", " ") }), {
+      minLength: 2,
+    });
+    fc.assert(
+      fc.property(names, (all) => {
+        const patterns = all.filter((name) => name !== "");
+        const map = Object.fromEntries(patterns.map((name) => [name, "nf4"]));
+        fc.pre(patterns.length > 0);
+        expect(
+          read(map)
+            .entries.map(({ pattern }) => pattern)
+            .sort(),
+        ).toEqual([...patterns].sort());
+        const twice = `{${[...patterns, patterns[0]].map((name) => `${JSON.stringify(name)}:"nf4"`)}}`;
+        expect(() => parseMixText(twice, "m.json")).toThrow("twice; keep one of them");
+      }),
+    );
+    expect(() => read({ a: { b: "nf4", c: ["x", "x"] } })).toThrow('"a" has {"b":"nf4"');
+  });
+
   it("is read from its file, with a codebook of the user's own in it", () => {
     const files: Record<string, string> = {
       "a b:c.json": '{"default": "file:v.json:b64", "a": "nf4"}',
@@ -136,6 +157,8 @@ describe("a mix", () => {
       ["{", /^mix m\.json is not JSON: /],
       ["[]", /^mix m\.json: expected a map from patterns to specs/],
       ["{}", /^mix m\.json is empty/],
+      ['{"a": "nf4", "b": "nf4", "a": "nf5"}', /^mix m\.json has the pattern "a" twice; keep one of them$/],
+      ['{"\\u0061" : "nf4:b64",\n"a"\t: "nf4:b64"}', /^mix m\.json has the pattern "a" twice/],
       ['{"a": 4}', /^m\.json: "a" has 4; expected a spec/],
       ['{"a": "nf9"}', /^m\.json: "a": spec "nf9": nf has 2 to 8 bits, not 9$/],
       ['{"a": "mix:other.json"}', /^m\.json: "a" is itself a mix; write its specs out$/],
