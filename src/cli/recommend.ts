@@ -4,7 +4,7 @@ import { type Command, Option } from "commander";
 import { InputError } from "../input-error.ts";
 import type { ResultRow } from "../result.ts";
 import { listLatencies } from "../scaling/latency.ts";
-import type { Workload } from "../scaling/memory.ts";
+import type { ModelShape, Workload } from "../scaling/memory.ts";
 import { recommend } from "../scaling/recommend.ts";
 import { readRows } from "./claims.ts";
 import { readModelFacts } from "./model-facts.ts";
@@ -41,7 +41,10 @@ export function addRecommendCommand(program: Command): void {
     .requiredOption("--db <file>", "the store of a study")
     .option("--budget <size>", "bytes of the weights' file, such as 2MB or 1.5GiB")
     .option("--memory <size>", "bytes in all: weights, cache of keys and values, activations")
-    .option("--context <tokens>", "with --memory or a speed: tokens held of each sequence (default: 2048)")
+    .option(
+      "--context <tokens>",
+      "with --memory or a speed: tokens of each sequence (default: 2048, or the longest input)",
+    )
     .option("--batch <n>", "with --memory or a speed: sequences at a time (default: 1)")
     .option("--kv-bits <bits>", "with --memory: bits of a key or value (default: 16)")
     .option("--tokens-per-second <n>", "at least this fast, each sequence, as timed in the store (task latency)")
@@ -64,7 +67,7 @@ export function addRecommendCommand(program: Command): void {
 Examples:
   kbit recommend --db results.db --budget 2MB
   kbit recommend --db results.db --budget 2GB --tokens-per-second 50
-  kbit recommend --db results.db --memory 1GB --context 4096 --batch 8 --kv-bits 8 --models models/ --json`,
+  kbit recommend --db results.db --memory 2MB --context 256 --batch 2 --kv-bits 8 --models models/ --json`,
     )
     .action(runRecommend);
 }
@@ -72,7 +75,7 @@ Examples:
 async function runRecommend(flags: Flags): Promise<void> {
   const { db, json, run } = flags;
   let rows = await readRows(db);
-  const options = {
+  const question = {
     ...readQuestion(flags),
     metric: flags.metric,
     task: flags.task,
@@ -80,17 +83,29 @@ async function runRecommend(flags: Flags): Promise<void> {
     cut: flags.cut,
     predict: flags.predict,
   };
-  if (options.tokensPerSecond !== undefined && options.bandwidth === undefined)
-    checkTimes(rows, options.timing?.batch ?? 1);
+  if (question.tokensPerSecond !== undefined && question.bandwidth === undefined)
+    checkTimes(rows, question.timing?.batch ?? 1);
   const facts = await readModelFacts(rows, flags.models);
-  let advice = recommend(rows, { ...options, ...facts });
+  const { workload } = question;
+  const options = {
+    ...question,
+    ...facts,
+    ...(workload && flags.context === undefined && { workload: shorten(workload, facts.shapes) }),
+  };
+  let advice = recommend(rows, options);
   if (run && advice.nextExperiment !== null) {
     await measureNext(advice.nextExperiment, db, json === true);
     rows = await readRows(db);
-    advice = recommend(rows, { ...options, ...facts });
+    advice = recommend(rows, options);
   }
   if (json) printJson(summarizeAdvice(advice));
   else printAdvice(advice);
+}
+
+/** The workload with a context that some model reads, where all are made for less. */
+function shorten(workload: Workload, shapes: ReadonlyMap<string, ModelShape>): Workload {
+  const lengths = [...shapes.values()].map((shape) => shape.maxLength);
+  return lengths.length === 0 ? workload : { ...workload, context: Math.min(workload.context, Math.max(...lengths)) };
 }
 
 /** Budget, workload and speed of the flags. @throws InputError for what is missing or contradicts */
@@ -98,9 +113,6 @@ function readQuestion(flags: Flags) {
   const { budget, memory, context, batch, kvBits, tokensPerSecond, bandwidth } = flags;
   if ((budget === undefined) === (memory === undefined))
     throw new InputError("Say how much there is: either --budget SIZE for the file, or --memory SIZE for running it.");
-  const asksSpeed = tokensPerSecond !== undefined;
-  if (memory === undefined && (kvBits !== undefined || (!asksSpeed && (context ?? batch) !== undefined)))
-    throw new InputError("--context, --batch and --kv-bits go with --memory SIZE, not with --budget.");
   if (tokensPerSecond === undefined && bandwidth !== undefined)
     throw new InputError("--bandwidth goes with --tokens-per-second N, the speed that is wanted.");
   const workload: Workload = {
@@ -108,6 +120,11 @@ function readQuestion(flags: Flags) {
     batch: readCount("--batch", batch, 1, 1e6),
     kvBits: readCount("--kv-bits", kvBits, 16, 32),
   };
+  const asksSpeed = tokensPerSecond !== undefined;
+  if (memory === undefined && kvBits !== undefined)
+    throw new InputError("--kv-bits goes with --memory SIZE, not with --budget.");
+  if (memory === undefined && !asksSpeed && (context ?? batch) !== undefined)
+    throw new InputError("--context and --batch go with --memory SIZE or --tokens-per-second N.");
   const speed = {
     ...(tokensPerSecond !== undefined && { tokensPerSecond: readPositive("--tokens-per-second", tokensPerSecond) }),
     ...(asksSpeed && {

@@ -96,9 +96,32 @@ function isFast({ tokensPerSecond }: Option, { tokensPerSecond: wanted }: Recomm
   return wanted === undefined || (tokensPerSecond !== null && tokensPerSecond >= wanted);
 }
 
-function fitsLength({ name }: Option, { workload, shapes }: RecommendOptions): boolean {
+function fitsLength({ name }: Option, { workload, timing, shapes }: RecommendOptions): boolean {
+  const context = workload?.context ?? timing?.context;
   const shape = shapes?.get(name);
-  return workload === undefined || shape === undefined || workload.context <= shape.maxLength;
+  return context === undefined || shape === undefined || context <= shape.maxLength;
+}
+
+/** Why none of those that fit into the budget is allowed. */
+function explainNone(within: readonly Option[], options: RecommendOptions): string {
+  const { budget, workload, timing, shapes, tokensPerSecond } = options;
+  const start = `Nothing that fits in ${formatBytes(budget)}`;
+  const long = within.filter((one) => fitsLength(one, options));
+  const context = workload?.context ?? timing?.context;
+  if (long.length === 0) {
+    const longest = Math.max(...within.map(({ name }) => shapes!.get(name)!.maxLength));
+    return `${start} reads a context of ${context} tokens: the longest input of those models is ${longest}; give --context ${longest} or less.`;
+  }
+  const timed = long.filter((one) => one.tokensPerSecond !== null);
+  if (timed.length === 0)
+    return `${start} is known to write ${tokensPerSecond} tokens a second: nothing was timed at that batch.`;
+  const fastest = timed.reduce((a, b) => (b.tokensPerSecond! > a.tokensPerSecond! ? b : a));
+  const reading = long.length < within.length ? ` and reads a context of ${context} tokens` : "";
+  return `${start}${reading} writes ${tokensPerSecond} tokens a second: the fastest is ${fastest.name} at ${fastest.spec}, with ${formatSpeed(fastest.tokensPerSecond!)}.`;
+}
+
+function formatSpeed(tokensPerSecond: number): string {
+  return tokensPerSecond >= 10 ? `${Math.round(tokensPerSecond)}` : `${Number(tokensPerSecond.toPrecision(2))}`;
 }
 
 function compare(best: Option, one: Option, metric: MetricFacts): Alternative {
@@ -131,10 +154,10 @@ function answerIn(
     const smallest = all.reduce((a, b) => (b.needed < a.needed ? b : a));
     if (smallest.needed > options.budget)
       return `Nothing fits in ${size}: the smallest is ${smallest.name} at ${smallest.spec}, which takes ${formatBytes(smallest.needed)}. A smaller model was not measured, and none is made up.`;
-    const reasons = [options.tokensPerSecond && "fast enough", options.workload && "made for that context"].filter(
-      Boolean,
+    return explainNone(
+      all.filter((one) => one.needed <= options.budget),
+      options,
     );
-    return `Nothing that fits in ${size} is ${reasons.join(" and ")}.`;
   }
   const how = best.source === "predicted" ? ", by prediction" : "";
   const sentence = `Within ${size}: ${best.name} at ${best.spec}, ${formatBytes(best.needed)}${how}.`;

@@ -63,6 +63,8 @@ async function run(...args: string[]): Promise<string> {
   }
 }
 
+const unwrap = (text: string) => text.replaceAll("\n", " ");
+
 /** The bits of a model at a mix. */
 async function measureMix(path: string, spec: Spec) {
   const checkpoint = await openCheckpoint(path);
@@ -180,6 +182,16 @@ describe("kbit recommend", () => {
     }
   });
 
+  test("holds by default no more tokens than the longest input, and refuses a context beyond it", async () => {
+    const { best, assumptions } = JSON.parse(await run("recommend", "--memory", "1MB", "--json"));
+    expect(best.model).toMatch(/^books/);
+    expect(assumptions.join(" ")).toMatch(/1 x 256 tokens/);
+    const beyond = /reads a context of 999 tokens: the longest input of those models is 256/;
+    expect(await run("recommend", "--memory", "9MB", "--context", "999").then(unwrap)).toMatch(beyond);
+    const speed = ["--tokens-per-second", "5", "--bandwidth", "20GB", "--context", "999"];
+    expect(await run("recommend", "--budget", "2MB", ...speed).then(unwrap)).toMatch(beyond);
+  });
+
   test("looks for models below a folder of families", async () => {
     const workload = ["--memory", "1MB", "--context", "200", "--json"];
     const below = await run("recommend", ...workload, "--models", join(books, ".."));
@@ -253,7 +265,9 @@ describe("kbit recommend", () => {
     [["--budget", "2MB", "--memory", "1GB"], /either --budget/],
     [["--budget", "much"], /--budget much is not a size/],
     [["--budget", "0"], /--budget 0 is not a size/],
-    [["--budget", "2MB", "--context", "100"], /go with --memory/],
+    [["--budget", "2MB", "--context", "100"], /go with --memory SIZE or --tokens-per-second/],
+    [["--budget", "2MB", "--kv-bits", "8"], /--kv-bits goes with --memory/],
+    [["--budget", "2MB", "--batch", "0"], /--batch 0 is not a whole number from 1/],
     [["--memory", "2MB", "--batch", "1.5"], /--batch 1.5 is not a whole number/],
     [["--budget", "2MB", "--bandwidth", "50GB"], /goes with --tokens-per-second/],
     [["--budget", "2MB", "--tokens-per-second", "9"], /no times of tokens at batch 1/],

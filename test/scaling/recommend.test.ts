@@ -123,12 +123,19 @@ describe("memory and speed", () => {
       predict: false,
     });
     expect(long.best).toBeNull();
-    expect(long.answer).toMatch(/made for that context/);
+    expect(long.answer).toMatch(/reads a context of 4096 tokens: the longest input of those models is 2048/);
+    const timing = { context: 4096 };
+    const speed = { budget: 20e6, tokensPerSecond: 1, bandwidth: 1e9, shapes, predict: false };
+    expect(recommend(rows, { ...speed, timing }).best).toBeNull();
+    expect(recommend(rows, { ...speed, timing: { context: 2048 } }).best).not.toBeNull();
   });
 
   test("a wanted speed rules out what reads too many bytes a token", () => {
     const speed = { tokensPerSecond: 10_000, bandwidth: 30e9 };
-    expect(recommend(rows, { budget: 30e6, tokensPerSecond: 1 }).answer).toMatch(/Nothing that fits .* fast enough/);
+    expect(recommend(rows, { budget: 30e6, tokensPerSecond: 1 }).answer).toMatch(/Nothing .* nothing was timed/);
+    expect(recommend(rows, { ...speed, budget: 30e6, tokensPerSecond: 1e9, predict: false }).answer).toMatch(
+      /writes 1000000000 tokens a second: the fastest is toy-1m at int3:b64, with 73\d{3}\.$/,
+    );
     const { best } = recommend(rows, { budget: 30e6, ...speed, predict: false });
     expect(best!.bytes).toBeLessThanOrEqual(3e6);
     expect(best!.tokensPerSecond).toBeCloseTo(30e9 / best!.bytes, 6);
@@ -169,6 +176,7 @@ describe("memory and speed", () => {
     const eight = all.find((option) => option.spec === "int8:b64");
     if (eight) expect(eight.speedSource).toBe("neighbour");
     expect(one.assumptions.join(" ")).toMatch(/30 of 36 were timed, 6 take the bytes a second/);
+    expect(one.assumptions.join(" ")).toMatch(/bandwidth given was not used/);
     expect(ask(8).best!.bytes).toBeLessThanOrEqual(10e6 / 6);
   });
 });
