@@ -50,8 +50,13 @@ Examples:
 }
 
 async function runGenerate(path: string, options: GenerateCommandOptions): Promise<void> {
-  checkGenerateOptions(options);
+  checkGenerateOptions(options, flagOf);
   if (options.system !== undefined && !options.chat) throw new InputError("--system belongs to --chat.");
+  const unused = (["topK", "topP", "minP"] as const).filter((name) => options[name] !== undefined).map(flagOf);
+  if (!options.temperature && unused.length > 0) {
+    const does = unused.length === 1 ? "does" : "do";
+    printNote(`Note: ${unused.join(" and ")} ${does} nothing at temperature 0; give --temperature too.`);
+  }
   const opened = await openModel(path, options);
   try {
     const { model, spec } = opened;
@@ -123,6 +128,11 @@ async function write(model: Model, prompt: number[], options: GenerateCommandOpt
   const seconds = (performance.now() - start) / 1000;
   add(stream.finish());
   return { tokens, text, seconds };
+}
+
+/** `topP` as `--top-p`. */
+function flagOf(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
 function parseNumber(option: string): (text: string) => number {

@@ -62,11 +62,15 @@ export async function* generateTokens(
   }
 }
 
-/** @throws InputError if an option has no meaning */
-export function checkGenerateOptions(options: GenerateOptions): void {
+/**
+ * @param nameOf - how an option is called where it was given
+ * @throws InputError if an option has no meaning
+ */
+export function checkGenerateOptions(options: GenerateOptions, nameOf = (name: string) => name): void {
   const check = (name: keyof GenerateOptions, ok: (value: number) => boolean, expected: string) => {
     const value = options[name];
-    if (value !== undefined && !ok(value)) throw new InputError(`${name} is ${value}; ${expected} is expected.`);
+    if (value !== undefined && !ok(value))
+      throw new InputError(`${nameOf(name)} is ${value}; ${expected} is expected.`);
   };
   check("maxTokens", (n) => Number.isInteger(n) && n >= 0, "a whole number from 0");
   check("temperature", (t) => t >= 0 && Number.isFinite(t), "a number from 0");

@@ -87,6 +87,9 @@ export function createStudy(flags: StudyFlags): Study {
       tasks.push({ task: "latency", ...(batch && { batch: Number(batch), context: Number(context) }) });
       continue;
     }
+    if (/^latency\b/.test(task)) {
+      throw new InputError(`--tasks: ${task} is no task; write latency, or latency:batch-8-context-256.`);
+    }
     if (flags.data === undefined && !task.endsWith(".json"))
       throw new InputError(`--tasks: ${task} needs its file; say --data FOLDER.`);
     tasks.push({ task, data: flags.data, limit });

@@ -40,9 +40,18 @@ test("with --json gives one document: text, tokens and how they were chosen", as
   expect([code, err]).toEqual([0, ""]);
 });
 
+test("says that --top-p and its like do nothing without a temperature", async () => {
+  const short = [stories, "--prompt", prompt, "--max-tokens", "2"];
+  const { out, err } = await run(...short, "--top-p", "0.5", "--top-k", "3");
+  expect(out).toBe((await run(...short)).out);
+  expect(err.split("\n")[0]).toBe("Note: --top-k and --top-p do nothing at temperature 0; give --temperature too.");
+});
+
 test.each([
   [["--temperature", "hot"], '--temperature takes a number, not "hot".'],
-  [["--temperature", "1", "--top-p", "3"], "topP is 3; a number above 0, at most 1 is expected."],
+  [["--temperature", "1", "--top-p", "3"], "--top-p is 3; a number above 0, at most 1 is expected."],
+  [["--temperature", "-1"], "--temperature is -1; a number from 0 is expected."],
+  [["--repetition-penalty", "0"], "--repetition-penalty is 0; a number above 0 is expected."],
   [["--max-tokens", "0"], '--max-tokens takes a whole number of at least 1, not "0".'],
   [["--prompt", "a ".repeat(600)], "The prompt has 602 tokens; the model takes at most 512."],
   [["--spec", "int9"], "int9"],

@@ -77,7 +77,10 @@ describe("parseStudy", () => {
       { ...none, context: 64, batch: 8 },
       { ...none, context: 128, batch: 1 },
     ]);
-    expect(() => createStudy({ ...flags, tasks: ["latency:batch-8"] })).toThrow(/needs its file/);
+    for (const task of ["latency:batch-8", "latency:batch-0", "latency-4"])
+      expect(() => createStudy({ ...flags, tasks: [task] })).toThrow(
+        `--tasks: ${task} is no task; write latency, or latency:batch-8-context-256.`,
+      );
     const wrong = (entry: string) => refusal(good.replace(/tasks: .*/, `tasks: [{ task: latency${entry} }]`));
     expect(wrong(", text: text.txt")).toMatch(/there is no key "text" here; expected one of task, context, batch/);
     expect(wrong(", context: 0")).toMatch(/expected at least 1, got 0/);
