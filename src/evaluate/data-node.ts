@@ -41,6 +41,9 @@ export async function decodeData(bytes: Uint8Array, path: string, columns?: read
     const rows = await readParquetRows(bytes, path, columns);
     return rows.map((row) => `${JSON.stringify(row)}\n`).join("");
   }
+  if (/\.parquet$/i.test(path)) {
+    throw new InputError(`${path} is named as a Parquet file, but is none: it does not begin with PAR1.`);
+  }
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {

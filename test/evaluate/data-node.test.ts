@@ -46,6 +46,14 @@ test("a file is known by its bytes, and bad rows of a Parquet file by their numb
   expect(() => parseDocuments(text, tasks["piqa"].fields, path)).toThrow(/piqa.parquet, line 1 has no field "sol1"/);
 });
 
+test("a file that only its name makes a Parquet file is told to be none", async () => {
+  const path = join(folder, "fake.parquet");
+  writeFileSync(path, '{"text": "no Parquet"}\n');
+  await expect(readDataFile(path, ["text"])).rejects.toThrow(
+    new InputError(`${path} is named as a Parquet file, but is none: it does not begin with PAR1.`),
+  );
+});
+
 test("a task's documents are found as JSON Lines first, then as Parquet", () => {
   expect(listDataNames(["a.jsonl", "b.jsonl"])).toEqual(["a.jsonl", "a.parquet", "b.jsonl", "b.parquet"]);
 });
