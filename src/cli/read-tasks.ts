@@ -79,7 +79,11 @@ async function importTask(path: string): Promise<Task> {
   try {
     exported = await import(pathToFileURL(resolve(path)).href);
   } catch (error) {
-    throw new InputError(`${path} cannot be run as a task: ${(error as Error).message.split("\n")[0]}.`);
+    const [reason] = String((error as Error)?.message ?? error).split("\n");
+    const hint = /package 'kbit'/.test(reason)
+      ? ' The package is found from folders where kbit is installed; elsewhere, export the task without defineTask, and take types with "import type".'
+      : "";
+    throw new InputError(`${path} cannot be run as a task: ${reason.replace(/\.$/, "")}.${hint}`);
   }
   return checkTask(exported.default, path);
 }

@@ -3,6 +3,7 @@
 
 import { z } from "zod";
 import { InputError } from "../input-error.ts";
+import { showValue } from "./documents.ts";
 import { metricDirections } from "./metrics.ts";
 import type { Prompt, Task } from "./task.ts";
 
@@ -40,6 +41,11 @@ const prompts = {
  */
 export function checkTask(exported: unknown, source: string): Task {
   if (exported === undefined) throw new InputError(`${source} has no default export; expected a task.`);
+  if (typeof exported !== "object" || exported === null || Array.isArray(exported)) {
+    throw new InputError(
+      `${source} exports ${showExport(exported)}, not a task; expected an object with ${Object.keys(schema.shape).join(", ")}.`,
+    );
+  }
   const { data, error } = schema.safeParse(exported);
   if (error) throw new InputError(`${source} exports no task: ${describe(error)}.`);
   const wrong = data.metrics.find((metric) => !metricsOf[data.kind].includes(metric));
@@ -61,6 +67,10 @@ export function checkTask(exported: unknown, source: string): Task {
     return result.data as Prompt;
   };
   return { ...data, files: data.files ?? [`${data.name}.jsonl`], prompt: checkedPrompt } as Task;
+}
+
+function showExport(value: unknown): string {
+  return typeof value === "function" ? "a function" : showValue(value);
 }
 
 function describe({ issues: [issue] }: z.ZodError): string {

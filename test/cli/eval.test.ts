@@ -171,6 +171,16 @@ test("a task may be a program, whose task and prompts are checked", async () => 
   );
   writeFileSync(join(folder, "broken.ts"), "export default {");
   expect(await refused("broken.ts")).toMatch(/^broken.ts cannot be run as a task: /);
+  for (const [value, shown] of Object.entries({ 3: "3", null: "null", "[1]": "[1]", "() => 3": "a function" })) {
+    writeFileSync(join(folder, `export-${shown}.ts`), `export default ${value};`);
+    expect(await refused(`export-${shown}.ts`)).toBe(
+      `export-${shown}.ts exports ${shown}, not a task; expected an object with name, version, files, kind, fields, metrics, prompt.`,
+    );
+  }
+  writeFileSync(join(folder, "import.ts"), 'import { defineTask } from "kbit";\nexport default defineTask({});');
+  expect(await refused("import.ts")).toMatch(
+    /^import\.ts cannot be run as a task: Cannot find package 'kbit'.*\. The package is found from folders where kbit is installed; elsewhere, .* "import type"\.$/,
+  );
   writeFileSync(join(folder, "nothing.ts"), "");
   expect(await refused("nothing.ts")).toBe("nothing.ts has no default export; expected a task.");
 });
