@@ -4,6 +4,7 @@
 
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
+import { formatPlural } from "../report/units.ts";
 import type { FailureRow, ResultRow } from "../result.ts";
 import { createLane, type Lane, type LaneOptions, type Outcome } from "./lane.ts";
 import { persist } from "./persist.ts";
@@ -20,7 +21,7 @@ export interface CrewOptions extends LaneOptions {
   readonly memory: number;
   /** Only jobs of this run; absent: of everyone. */
   readonly run?: string;
-  /** Ends when nothing is queued and nothing runs anywhere; otherwise it waits for more. */
+  /** Ends when nothing is queued or paused and nothing runs anywhere; otherwise it waits for more. */
   readonly untilDone: boolean;
   /** Milliseconds between signs of life; default 10 seconds. After six without one a worker is taken for dead. */
   readonly beatMs?: number;
@@ -67,7 +68,7 @@ export interface Crew {
   report(): CrewReport;
   /** Works until it is stopped or all is done. @throws InputError if the store cannot be used for too long */
   work(): Promise<void>;
-  /** Takes nothing more; what is not finished after so many milliseconds is handed back. */
+  /** Takes nothing more; what is not finished after so many milliseconds is handed back, and no store is waited for. */
   stop(graceMs: number): Promise<void>;
 }
 
@@ -90,7 +91,10 @@ export function createCrew(store: StudyStore, options: CrewOptions): Crew {
   const held = new Map<string, { readonly job: TakenJob; share: number; readonly since: number }>();
   const tally = { done: 0, failed: 0, cost: 0, seconds: 0 };
   const work = new Set<Promise<void>>();
+  const patience = new AbortController(); // at its end nothing is waited for any more
   let isStopping = false;
+  let isUnsure = false; // whether a job may bear this crew's name that it does not know
+  let pausedTold = 0;
   let fault: unknown; // what ends the crew: a store that cannot be used
   let wake: () => void = () => {};
 
@@ -103,6 +107,7 @@ export function createCrew(store: StudyStore, options: CrewOptions): Crew {
       explain: (error) => store.explain(error),
       patienceMs: Math.min(ms, patienceMs),
       onWait: tellWait,
+      signal: patience.signal,
     });
   const nap = (ms: number) => {
     return new Promise<void>((resolve) => {
@@ -128,6 +133,10 @@ export function createCrew(store: StudyStore, options: CrewOptions): Crew {
       }
       isAgain = true;
       return queue.claim({ worker: id, computeType, memory, run, batch, holds });
+    }).catch((error) => {
+      isUnsure ||= isAgain; // it may have been given all the same
+      if (isStopping) return undefined;
+      throw error;
     });
   }
 
@@ -207,19 +216,33 @@ export function createCrew(store: StudyStore, options: CrewOptions): Crew {
       const isGone = where === place && !isAlive(pid);
       const silentMs = before?.beat === count ? performance.now() - before.since : 0;
       if (!isGone && silentMs < beatsToDeath * every) continue;
-      const how = isGone ? "has died" : `gave no sign of life for ${Math.round(silentMs / 1000)} s`;
-      const reason = `The worker ${worker} ${how} while the experiment ran; it may need more memory.`;
+      const end = `The worker ${worker} ${isGone ? "has died" : `gave no sign of life for ${Math.round(silentMs / 1000)} s`}`;
+      const reason = `${end} while the experiment ran; it may need more memory.`;
       const jobs = await queue.bury(worker, count, reason);
       silent.delete(worker);
-      onEvent({ kind: "buried", worker, jobs, reason });
+      if (jobs !== undefined)
+        onEvent({ kind: "buried", worker, jobs, reason: jobs > 0 ? reason : `${end}; it was idle.` });
     }
   }
 
   /** Whether nothing is left that could become this crew's. */
   async function isDone(): Promise<boolean> {
     if (!options.untilDone || held.size > 0) return false;
-    const counts = await sure(() => queue.counts(options.run));
-    return !counts.some(({ state }) => state === "queued" || state === "running");
+    const counts = await sure(() => queue.counts(options.run)).catch((error) => {
+      if (isStopping) return [];
+      throw error;
+    });
+    const count = (...states: string[]) =>
+      counts.reduce((sum, { state, jobs }) => (states.includes(state) ? sum + jobs : sum), 0);
+    const paused = count("paused");
+    const isLeft = count("queued", "running") > 0;
+    // Only where nothing else is left: then it is they that the crew waits for.
+    if (!isLeft && paused > 0 && paused !== pausedTold)
+      tellWait(
+        `${formatPlural(paused, "experiment")} ${paused === 1 ? "is" : "are"} paused; kbit study resume goes on.`,
+      );
+    pausedTold = isLeft ? 0 : paused;
+    return !isLeft && paused === 0;
   }
 
   async function dispatch(): Promise<void> {
@@ -254,8 +277,13 @@ export function createCrew(store: StudyStore, options: CrewOptions): Crew {
     id,
     report,
     async work() {
-      await sure(beat);
-      await sure(buryDead);
+      try {
+        await sure(beat);
+        await sure(buryDead);
+      } catch (error) {
+        if (isStopping) return;
+        throw error;
+      }
       // One at a time, and what fails is for the next time: the jobs themselves wait for the database.
       let isBusy = false;
       const pulse = setInterval(() => {
@@ -274,20 +302,23 @@ export function createCrew(store: StudyStore, options: CrewOptions): Crew {
         clearInterval(pulse);
         await Promise.all(lanes.map((lane) => lane.close()));
         await Promise.all(work);
-        await sure(() => queue.leave(id), 5000).catch(() => {}); // it is found dead otherwise
+        // A worker that is found dead gives back what it held; one that has left does not.
+        if (fault === undefined && !isUnsure) await sure(() => queue.leave(id), 5000).catch(() => {});
       }
     },
     async stop(graceMs) {
       isStopping = true;
       wake();
-      if (graceMs > 0 && work.size > 0) {
+      if (graceMs <= 0) patience.abort();
+      else if (work.size > 0) {
         let timer: NodeJS.Timeout | undefined;
         const grace = new Promise((resolve) => {
           timer = setTimeout(resolve, graceMs);
         });
-        await Promise.race([Promise.all(work), grace]);
+        await Promise.race([Promise.allSettled(work), grace]);
         clearTimeout(timer);
       }
+      patience.abort();
       await Promise.all(lanes.map((lane) => lane.close()));
       wake();
     },

@@ -151,7 +151,7 @@ export async function runStudy(study: Study, store: StudyStore, options: RunOpti
     const over = new AbortController();
     const stop = () => over.abort();
     signal?.addEventListener("abort", stop, { once: true });
-    const call = <T>(work: () => Promise<T>) => sure(work, store, account.waiting);
+    const call = <T>(work: () => Promise<T>) => sure(work, store, account.waiting, over.signal);
     const work = crew?.work().finally(stop); // a crew that fails ends the run
     const seen = watchRun(store, run, new Set(all.map(({ id }) => id)), {
       account,
@@ -159,6 +159,8 @@ export async function runStudy(study: Study, store: StudyStore, options: RunOpti
       enqueue,
       call,
       signal: over.signal,
+    }).catch((error) => {
+      if (!over.signal.aborted) throw error; // a store that is away is no matter of a run that was stopped
     });
     seen.catch(() => {}).finally(() => crew?.stop(0));
     try {
@@ -203,12 +205,18 @@ export async function runStudy(study: Study, store: StudyStore, options: RunOpti
 }
 
 /** A call to the store that waits for a server that is away. */
-function sure<T>(work: () => Promise<T>, store: StudyStore, onWait: (reason: string) => void): Promise<T> {
+function sure<T>(
+  work: () => Promise<T>,
+  store: StudyStore,
+  onWait: (reason: string) => void,
+  signal?: AbortSignal,
+): Promise<T> {
   return persist(work, {
     isPassing: store.queue.isPassing,
     explain: store.explain,
     patienceMs: isPostgresAddress(store.path) ? patienceMs : 0,
     onWait,
+    signal,
   });
 }
 

@@ -56,16 +56,16 @@ export function createWorkers(db: Kysely<Tables>, backend: Backend) {
 
     /**
      * Removes a worker that is dead, unless it has counted on, and puts its jobs back; one that keeps losing its workers
-     * fails. @returns how many it held
+     * fails. @returns how many it held; undefined if it counted on
      */
-    bury: (worker: string, beat: number | undefined, reason: string): Promise<number> =>
+    bury: (worker: string, beat: number | undefined, reason: string): Promise<number | undefined> =>
       db.transaction().execute(async (transaction) => {
         const removed = await transaction
           .deleteFrom("workers")
           .where("id", "=", worker)
           .$if(beat !== undefined, (query) => query.where("beat", "=", beat!))
           .executeTakeFirst();
-        if (removed.numDeletedRows === 0n) return 0;
+        if (removed.numDeletedRows === 0n) return undefined;
         const held = await transaction
           .selectFrom("jobs")
           .select(["id", "attempts"])
