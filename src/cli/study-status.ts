@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { findNearest, InputError } from "../input-error.ts";
 import { formatCount, formatPlural } from "../report/units.ts";
+import { findRowsFormat } from "../study/exchange/rows-file.ts";
 import { readStatus, type StudyStatus } from "../study/status.ts";
 import { openStore, type StudyStore } from "../study/store/store.ts";
 import { createBlock } from "./block.ts";
@@ -55,7 +56,14 @@ export function addStatusCommands(study: Command): void {
     );
 }
 
+/** @throws InputError if a path names a file of exported rows, where nothing waits */
+export function refuseExport(db: string): void {
+  if (findRowsFormat(db) === undefined) return;
+  throw new InputError(`${db} is a file of exported rows, which has no queue; name the store that they came from.`);
+}
+
 async function use<T>(db: string, work: (store: StudyStore) => Promise<T>): Promise<T> {
+  refuseExport(db);
   const store = await openStore(db, { create: false });
   try {
     return await work(store);

@@ -1,6 +1,8 @@
 // kbit worker: takes experiments from the queue of a store and computes them, until it is told to stop or nothing is left.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
+import { InputError } from "../input-error.ts";
 import { selectKernels } from "../kernels/select-node.ts";
 import { formatPlural, formatSize, formatValue } from "../report/units.ts";
 import { type Crew, type CrewEvent, createCrew } from "../study/crew.ts";
@@ -11,6 +13,7 @@ import { createLog } from "./log.ts";
 import { parseWhole } from "./open-model.ts";
 import { parseBytes } from "./size.ts";
 import { pickMetric } from "./study-run.ts";
+import { refuseExport } from "./study-status.ts";
 import { formatSeconds, paint, printJson } from "./terminal.ts";
 
 /** Adds `kbit worker`. */
@@ -24,12 +27,12 @@ export function addWorkerCommand(program: Command): void {
     .option("--workers <n>", "experiments at the same time (default: one a core)", parseWhole("--workers"))
     .option("--threads <n>", "threads of each one's kernels", parseWhole("--threads"), 1)
     .option("--memory <size>", "memory for all of them; larger experiments are left to others (default: what is free)")
-    .option("--until-done", "end when nothing is queued and nothing runs; otherwise wait for more")
+    .option("--until-done", "end when nothing is queued, paused or running; otherwise wait for more")
     .option("--grace <seconds>", "time to finish at SIGTERM before the rest is handed back", parseWhole("--grace"), 60)
     .option(
       "--heartbeat <ms>",
-      "between signs of life; six missing ones are a death",
-      parseWhole("--heartbeat"),
+      "between signs of life, at least 100; six missing ones are a death",
+      parseHeartbeat,
       10_000,
     )
     .option("--log <form>", "text, or json: one object a line", "text")
@@ -38,6 +41,7 @@ export function addWorkerCommand(program: Command): void {
       "after",
       `
 The password of the database comes from PGPASSWORD or ~/.pgpass. SIGTERM or Ctrl-C: finish or hand back; again: at once.
+With --until-done it waits for studies that are paused, and says so.
 
 Examples:
   kbit worker --db postgres://me@db.example/kbit --models /models --data /texts
@@ -45,6 +49,13 @@ Examples:
     )
     .action(runWorker);
 }
+
+/** Between signs of life at least, in milliseconds. */
+const shortestBeatMs = 100;
+/** What a statement may take at least, in milliseconds: a busy server is not a silent one. */
+const shortestStatementMs = 5000;
+/** What connections have to close after a signal, in milliseconds. */
+const closeMs = 500;
 
 interface WorkerOptions {
   readonly db: string;
@@ -62,6 +73,7 @@ interface WorkerOptions {
 
 async function runWorker(options: WorkerOptions): Promise<void> {
   const { db, models, data = models, threads, heartbeat: beatMs, untilDone = false } = options;
+  refuseExport(db);
   const log = createLog(options.log, options.json ? process.stderr : process.stdout);
   const memory = options.memory === undefined ? freeMemory() : Math.floor(parseBytes(options.memory, "--memory"));
   for (const folders of [models, data]) createFinder(folders); // a folder that is missing is told now
@@ -70,7 +82,7 @@ async function runWorker(options: WorkerOptions): Promise<void> {
   const { name, computeType } = kernels;
   await kernels.close();
 
-  const store = await openStore(db, { statementMs: 3 * beatMs });
+  const store = await openStore(db, { create: false, statementMs: Math.max(shortestStatementMs, 3 * beatMs) });
   const lanes = options.workers ?? countLanes(0, threads);
   const started = performance.now();
   let done = 0;
@@ -98,8 +110,8 @@ async function runWorker(options: WorkerOptions): Promise<void> {
   try {
     await crew.work();
   } finally {
+    await Promise.race([store.close(), stop.isStopped() ? sleep(closeMs) : new Promise(() => {})]);
     stop.forget();
-    await store.close();
   }
   const seconds = (performance.now() - started) / 1000;
   log(
@@ -108,19 +120,28 @@ async function runWorker(options: WorkerOptions): Promise<void> {
   );
   if (options.json) printJson({ db: store.path, worker: crew.id, done, failed, seconds });
   process.exitCode = failed > 0 ? 1 : 0;
+  if (stop.isStopped()) process.stdout.write("", () => process.exit()); // a silent connection would hold it for a while
 }
 
-/** Stops a crew at the first signal with time to finish, at the second without. */
+/** Stops a crew at the first signal with time to finish, at the second without; the third ends the process as it is. */
 function createStop(crew: Crew, graceMs: number, tell: (words: string) => void) {
   let signals = 0;
   const stop = () => {
     signals++;
+    if (signals > 2) process.exit(130);
     if (signals === 1)
       tell(`Stopping: what runs has ${formatSeconds(graceMs / 1000)} to finish; once more ends it now.`);
     void crew.stop(signals === 1 ? graceMs : 0);
   };
   process.on("SIGINT", stop).on("SIGTERM", stop);
-  return { forget: () => process.off("SIGINT", stop).off("SIGTERM", stop) };
+  return { isStopped: () => signals > 0, forget: () => process.off("SIGINT", stop).off("SIGTERM", stop) };
+}
+
+/** @throws InputError if it is shorter than what a busy machine can keep */
+function parseHeartbeat(text: string): number {
+  const beatMs = parseWhole("--heartbeat")(text);
+  if (beatMs >= shortestBeatMs) return beatMs;
+  throw new InputError(`--heartbeat takes at least ${shortestBeatMs} milliseconds, not ${beatMs}.`);
 }
 
 /** An event as an object of the log. */

@@ -17,6 +17,7 @@ export type RowsFormat = (typeof rowsFormats)[number];
 export function findRowsFormat(path: string): RowsFormat | undefined {
   const named = rowsFormats.find((format) => path.toLowerCase().endsWith(`.${format}`));
   if (!existsSync(path)) return named;
+  if (statSync(path).isDirectory()) return undefined; // as a store it is refused, with its name
   const start = Buffer.alloc(15);
   const file = openSync(path, "r");
   try {

@@ -1,8 +1,8 @@
 // The result store: an SQLite file or a PostgreSQL that keeps what was measured and what failed, row by row, for good.
 // Rows are added and never changed; a study resumes by what is in it, laws and reports read it. The same queries serve both.
 
-import { accessSync, constants, existsSync } from "node:fs";
-import { dirname } from "node:path";
+import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { Kysely } from "kysely";
 import { InputError } from "../../input-error.ts";
 import type { FailureRow, ResultRow } from "../../result.ts";
@@ -73,7 +73,10 @@ export interface OpenOptions {
 export async function openStore(path: string, options: OpenOptions = {}): Promise<StudyStore> {
   if (isPostgresAddress(path)) {
     const { openPostgres } = await import("./node-postgres.ts"); // nobody else waits for its driver to load
-    return openBy(await openPostgres(path, options.statementMs));
+    const backend = await openPostgres(path, options.statementMs);
+    return openBy(backend).catch((error) => {
+      throw explainError(error, backend.name, backend.explain);
+    });
   }
   checkPath(path, options.create ?? true);
   const openers = options.create === false ? [openSqlite, openReadOnly, openImmutable] : [openSqlite];
@@ -114,6 +117,10 @@ function checkPath(path: string, create: boolean): void {
       `The store ${path.split("://")[0]}://.. cannot be used: a store is an SQLite file or postgres://USER@HOST/DATABASE.`,
     );
   if (path === ":memory:") return;
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory())
+    throw new InputError(
+      `The store ${path} cannot be used: it is a folder; name a file, such as ${join(path, "kbit.db")}.`,
+    );
   if (!create && !existsSync(path))
     throw new InputError(`There is no store at ${path}; kbit study run --db ${path} makes one.`);
   if (!existsSync(dirname(path)))
