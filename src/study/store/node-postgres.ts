@@ -53,8 +53,7 @@ async function connect(address: PostgresAddress, tls: PostgresAddress["tls"], st
   });
   pool.on("error", () => {}); // of a connection that lay idle: the next statement gets a new one
   try {
-    const { rows } = await pool.query("show server_version_num");
-    const version = Math.floor(Number(rows[0].server_version_num) / 10_000);
+    const version = await readVersion(await pool.connect(), statementMs);
     if (version < oldestVersion)
       throw new InputError(`The database ${name} is PostgreSQL ${version}; kbit needs ${oldestVersion} or newer.`);
   } catch (error) {
@@ -74,6 +73,16 @@ async function connect(address: PostgresAddress, tls: PostgresAddress["tls"], st
     explain: explainRefusal,
     isPassing,
   };
+}
+
+async function readVersion(client: pg.PoolClient, statementMs: number): Promise<number> {
+  const { query, release } = guard(client, statementMs);
+  try {
+    const { rows } = await query<{ server_version_num: string }>("show server_version_num", []);
+    return Math.floor(Number(rows[0].server_version_num) / 10_000);
+  } finally {
+    release();
+  }
 }
 
 /** The client with a limit on every statement: a connection that answers no more is closed, not waited for. */
