@@ -78,7 +78,8 @@ test(
     expect([code, code === 0 ? "" : running["run"].output()]).toEqual([0, ""]);
     for (const name of ["ada", "bob"]) {
       running[name].child.kill("SIGTERM");
-      expect(await running[name].ended).toBe(0);
+      const ended = await running[name].ended;
+      expect([name, ended, ended === 0 ? "" : running[name].output()]).toEqual([name, 0, ""]);
     }
     const { rows, counts, disagreements } = await readResults(db);
     expect(rows).toHaveLength(specs.length);
