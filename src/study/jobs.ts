@@ -5,8 +5,8 @@ import { availableParallelism, freemem } from "node:os";
 import type { PlannedExperiment } from "./plan.ts";
 import type { Job } from "./store/queue.ts";
 
-/** Memory of a lane beside the model: code, caches, tokens. */
-const laneBytes = 150e6;
+/** Memory of a lane beside the model: 170 MB of code and heap, and what it keeps, which is weights, buffers and requests. */
+const laneBytes = 350e6;
 /** A model while it is quantized and loaded, against its file. */
 const loadFactor = 3;
 
