@@ -50,12 +50,13 @@ svg.figure.zoomed .cloud .beyond{display:none}
 .scroll{position:relative;overflow-x:auto;margin:1rem 0;background:linear-gradient(to right,var(--paper) 40%,transparent) left/2.5rem 100% no-repeat local,linear-gradient(to left,var(--paper) 40%,transparent) right/2.5rem 100% no-repeat local,linear-gradient(to right,var(--shade),transparent) left/.9rem 100% no-repeat scroll,linear-gradient(to left,var(--shade),transparent) right/.9rem 100% no-repeat scroll}
 table{border-collapse:collapse;font:13px/1.45 ui-sans-serif,system-ui,"Segoe UI",Helvetica,Arial,sans-serif;font-variant-numeric:tabular-nums;width:100%}
 .unseen,caption{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
-th,td{padding:.32rem .75rem .32rem 0;text-align:left;white-space:nowrap;vertical-align:baseline}
+th,td{padding:.32rem .7rem .32rem 0;text-align:left;white-space:nowrap;vertical-align:baseline}
 th:last-child,td:last-child{padding-right:0}
 td.wrap{white-space:normal;overflow-wrap:anywhere;min-width:14rem}
 td.long{max-width:14rem;overflow:hidden;text-overflow:ellipsis}
 .right{text-align:right}
 .opens{padding-left:1.4rem}
+td.opens{white-space:normal;min-width:12rem}
 thead th{font-weight:600;border-bottom:1px solid var(--ink);border-top:1px solid var(--ink)}
 tbody tr{border-bottom:1px solid var(--rule)}
 tbody tr:last-child{border-bottom:1px solid var(--ink)}

@@ -51,6 +51,15 @@ async function openReport(options: BrowserContextOptions = {}, report = { rows, 
 
 const textsOf = (page: Page, selector: string) => page.locator(selector).allTextContents();
 
+test("shows the table of budgets whole on a desktop, its last column too", async () => {
+  const named = rows.map((row) => ({ ...row, model: { ...row.model, name: `${row.model.name}-instruct` } }));
+  const page = await openReport({ viewport: { width: 1280, height: 900 } }, { rows: named, failures });
+  const scroll = page.locator(".scroll").first();
+  expect(await scroll.locator("th").last().textContent()).toBe("Rows");
+  const [shown, whole] = await scroll.evaluate((element) => [element.clientWidth, element.scrollWidth]);
+  expect(whole).toBe(shown);
+});
+
 test("begins with the answer and a figure with a labelled line for each precision", async () => {
   const page = await openReport();
   const [main] = answerRows(rows);
