@@ -115,8 +115,13 @@ export function startReport(): void {
     live.textContent = message;
     live.classList.toggle("trouble", isTrouble);
   };
+  /** Tells of trouble; where nothing is shown yet, the body does not go on saying that the store is being read. */
+  const tellTrouble = (message: string) => {
+    tell(message, true);
+    if (view === undefined) head.innerHTML = `<p class="answer">Nothing can be shown yet; see above why.</p>`;
+  };
   const guard = (work: Promise<void>) =>
-    work.catch((error) => tell(error instanceof Error ? error.message : String(error), true));
+    work.catch((error) => tellTrouble(error instanceof Error ? error.message : String(error)));
 
   filters.addEventListener("change", () => guard(refresh(false)));
   filters.addEventListener("submit", (event) => event.preventDefault());
@@ -138,10 +143,11 @@ export function startReport(): void {
     if (latest !== undefined && state.version < latest.version) shown = -1; // the server was started again
     latest = state;
     const time = new Date().toLocaleTimeString("en-GB");
-    tell(state.trouble ?? `Live: ${formatPlural(state.results, "result")} at ${time}`, state.trouble !== null);
+    if (state.trouble === null) tell(`Live: ${formatPlural(state.results, "result")} at ${time}`, false);
+    else tellTrouble(state.trouble);
     void follow();
   });
-  events.addEventListener("error", () => tell("kbit does not answer; trying again ..", true));
+  events.addEventListener("error", () => tellTrouble("kbit does not answer; trying again .."));
 }
 
 /** Replaces a section, and keeps what a reader had set: opened details, zoomed figures, the point with the focus. */

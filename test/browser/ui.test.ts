@@ -329,6 +329,42 @@ test("a store that another version of kbit takes over is a sentence, what was re
   database.close();
 });
 
+test("a page opened while its store is down does not claim to read it, and fills when it comes back", async () => {
+  const store = await openStore(join(folder, `${stores++}.db`));
+  await store.add(rows);
+  let isDown = true;
+  const count = () => (isDown ? Promise.reject(new kbit.InputError("The store is down.")) : store.count());
+  const live = watchStore({ ...store, count }, 50);
+  const server = await startServer({ live, shelf: await openShelf([bundledModels]), host: "127.0.0.1", port: 0 });
+  const context = await browser.newContext(desktop);
+  onTestFinished(async () => {
+    await context.close();
+    live.close();
+    await server.close();
+    await store.close();
+  });
+  const page = await context.newPage();
+  await page.goto(`http://127.0.0.1:${server.port}/`);
+  await page.waitForFunction(() => /^Nothing can be shown yet/.test(document.querySelector("#head")!.textContent!));
+  expect(await page.locator("#live.trouble").textContent()).toBe("The store is down.");
+  isDown = false;
+  await waitForRows(page);
+  await page.waitForFunction(() => /^Live: /.test(document.querySelector("#live")!.textContent!));
+  expect(await page.locator("#head .answer").first().textContent()).toBe(writeHeadline(answerRows(rows)[0])[0]);
+});
+
+test("the inspector's status stands beside its button, on one line", async () => {
+  const { page } = await openPage("inspector", { viewport: { width: 1280, height: 900 } });
+  await page.locator("#seen figure").nth(2).waitFor();
+  const [button, status] = [
+    await page.locator("#look-start").boundingBox(),
+    await page.locator("#look-status").boundingBox(),
+  ];
+  expect(await page.locator("#look-status").textContent()).toMatch(/bits/);
+  expect(status!.height).toBeLessThan(1.2 * button!.height);
+  expect(Math.abs(status!.y + status!.height / 2 - button!.y - button!.height / 2)).toBeLessThan(button!.height / 2);
+});
+
 test("an empty store says so and fills by itself; hostile names stay text", async () => {
   const { page, store } = await openPage("report", phone, []);
   await page.waitForFunction(() => /There are no results yet/.test(document.querySelector("#head")!.textContent!));
