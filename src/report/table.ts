@@ -38,7 +38,8 @@ const left = (title: string) => ({ title, align: "left" }) as const;
 const right = (title: string) => ({ title, align: "right" }) as const;
 
 /**
- * For each budget the best measured model and spec that fit, by how much they are better than the next best, and beside
+ * For each budget the best measured model and spec that fit, by how much they are better than the next best of another
+ * model or precision, and beside
  * it the precision that wins at exactly this size by the curves.
  *
  * @param isFull - with the standard errors of the values and of the curves' margins too
@@ -149,12 +150,12 @@ export function explainBudgets(answer: Answer, { columns, rows } = tabulateBudge
   const { metric } = answer.series;
   const has = (title: string) => columns.some((column) => column.title === title);
   const shows = (mark: RegExp) => rows.some((row) => row.some((cell) => mark.test(cell)));
-  const rival = has("than") ? ", against the next best that fits" : "";
   const unit =
     metric.unit === "" || !has(capitalize(metric.label)) || has(capitalize(formatMetric(metric)))
       ? ""
       : ` ${capitalize(metric.label)} in ${metric.unit}.`;
-  const notes = [`Best that fits: what was measured within the budget${rival}.${unit}`];
+  const notes = [`Best that fits: what was measured within the budget.${unit}`];
+  if (has("Better by")) notes.push("Better by: over the next best that fits of another model or another precision.");
   if (has("At equal size")) {
     notes.push("At equal size: the best precision by the curves, straight over log bits between measured models.");
     if (shows(/, of \d.* bits$/)) notes.push("A closing “of 3 to 8 bits”: only these reach that size.");

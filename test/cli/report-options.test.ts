@@ -37,7 +37,7 @@ test("a narrow table keeps the precision that wins at equal size, and its notes 
   expect(titles).toContain("Loss");
   const notes = explainBudgets(answer, table).join(" ");
   expect(notes).toContain("Loss in nats a token.");
-  expect(notes.includes("next best")).toBe(titles.includes("than"));
+  expect(notes.includes("next best")).toBe(titles.includes("Better by"));
 });
 
 test("study show fits 80 columns and tells texts apart", () => {
