@@ -12,6 +12,7 @@ import { evaluateTask } from "../evaluate/task.ts";
 import { tasks } from "../evaluate/tasks/index.ts";
 import { InputError } from "../input-error.ts";
 import type { InputType } from "../kernels/kernels.ts";
+import { formatPlural } from "../report/units.ts";
 import { describe } from "./describe-model.ts";
 import { type ModelOptions, type OpenModel, openModel, parseCompute, parseInputs, parseWhole } from "./open-model.ts";
 import type { DataSource } from "./read-data.ts";
@@ -170,7 +171,10 @@ function print(
     return;
   }
   printLine(paint("bold", verdict));
-  if (text) printLine(`\n${formatText(text)}\n\n${text.convention}, ${text.tokens} tokens in ${text.windows} windows`);
+  if (text)
+    printLine(
+      `\n${formatText(text)}\n\n${text.convention}, ${text.tokens} tokens in ${formatPlural(text.windows, "window")}`,
+    );
   if (comparisons.length > 0) printLine(`\n${formatTasks(comparisons)}`);
   const kernels = [base, other].map(({ model }) => model.kernels.computeType);
   printLine(`\nbase ${size(base)}, other ${size(other)}; computed in ${[...new Set(kernels)].join(" and ")}`);

@@ -5,6 +5,7 @@ import { type Convention, measurePerplexity, type PerplexityResult } from "../ev
 import { findProfile } from "../evaluate/profiles.ts";
 import { listTokenizerWarnings, listWindowWarnings } from "../evaluate/warnings.ts";
 import { InputError } from "../input-error.ts";
+import { formatPlural } from "../report/units.ts";
 import { describe, describeFew, fewTokens, summarizeModel } from "./describe-model.ts";
 import type { EvalOptions } from "./eval-options.ts";
 import type { OpenModel } from "./open-model.ts";
@@ -91,7 +92,7 @@ export async function prepareText(file: string, options: EvalOptions): Promise<(
     const speed =
       found === 0
         ? `${Math.round(result.tokens / seconds)} a second`
-        : `${found} of ${result.windows.length} windows from an earlier run`;
+        : `${found} of ${formatPlural(result.windows.length, "window")} from an earlier run`;
     printLine(`\n${result.convention}, ${result.tokens} tokens scored, ${speed}`);
     printLine(summarizeModel(opened));
     for (const warning of warnings) printNote(`Note: ${warning}`);

@@ -71,6 +71,12 @@ test("--json is one document with text and tasks, and a model is equal to itself
   expect(out.data).toEqual({ piqa: [{ file: join(folder, "piqa.jsonl"), sha256: hash("piqa.jsonl") }] });
 });
 
+test("one window is one, and nothing is concluded from it", async () => {
+  const out = await run("--spec", "int3:b64", "--text", "TMP/text.txt", "--window", "64", "--limit", "1");
+  expect(out).toMatch(/^Whether .* is worse than .* cannot be told here: .* in 1 window, too few/);
+  expect(out).toContain("63 tokens in 1 window\n");
+});
+
 test("the base's own spec is used", async () => {
   const args = ["--base-spec", "int3:b64", "--text", "TMP/text.txt", "--limit", "4", "--json"];
   const out = JSON.parse(await run(model, ...args));
