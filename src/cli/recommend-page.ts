@@ -1,22 +1,8 @@
 // An advice as data: what `kbit recommend --json` prints; recommend-text.ts prints it for people.
 
-import { formatCommand } from "../report/command.ts";
-import type { Candidate } from "../scaling/candidates.ts";
 import { formulaOf } from "../scaling/laws/law.ts";
 import type { Option, Recommendation } from "../scaling/recommend.ts";
-
-/**
- * The command that measures a candidate; one that was measured on a part of the data is measured on all of it. None for a
- * model that is known from another tool's results only: where it is, they do not say.
- */
-export function commandOf({ row, spec, source }: Candidate): string | null {
-  if (row.imported !== undefined) return null;
-  const { profile, dataHash } = row.key;
-  const task = row.paths?.task ?? row.key.task;
-  const limit = source === "measured" ? null : row.key.limit;
-  const { model: modelPath = null, data: dataPath = null } = row.paths ?? {};
-  return formatCommand({ model: row.model.name, spec, task, profile, limit, dataHash, modelPath, dataPath });
-}
+import { formatRuns } from "./recommend-command.ts";
 
 function summarizeOption(one: Option, metricName: string) {
   const {
@@ -55,21 +41,25 @@ function summarizeOption(one: Option, metricName: string) {
 }
 
 /** The advice as data. */
-export function summarizeAdvice({
-  metric,
-  task,
-  budget,
-  best,
-  alternatives,
-  frontier,
-  nextExperiment,
-  precision,
-  optimism,
-  answer,
-  assumptions,
-  laws,
-}: Recommendation) {
+export function summarizeAdvice(
+  {
+    metric,
+    task,
+    budget,
+    best,
+    alternatives,
+    frontier,
+    nextExperiment,
+    precision,
+    optimism,
+    answer,
+    assumptions,
+    laws,
+  }: Recommendation,
+  db: string,
+) {
   const name = metric.logarithm ? `ln ${metric.name}` : metric.name;
+  const beside = nextExperiment?.beside ?? null;
   const of = (one: Option) => summarizeOption(one, name);
   return {
     budget,
@@ -89,7 +79,8 @@ export function summarizeAdvice({
       chance: nextExperiment.chance,
       expectedGain: nextExperiment.expectedGain,
       reason: nextExperiment.reason,
-      command: commandOf(nextExperiment.candidate),
+      beside: beside && { model: beside.name, spec: beside.spec },
+      command: formatRuns(nextExperiment, db)?.join(" && ") ?? null,
     },
     precision,
     assumptions,

@@ -5,11 +5,11 @@ import { cleanText } from "../report/text.ts";
 import { formatValue } from "../report/units.ts";
 import { formatBytes } from "../scaling/assumptions.ts";
 import type { Alternative, Option, Recommendation } from "../scaling/recommend.ts";
-import { commandOf } from "./recommend-page.ts";
+import { formatRuns } from "./recommend-command.ts";
 import { formatTable, paint, printLine, wrapText } from "./terminal.ts";
 
 /** Prints the advice. */
-export function printAdvice(advice: Recommendation): void {
+export function printAdvice(advice: Recommendation, db: string): void {
   const { answer, best, alternatives, frontier, assumptions } = advice;
   printWrapped(answer, (line) => paint("bold", line));
   if (best !== null) printWrapped(describeBest(advice, best));
@@ -19,7 +19,7 @@ export function printAdvice(advice: Recommendation): void {
     printLine();
     const precision = describePrecision(advice);
     if (precision !== "") printWrapped(precision);
-    printNext(advice);
+    printNext(advice, db);
   }
   printLine();
   for (const line of assumptions) {
@@ -108,7 +108,7 @@ function describePrecision({ precision }: Recommendation): string {
   return `If there were a model of ${cleanText(family, 28)} for exactly this size at every precision, the best would have ${bits} bits, by the curves between its models${doubt}.`;
 }
 
-function printNext({ nextExperiment, alternatives, frontier }: Recommendation): void {
+function printNext({ nextExperiment, alternatives, frontier }: Recommendation, db: string): void {
   const hasPredictions = [...alternatives, ...frontier].some((one) => one.source === "predicted");
   if (hasPredictions) printLine("~ is predicted by the law of its family.");
   if (nextExperiment === null) {
@@ -116,6 +116,7 @@ function printNext({ nextExperiment, alternatives, frontier }: Recommendation): 
     return;
   }
   printWrapped(`To measure next: ${nextExperiment.reason}`);
-  const command = commandOf(nextExperiment.candidate);
-  printLine(`  ${command ?? "With the tool that its other results come from, or kbit study run on the model itself."}`);
+  const commands = formatRuns(nextExperiment, db);
+  const otherwise = "With the tool that its other results come from, or kbit study run on the model itself.";
+  for (const command of commands ?? [otherwise]) printLine(`  ${command}`);
 }

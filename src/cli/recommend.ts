@@ -98,8 +98,8 @@ async function runRecommend(flags: Flags): Promise<void> {
     rows = await readRows(db);
     advice = recommend(rows, options);
   }
-  if (json) printJson(summarizeAdvice(advice));
-  else printAdvice(advice);
+  if (json) printJson(summarizeAdvice(advice, db));
+  else printAdvice(advice, db);
 }
 
 /** The workload with a context that some model reads, where all are made for less. */

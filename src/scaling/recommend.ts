@@ -15,6 +15,7 @@ import { weighPrecisions } from "./precision-evidence.ts";
 import { createSpeedReader } from "./speed.ts";
 import { findUnstable } from "./stability.ts";
 import { tQuantile } from "./statistics.ts";
+import { createWholeReader, putBestFirst, type WholeReader } from "./whole.ts";
 
 export type * from "./advice.ts";
 
@@ -39,7 +40,8 @@ export function recommend(rows: readonly ResultRow[], options: RecommendOptions)
   const byValue = (a: Option, b: Option) => -advantage(metric, a.value, b.value) || a.needed - b.needed;
   const isAllowed = (one: Option) => fitsLength(one, options) && isFast(one, options);
   const fits = (one: Option) => one.needed <= budget && isAllowed(one);
-  const fitting = all.filter(fits).sort(byValue);
+  const readWhole = createWholeReader(rows, metric, unstable);
+  const fitting = putBestFirst(all.filter(fits).sort(byValue), readWhole, metric);
   const [best = null, ...others] = fitting;
   const optimism = best?.source === "measured" ? estimateOptimism(fitting.filter(isMeasured), metric) : null;
   return {
@@ -48,13 +50,16 @@ export function recommend(rows: readonly ResultRow[], options: RecommendOptions)
     budget,
     best,
     optimism,
-    alternatives: best === null ? [] : others.slice(0, 3).map((one) => compare(best, one, metric)),
+    alternatives: best === null ? [] : others.slice(0, 3).map((one) => compare(best, one, metric, readWhole)),
     frontier: frontierAround(all.filter(isAllowed), budget, metric).map((one) => ({ ...one, fits: fits(one) })),
-    nextExperiment: chooseNextExperiment(fitting, metric),
+    nextExperiment: chooseNextExperiment(fitting, metric, readWhole),
     precision: options.workload ? null : weighPrecisions(stable, metric, 8 * budget),
-    answer: answerIn(best, others[0], all, options, metric),
+    answer: answerIn(best, others[0], all, options, metric, readWhole),
     assumptions: [
       ...pool.notes,
+      ...(best !== null && others.some((one) => readWhole(best) !== null && readWhole(one) !== null)
+        ? ["Where both were measured on all of the data too, that decides between them; values shown are of the part."]
+        : []),
       ...listAssumptions(all, best, options, laws, unstable.size),
       ...(fitting.length > 1 ? [describeOptimism(optimism, metric)] : []),
     ],
@@ -124,8 +129,14 @@ function formatSpeed(tokensPerSecond: number): string {
   return tokensPerSecond >= 10 ? `${Math.round(tokensPerSecond)}` : `${Number(tokensPerSecond.toPrecision(2))}`;
 }
 
-function compare(best: Option, one: Option, metric: MetricFacts): Alternative {
-  const { value, standardError, degrees } = measureDifference(metric, best, one);
+function compare(best: Option, one: Option, metric: MetricFacts, readWhole: WholeReader): Alternative {
+  const [wholeBest, whole] = [readWhole(best), readWhole(one)];
+  const isWhole = wholeBest !== null && whole !== null;
+  const { value, standardError, degrees } = measureDifference(
+    metric,
+    isWhole ? wholeBest : best,
+    isWhole ? whole : one,
+  );
   const half = standardError === null ? null : tQuantile(0.975, degrees) * standardError;
   return { ...one, difference: value, differenceInterval: half === null ? null : [value - half, value + half] };
 }
@@ -147,6 +158,7 @@ function answerIn(
   all: readonly Option[],
   options: RecommendOptions,
   metric: MetricFacts,
+  readWhole: WholeReader,
 ): string {
   const size = formatBytes(options.budget);
   if (all.length === 0) return "No stable result can be compared, so nothing can be recommended.";
@@ -162,7 +174,7 @@ function answerIn(
   const how = best.source === "predicted" ? ", by prediction" : "";
   const sentence = `Within ${size}: ${best.name} at ${best.spec}, ${formatBytes(best.needed)}${how}.`;
   if (second === undefined) return `${sentence} Nothing else that was measured fits.`;
-  const { differenceInterval } = compare(best, second, metric);
+  const { differenceInterval } = compare(best, second, metric, readWhole);
   const next = `${second.name} at ${second.spec}`;
   if (differenceInterval === null) return `${sentence} How surely it is better than ${next} is not known.`;
   return differenceInterval[0] > 0 ? sentence : `${sentence} It cannot be told from ${next}.`;

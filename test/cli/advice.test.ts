@@ -231,6 +231,43 @@ describe("kbit recommend", () => {
     }
   });
 
+  test("does not ask again for what it ran: two on all of the text, which then decides", async () => {
+    const close = createStudy({
+      models: [join(books, "books-0.2m")],
+      specs: ["int8:b64", "int8:b128", "nf8:b64"],
+      text: join(books, "heldout.txt"),
+      window: 64,
+      limit: 6,
+    });
+    const full = db;
+    db = join(folder, "whole.db");
+    try {
+      const own = await openStore(db);
+      await runStudy(close, own, { workers: 1, kernels: "wasm" });
+      await own.close();
+      const ask = async (...flags: string[]) =>
+        JSON.parse(await run("recommend", "--budget", "2MB", "--no-predict", "--json", ...flags)).nextExperiment;
+      const before = await ask();
+      expect(before.beside).toMatchObject({ model: "books-0.2m" });
+      expect(before.command).toMatch(
+        /^kbit study run \S+books-0.2m --specs \S+ --text \S+ --window 64 --stride 64 --db \S+ && kbit study run /,
+      );
+      const asked = [before.spec];
+      let next = before;
+      for (let i = 0; i < 3 && next !== null; i++) {
+        next = await ask("--run");
+        if (next !== null) asked.push(next.spec);
+      }
+      expect(next).toBeNull();
+      expect(new Set(asked).size).toBe(asked.length);
+      const after = await openStore(db);
+      expect((await after.rows()).filter((row) => row.key.limit === null).length).toBe(asked.length + 1);
+      await after.close();
+    } finally {
+      db = full;
+    }
+  });
+
   test("measures tasks too, all of a mean, and refuses what it cannot find", async () => {
     const data = fileURLToPath(new URL("../fixtures/evaluation", import.meta.url));
     const own = join(folder, "tasks.db");
@@ -244,6 +281,7 @@ describe("kbit recommend", () => {
       candidate: { ...nameOf(row), spec: "int5:b64", source: "predicted", row } as unknown as Candidate,
       chance: 1,
       expectedGain: 1,
+      beside: null,
       reason: "",
     });
     const nameOf = ({ model: { name, family } }: ResultRow) => ({ name, family });

@@ -80,6 +80,46 @@ describe("the next experiment", () => {
     expect(nextExperiment!.chance).toBeGreaterThan(0.05);
   });
 
+  test("measures both sides on all of the data, which then decides between them", () => {
+    const part = rows.map((row) => ({
+      ...row,
+      key: { ...row.key, limit: 100 },
+      metrics: { nll: { ...row.metrics["nll"], standardError: 0.05 } },
+    }));
+    const ask = (whole: readonly ResultRow[]) => recommend([...part, ...whole], { budget: 9e6, predict: false });
+    const first = ask([]);
+    const { candidate, beside } = first.nextExperiment!;
+    expect(`${beside!.name} ${beside!.spec}`).toBe(`${first.best!.name} ${first.best!.spec}`);
+    const measure = (one: { row: ResultRow }, value: number): ResultRow => ({
+      ...one.row,
+      id: `${one.row.id} whole`,
+      key: { ...one.row.key, limit: null },
+      metrics: { nll: { value, standardError: 0.001, n: 1000 } },
+    });
+    const second = ask([measure(candidate, 2), measure(beside!, 2.5)]);
+    expect([second.best!.name, second.best!.spec]).toEqual([candidate.name, candidate.spec]);
+    const loser = second.alternatives.find((one) => one.name === beside!.name && one.spec === beside!.spec)!;
+    expect(loser.difference).toBeCloseTo(0.5, 9);
+    expect(second.answer).not.toMatch(/cannot be told/);
+    expect(second.assumptions.join(" ")).toMatch(/measured on all of the data too, that decides/);
+    expect(second.nextExperiment?.beside ?? null).toBeNull();
+    expect(second.nextExperiment?.candidate).not.toMatchObject({ name: candidate.name, spec: candidate.spec });
+    const third = ask([measure(candidate, 2.5), measure(beside!, 2)]);
+    expect([third.best!.name, third.best!.spec]).toEqual([beside!.name, beside!.spec]);
+    const half = ask([measure(beside!, 2)]);
+    expect(half.nextExperiment).toMatchObject({ candidate: { name: candidate.name, spec: candidate.spec } });
+    expect(half.nextExperiment!.beside).toBeNull();
+  });
+
+  test("is no mix on all of the data, for its row does not say what it is", () => {
+    const mixes = rows.map((row) => ({
+      ...row,
+      key: { ...row.key, limit: 100, spec: row.key.spec === "fp16" ? "fp16" : `mix:${row.key.spec}` },
+      metrics: { nll: { ...row.metrics["nll"], standardError: 0.05 } },
+    }));
+    expect(recommend(mixes, { budget: 9e6, predict: false }).nextExperiment).toBeNull();
+  });
+
   test("is none where all is measured and clear", () => {
     expect(recommend(rows, { budget: 9e6 }).nextExperiment).toBeNull();
   });

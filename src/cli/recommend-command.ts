@@ -1,0 +1,42 @@
+// The commands that measure what an advice asks for, into the store that it came from.
+
+import { defaultProfile } from "../evaluate/profiles.ts";
+import { quoteShell } from "../report/command.ts";
+import type { ResultRow } from "../result.ts";
+import type { Candidate } from "../scaling/candidates.ts";
+import type { MeanRow } from "../scaling/mean-accuracy.ts";
+import type { NextExperiment } from "../scaling/next-experiment.ts";
+
+/**
+ * The commands of an experiment; what was measured on a part of the data is measured on all of it. Null for a model that is
+ * known from another tool's results only (where it is, they do not say), and for a profile that studies do not have.
+ */
+export function formatRuns({ candidate, beside }: NextExperiment, db: string): string[] | null {
+  const commands = [candidate, beside].flatMap((one) => (one === null ? [] : formatCandidate(one, db)));
+  return commands.includes(null) ? null : [...new Set(commands as string[])];
+}
+
+function formatCandidate({ row, spec, source }: Candidate, db: string): (string | null)[] {
+  const rows = "members" in row ? (row as MeanRow).members : [row];
+  return rows.map((one) => formatRun(one, spec, source === "measured", db));
+}
+
+function formatRun({ key, model, paths, imported }: ResultRow, spec: string, isWhole: boolean, db: string) {
+  if (imported !== undefined) return null;
+  const data = quotePath(paths?.data || `FILE-${key.dataHash.slice(0, 12)}`);
+  const words = ["kbit study run", quotePath(paths?.model || model.name), "--specs", quoteShell(spec)];
+  const [, window, stride] = /^windows-(\d+)-stride-(\d+)$/.exec(key.profile) ?? [];
+  if (key.task === "perplexity") {
+    words.push("--text", data);
+    if (window !== undefined) words.push("--window", window, "--stride", stride);
+  } else {
+    if (key.profile !== defaultProfile) return null;
+    words.push("--tasks", quoteShell(paths?.task ?? key.task), "--data", data);
+  }
+  if (key.limit !== null && !isWhole) words.push("--limit", String(key.limit));
+  return [...words, "--db", quotePath(db)].join(" ");
+}
+
+function quotePath(path: string): string {
+  return quoteShell(path.startsWith("-") ? `./${path}` : path); // no option
+}
