@@ -4,7 +4,6 @@
 
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import { formatPlural } from "../report/units.ts";
 import type { FailureRow, ResultRow } from "../result.ts";
 import { createLane, type Lane, type LaneOptions, type Outcome } from "./lane.ts";
 import { persist } from "./persist.ts";
@@ -238,9 +237,7 @@ export function createCrew(store: StudyStore, options: CrewOptions): Crew {
     const isLeft = count("queued", "running") > 0;
     // Only where nothing else is left: then it is they that the crew waits for.
     if (!isLeft && paused > 0 && paused !== pausedTold)
-      tellWait(
-        `${formatPlural(paused, "experiment")} ${paused === 1 ? "is" : "are"} paused; kbit study resume goes on.`,
-      );
+      tellWait(`${paused === 1 ? "1 experiment is" : `${paused} experiments are`} paused; kbit study resume goes on.`);
     pausedTold = isLeft ? 0 : paused;
     return !isLeft && paused === 0;
   }
