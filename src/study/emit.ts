@@ -4,6 +4,7 @@
 import { dirname, isAbsolute, sep } from "node:path";
 import { stringify } from "yaml";
 import { InputError } from "../input-error.ts";
+import { estimateMemory } from "./jobs.ts";
 import type { Study } from "./study.ts";
 
 /** What is to be run, and how much of it. */
@@ -19,8 +20,8 @@ export interface ClusterOptions {
   readonly roots?: readonly string[];
 }
 
-/** Bytes below which a worker holds no model beside itself. */
-const leastMemory = 2 ** 28;
+/** The share of a worker's memory that experiments may take. */
+const memoryShare = 0.9;
 
 /** Seconds between the signal that a worker must end and its end: it finishes or hands back what it has. */
 const graceSeconds = 120;
@@ -53,9 +54,10 @@ function outermost(paths: readonly string[]): string[] {
 
 /** The arguments of a worker. */
 function listArguments(study: Study, { db, cores, memory, roots }: ClusterOptions): string[] {
-  if (memory < leastMemory)
+  const least = Math.ceil(estimateMemory(0) / memoryShare / 2 ** 20);
+  if (memory < least * 2 ** 20)
     throw new InputError(
-      `--memory of ${memory} bytes is too little for a worker; say at least ${leastMemory / 2 ** 20}MiB.`,
+      `--memory of ${memory} bytes is too little: no experiment of any model would fit; say at least ${least}MiB.`,
     );
   const own = listRoots(study);
   const { models, data } = roots ? { models: roots, data: roots } : own;
@@ -64,7 +66,7 @@ function listArguments(study: Study, { db, cores, memory, roots }: ClusterOption
   const list = (name: string, folders: readonly string[]) => (folders.length > 0 ? [name, ...folders] : []);
   return [
     ...["worker", "--db", stripPassword(db), "--until-done"],
-    ...["--workers", String(cores), "--memory", `${Math.floor((memory * 0.9) / 2 ** 20)}MiB`],
+    ...["--workers", String(cores), "--memory", `${Math.floor((memory * memoryShare) / 2 ** 20)}MiB`],
     ...list("--models", models),
     ...list("--data", data),
   ];

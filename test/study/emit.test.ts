@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { addWorkerCommand } from "../../src/cli/worker.ts";
 import { emitKubernetes, emitSlurm, listRoots, stripPassword } from "../../src/study/emit.ts";
+import { estimateMemory } from "../../src/study/jobs.ts";
 import type { Study } from "../../src/study/study.ts";
 
 const study: Study = {
@@ -125,11 +126,11 @@ test("what cannot be is refused", () => {
   const kubernetes = { ...options, image: "i", secret: "s", claim: "c", mount: "/m" };
   expect(() => stripPassword("results.db")).toThrow(/--db is no address/);
   expect(() => stripPassword("mysql://me:pw@db/x")).toThrow(/^Workers on many machines share a PostgreSQL/);
-  expect(() => emitSlurm(study, { ...options, memory: 1, time: "1:00" })).toThrow(
-    /^--memory of 1 bytes .* at least 256MiB/,
-  );
-  expect(() => emitKubernetes(study, { ...kubernetes, memory: 2 ** 28 - 1 })).toThrow(/at least 256MiB/);
-  expect(emitSlurm(study, { ...options, memory: 2 ** 28, time: "1:00" })).toContain("--memory 230MiB");
+  const least = Math.ceil(estimateMemory(0) / 0.9 / 2 ** 20);
+  const refused = new RegExp(`is too little: .* say at least ${least}MiB\\.$`);
+  expect(() => emitSlurm(study, { ...options, memory: 1, time: "1:00" })).toThrow(refused);
+  expect(() => emitKubernetes(study, { ...kubernetes, memory: least * 2 ** 20 - 1 })).toThrow(refused);
+  expect(emitSlurm(study, { ...options, memory: least * 2 ** 20, time: "1:00" })).toContain(`--mem=${least}M`);
   expect(() => emitSlurm(study, { ...options, time: "noon; rm -rf /" })).toThrow(/is not a time of Slurm/);
   expect(() => emitKubernetes(study, { ...kubernetes, secret: "Bad Name" })).toThrow(/^--secret Bad Name/);
   expect(() => emitKubernetes(study, { ...kubernetes, mount: "m" })).toThrow(/not an absolute path/);
