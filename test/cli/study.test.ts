@@ -101,6 +101,12 @@ describe("kbit study run", () => {
     expect(rows.length).toBeLessThan(32);
   });
 
+  test("says of a text of one scored token that it is one", async () => {
+    const args = ["--text", join(books, "heldout.txt"), "--window", "2", "--limit", "1", "--db", newStore()];
+    const { stderr } = await run("run", small, "--specs", "fp16", ...args);
+    expect(stderr).toMatch(/^Note: Only 1 token was scored, which says little/);
+  });
+
   test("measures the other models when one is broken, says why, and exits with 1", async () => {
     const broken = join(folder, "truncated");
     cpSync(small, broken, { recursive: true });
@@ -236,6 +242,28 @@ describe("kbit study plan", () => {
     expect(stdout).toMatch(/fp16 .*stored/);
     expect(stdout).toMatch(/1 experiment of 2 to run: about .* on \d+ workers?, .*B of memory, .*B of disk\.\n$/);
     expect(await readRows(db)).toHaveLength(1);
+  });
+
+  test("plans no more workers than experiments, no less time than one takes, and notes what fails", async () => {
+    const args = [small, "--specs", "int4", "--text", join(books, "heldout.txt")];
+    const planned = JSON.parse((await run("plan", ...args, "--workers", "8", "--json")).stdout);
+    expect(planned).toMatchObject({ workers: 1, notes: [] });
+    expect(planned.seconds).toBe(planned.experiments[0].seconds);
+    const { stderr } = await run("plan", ...args, "--window", "4096");
+    expect(stderr).toBe("books-0.2m will fail at perplexity: the window 4096 is above its maximum length of 256.\n");
+  });
+
+  test("says what a study file is called, of a file that may be meant as one", async () => {
+    const named = join(folder, "study.txt");
+    writeFileSync(named, `models: ${small}`);
+    for (const command of ["plan", "run"]) {
+      const { code, stderr } = await run(command, named);
+      expect(code).toBe(2);
+      expect(stderr).toMatch(/study\.txt is a study file, give it a name that ends in \.yaml or \.json\.\n$/);
+      expect((await run(command, join(small, "model.safetensors"))).stderr).not.toMatch(/study file/);
+    }
+    const emitted = await run("emit", "slurm", small, "--db", "postgres://me@db/kbit");
+    expect(emitted.stderr).toMatch(/^kbit: kbit study emit needs a study file, .*books-0\.2m does not\.\n$/);
   });
 
   test("takes a store that is not there yet for an empty one", async () => {
