@@ -5,6 +5,7 @@ import { chooseBudgets } from "../scaling/budgets.ts";
 import { compareAt, compareValues, type Share } from "../scaling/compare.ts";
 import type { Point } from "../scaling/curves.ts";
 import type { Choice } from "../scaling/frontier.ts";
+import { findHiddenBetter } from "../scaling/hidden.ts";
 import type { MetricFacts } from "../scaling/metrics.ts";
 import { modelKey } from "../scaling/series.ts";
 import { cleanText } from "./text.ts";
@@ -15,7 +16,13 @@ export function writeHeadline(answer: Answer): string[] {
   const { points, range, unstable } = answer;
   if (points.length === 0) return [`Every run was unstable (${unstable.length}): there is nothing to compare.`];
   if (range.contested === null) return [...writeThinAnswer(answer), ...explainAnswer(answer)];
-  const sentences = [writeWinner(answer), ...explainAnswer(answer), writeExample(answer), writeCertainty(answer)];
+  const sentences = [
+    writeWinner(answer),
+    writeHidden(answer),
+    ...explainAnswer(answer),
+    writeExample(answer),
+    writeCertainty(answer),
+  ];
   return sentences.filter((sentence) => sentence !== "");
 }
 
@@ -39,6 +46,20 @@ function writeWinner(answer: Answer): string {
   if (certainty.clear > 0) return `${name} give the ${best}${on} at equal size: ${where}.`;
   const other = certainty.isAnyClear ? "the next best" : "another";
   return `No precision can be told from ${other}${on}: ${name} have the ${best} at equal size ${where}, but within noise of ${certainty.isAnyClear ? "the second" : "all others"} at every budget${certainty.isShown ? " shown" : ""}.`;
+}
+
+/** Specs on no curve that beat the winner's at their own size: then the winner is one of the curves, not of all specs. */
+function writeHidden({ points, curves, range, series: { metric } }: Answer): string {
+  const { winner } = findWinner(range.shares);
+  const curve = curves.find((one) => one.bitsPerWeight === winner)!;
+  const hidden = findHiddenBetter(points, curves, curve, metric);
+  if (hidden.length === 0) return "";
+  const [first] = hidden;
+  const isEmbedded = (spec: string) => /:(embed|head)(:|$)/.test(spec);
+  const kinds = new Set(points.filter(({ row }) => row.bitsPerWeight < 16).map(({ row }) => isEmbedded(row.key.spec)));
+  const mixed = kinds.size > 1 ? " Specs with and without embed and head are mixed here." : "";
+  const which = `${nameOf(first)} (${formatSize(first.bits)})${hidden.length > 1 ? ` and ${formatPlural(hidden.length - 1, "other")} are` : " is"}`;
+  return `That is of curves, which have the best spec of each model at each precision: ${which} on none, and better than the curve of ${formatPrecision(winner)} at equal size.${mixed}`;
 }
 
 function nameSubject({ series: { subject } }: Answer): string {

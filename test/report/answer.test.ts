@@ -46,6 +46,22 @@ describe("the answer in words and tables", () => {
     ]);
   });
 
+  test("names a spec on no curve that is better than the winner's curve at its size", () => {
+    const add = (spec: string, total: number, value: number) =>
+      makeRow({ model: "l", bitsPerWeight: 6, spec, total, metrics: { nll: { value, standardError: 0.01, n: 9 } } });
+    // At 10 MB the curve of 4 bits has a loss of 2.
+    const headline = (value: number) =>
+      writeHeadline(
+        answerRows([...twoPrecisions(), add("int6:b64", 9e8, 0.9), add("int6:b64:embed:head", 8e7, value)])[0],
+      );
+    const [first, second] = headline(1.5);
+    expect(first).toMatch(/^4 bits give the lowest loss at equal size: at every budget/);
+    expect(second).toBe(
+      "That is of curves, which have the best spec of each model at each precision: l at int6:b64:embed:head (10 MB) is on none, and better than the curve of 4 bits at equal size. Specs with and without embed and head are mixed here.",
+    );
+    expect(headline(2.1).join(" ")).not.toMatch(/is on none/);
+  });
+
   test("claims no win that is all noise, and none without a word where errors are not known", () => {
     const [first, example, how] = writeHeadline(answerRows(twoPrecisions(0.5), { budgets: [1.6e8] })[0]);
     expect(first).toBe(
