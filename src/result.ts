@@ -101,6 +101,8 @@ export interface FailureRow {
   /** One sentence. */
   readonly reason: string;
   readonly date: string;
+  /** Name of the study that asked for it, where a store keeps it. */
+  readonly study?: string;
 }
 
 /** The canonical text of a key: JSON with its fields in the order of `ResultKey`; hashed to the row's id. */

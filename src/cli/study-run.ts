@@ -83,14 +83,21 @@ function createDisplay(
           break;
         case "planned": {
           reading.finish();
-          if (event.planned === event.stored) {
-            print(`Everything is measured already: ${formatPlural(event.stored, "result")}.`);
+          const { planned, stored, unplanned } = event;
+          if (planned > 0 && planned === unplanned) {
+            print("Nothing can be run: no model can be measured.");
             break;
           }
-          const rest = event.stored > 0 ? `, ${event.stored} of them stored already` : "";
-          print(
-            `${formatPlural(event.planned, "experiment")}${rest}; ${describeWorkers(event.workers, isDetached, store.path)}.`,
-          );
+          if (planned === stored) {
+            print(`Everything is measured already: ${formatPlural(stored, "result")}.`);
+            break;
+          }
+          const rest = [
+            ...(stored > 0 ? [`, ${stored} of them stored already`] : []),
+            ...(unplanned > 0 ? [`, ${unplanned} of models that cannot be opened`] : []),
+            ...(planned > stored + unplanned ? [`; ${describeWorkers(event.workers, isDetached, store.path)}`] : []),
+          ];
+          print(`${formatPlural(planned, "experiment")}${rest.join("")}.`);
           break;
         }
         case "progress":

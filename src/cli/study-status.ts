@@ -39,9 +39,14 @@ export function addStatusCommands(study: Command): void {
   add("retry", "Put the experiments that failed for good in the queue again.")
     .option("--study <name>", "of this study alone")
     .action((options: StatusOptions) =>
-      steer(options, options.study, async ({ queue }) => {
+      steer(options, options.study, async ({ queue, failures }) => {
         const jobs = await queue.retry(options.study);
-        return { jobs, sentence: `${formatPlural(jobs, "experiment")} will be tried again.` };
+        // Of models that did not open, and times that could not be taken: no worker can do anything about those.
+        const left = (await failures()).filter(({ study }) => options.study === undefined || study === options.study);
+        const rest =
+          left.length > 0 ? ` ${left.length} more never came into the queue; kbit study run tries them again.` : "";
+        const sentence = `${formatPlural(jobs, "experiment")} will be tried again.${rest}`;
+        return { jobs, notQueued: left.length, sentence };
       }),
     );
   for (const isPause of [true, false])
@@ -120,6 +125,7 @@ export function formatStatus({
   perMinute,
   studies,
   workers,
+  failed,
   troubles,
   disagreements,
 }: StudyStatus): string[] {
@@ -143,12 +149,9 @@ export function formatStatus({
     for (const { model, spec, task, share, seconds } of report.running)
       lines.push(`    ${model} ${spec} ${task}  ${Math.round(100 * share)} %  ${formatSeconds(seconds)}`);
   }
-  const final = troubles.filter(({ state }) => state === "failed");
-  if (troubles.length > 0)
-    lines.push(
-      "",
-      `${final.length} failed, ${troubles.length - final.length} will be tried again; kbit study failures says why.`,
-    );
+  const again = troubles.filter(({ state }) => state !== "failed").length;
+  if (failed + again > 0)
+    lines.push("", `${failed} failed, ${again} will be tried again; kbit study failures says why.`);
   if (disagreements > 0)
     lines.push(paint("red", `${formatPlural(disagreements, "result")} came out differently the second time.`));
   return lines;

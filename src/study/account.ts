@@ -16,7 +16,14 @@ export interface WorkingCrew {
 /** What happens in a run. */
 export type StudyEvent =
   | { readonly kind: "hashing"; readonly model: ModelChoice; readonly index: number; readonly total: number }
-  | { readonly kind: "planned"; readonly planned: number; readonly stored: number; readonly workers: number }
+  /** `unplanned` experiments are of models that do not open. */
+  | {
+      readonly kind: "planned";
+      readonly planned: number;
+      readonly stored: number;
+      readonly unplanned: number;
+      readonly workers: number;
+    }
   | { readonly kind: "progress"; readonly progress: StudyProgress }
   | { readonly kind: "result"; readonly row: ResultRow; readonly progress: StudyProgress }
   | { readonly kind: "failure"; readonly failure: FailureRow; readonly progress: StudyProgress }

@@ -97,23 +97,24 @@ export async function runStudy(study: Study, store: StudyStore, options: RunOpti
   const lanes = Math.min(scored.length, countWorkers(plan, options));
   const workers = Math.max(lanes, Math.min(1, timed.length));
   const stored = plan.experiments.length - missing.length;
-  onEvent({ kind: "planned", planned: missing.length + plan.failures.length + stored, stored, workers });
-  const account = createAccount(missing, plan.failures.length, Math.max(1, workers), onEvent);
+  const unplanned = plan.failures.length;
+  const planned = plan.experiments.length + unplanned;
+  onEvent({ kind: "planned", planned, stored, unplanned, workers });
+  const account = createAccount(missing, unplanned, Math.max(1, workers), onEvent);
   learnFromRows(rows, plan.experiments, describeMachine(), account.learn);
-  for (const failure of plan.failures) {
-    await store.addFailure(failure);
-    account.failure(failure);
-  }
+  await sure(() => store.queue.keepUnplanned(study.name, plan.failures), store, account.waiting);
+  for (const failure of plan.failures) account.failure(failure);
 
-  if (scored.length > 0 && !isAborted()) {
+  // A study with nothing for the queue but failures is in its list all the same.
+  if (scored.length + unplanned > 0 && !isAborted()) {
     const run = randomUUID();
     const jobs = makeJobs(scored, options.priority);
     const enqueue = (ids: ReadonlySet<string>) => {
       const wanted = jobs.filter(({ experiment }) => ids.has(experiment.id));
-      return store.queue.enqueue(study.name, run, wanted, plan.experiments.length);
+      return store.queue.enqueue(study.name, run, wanted, planned);
     };
     await sure(() => enqueue(new Set(scored.map(({ id }) => id))), store, account.waiting);
-    if (!isDetached) await workAt(run, lanes, scored, enqueue);
+    if (scored.length > 0 && !isDetached) await workAt(run, lanes, scored, enqueue);
   }
   if (timed.length > 0 && !isDetached && !isAborted()) await takeTimes(timed);
   return {
@@ -192,6 +193,7 @@ export async function runStudy(study: Study, store: StudyStore, options: RunOpti
             task: task.task,
             reason,
             date: new Date().toISOString(),
+            study: study.name,
           };
           await store.addFailure(failure);
           account.failure(failure);

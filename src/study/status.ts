@@ -36,6 +36,8 @@ export interface StudyStatus {
   readonly perMinute: number;
   readonly studies: readonly StudyState[];
   readonly workers: readonly WorkerState[];
+  /** Experiments that failed and will not be tried again by themselves, of all studies: those that `failures` lists. */
+  readonly failed: number;
   readonly troubles: readonly Omit<FailedJob, "experiment">[];
   readonly disagreements: number;
 }
@@ -51,11 +53,16 @@ export async function readStatus(store: StudyStore): Promise<StudyStatus> {
   const model = createCostModel();
   for (const { report } of workers)
     if (report.done > 0) model.observe(report.cost / report.done, report.seconds / report.done);
+  const troubles = (await queue.troubles()).map(({ experiment: _, ...rest }) => rest);
+  const studyOf = new Map(troubles.map(({ id, study }) => [id, study]));
+  const failures = await store.failures();
+  const ofFailures = failures.map(({ id = "", study }) => studyOf.get(id) ?? study);
   const studies = (await queue.studies()).map(({ name, isPaused, experiments }): StudyState => {
     const of = (...states: string[]) => counts.filter((count) => count.study === name && states.includes(count.state));
     const sum = (key: "jobs" | "cost", ...states: string[]) =>
       of(...states).reduce((all, count) => all + count[key], 0);
-    const [running, queued, failed] = [sum("jobs", "running"), sum("jobs", "queued", "paused"), sum("jobs", "failed")];
+    const [running, queued] = [sum("jobs", "running"), sum("jobs", "queued", "paused")];
+    const failed = ofFailures.filter((study) => study === name).length; // in the queue or before it
     const left = running + queued;
     const seconds =
       lanes > 0 && left > 0 ? model.estimate(sum("cost", "running", "queued", "paused"), left) / lanes : undefined;
@@ -71,13 +78,13 @@ export async function readStatus(store: StudyStore): Promise<StudyStatus> {
       ...(seconds !== undefined && { secondsLeft: seconds }),
     };
   });
-  const troubles = (await queue.troubles()).map(({ experiment: _, ...rest }) => rest);
   return {
     store: store.path,
     results: (await store.count()).results,
     perMinute: await queue.countSince(60_000),
     studies,
     workers,
+    failed: failures.length,
     troubles,
     disagreements: (await store.disagreements()).length,
   };

@@ -85,8 +85,34 @@ test("failures says why, and retry begins the failed ones anew", async () => {
   expect(waiting).toMatchObject([{ model: "model-4", study: "books", attempts: 1, reason: "It crashed." }]);
   expect(disagreements).toEqual([]);
   expect(await run("retry", "--study", "books")).toBe("1 experiment will be tried again.\n");
-  expect(JSON.parse(await run("retry", "--json"))).toEqual({ db, jobs: 0 });
+  expect(JSON.parse(await run("retry", "--json"))).toEqual({ db, jobs: 0, notQueued: 0 });
+  expect(await run("failures")).toMatch(/^to be tried again \(\d attempts?\) .*\nto be tried again .*\n$/); // each once
   expect(JSON.parse(await run("status", "--json")).studies).toMatchObject([{ queued: 3, failed: 0 }]);
+});
+
+test("failures of models that do not open are of their study, and have the same count everywhere", async () => {
+  const store = await openStore(db);
+  const failure = {
+    model: "broken",
+    spec: "int4",
+    task: "perplexity",
+    reason: "It does not open.",
+    date: "2026-01-01",
+  };
+  for (let runs = 0; runs < 2; runs++) {
+    await store.queue.keepUnplanned("second", [failure]);
+    await store.queue.enqueue("second", "run", [], 1);
+  }
+  expect(await store.count()).toMatchObject({ failures: 2 }); // the older reason is gone
+  expect(await run("status")).toMatch(/\nsecond +0 of 1 +0 +0 +1\n(?:.|\n)*2 failed, 1 will be tried again; /);
+  expect(JSON.parse(await run("failures", "--json")).failures).toHaveLength(2);
+  const rest = "1 more never came into the queue; kbit study run tries them again.\n";
+  expect(await run("retry", "--study", "second")).toBe(`0 experiments will be tried again. ${rest}`);
+  expect(await run("retry")).toBe(`1 experiment will be tried again. ${rest}`);
+  expect(await run("status")).toMatch(/\n1 failed, 2 will be tried again; /);
+  await store.queue.keepUnplanned("second", []); // it opens
+  expect(await store.failures()).toEqual([]);
+  await store.close();
 });
 
 test("pause lets nothing new begin until resume, and a name that is wrong is refused", async () => {

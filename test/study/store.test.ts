@@ -115,7 +115,7 @@ describe("a store of version 1", () => {
       await store.close();
     }
     const versions = new DatabaseSync(path).prepare("select version from kbit_schema").all();
-    expect(versions.map(({ version }) => version)).toEqual([1, 2, 3, 4]);
+    expect(versions.map(({ version }) => version)).toEqual([1, 2, 3, 4, 5]);
   });
 });
 

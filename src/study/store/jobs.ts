@@ -1,7 +1,6 @@
 // Jobs between the table and the code, and what ends an attempt: shared by the parts of the queue.
 
 import { type ExpressionBuilder, sql, type Transaction } from "kysely";
-import type { FailureRow } from "../../result.ts";
 import type { PlannedExperiment } from "../plan.ts";
 import type { Backend } from "./backend.ts";
 import { addFailure } from "./results.ts";
@@ -69,9 +68,14 @@ export async function endAttempt(
     .where("id", "=", id)
     .where("worker", "=", worker)
     .where("state", "=", "running")
-    .returning("experiment")
+    .returning(["experiment", "study"])
     .executeTakeFirst();
-  if (job && retryInMs === undefined) await addFailure(transaction, describeFailure(job.experiment, reason));
+  if (job && retryInMs === undefined) {
+    const { id, model, spec, task }: PlannedExperiment = JSON.parse(job.experiment);
+    const date = new Date().toISOString();
+    const of = { id, model: model.name, spec: spec.text, task: task.task, study: job.study };
+    await addFailure(transaction, { ...of, reason, date });
+  }
   return job !== undefined;
 }
 
@@ -134,9 +138,4 @@ export function fromRow({
     batch,
     attempt,
   };
-}
-
-function describeFailure(experiment: string, reason: string): FailureRow {
-  const { id, model, spec, task }: PlannedExperiment = JSON.parse(experiment);
-  return { id, model: model.name, spec: spec.text, task: task.task, reason, date: new Date().toISOString() };
 }

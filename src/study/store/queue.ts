@@ -3,11 +3,11 @@
 // Every statement may be sent again when its answer was lost; time is the database's, life and death are counted in beats.
 
 import { type ExpressionBuilder, type Kysely, sql, type Transaction } from "kysely";
-import type { ResultRow } from "../../result.ts";
+import type { FailureRow, ResultRow } from "../../result.ts";
 import type { Backend } from "./backend.ts";
 import { type Ending, endAttempt, fromRow, type Job, type Offer, type TakenJob, toRow, waitingState } from "./jobs.ts";
 import { createOverview } from "./overview.ts";
-import { addRows, type Disagreement } from "./results.ts";
+import { addFailure, addRows, type Disagreement } from "./results.ts";
 import type { Tables } from "./schema.ts";
 import { createWorkers } from "./workers.ts";
 
@@ -103,6 +103,13 @@ export function createQueue(db: Kysely<Tables>, backend: Backend) {
       // Without it the database takes the queue for the small one that it was, and sorts it whole for every claim.
       if (jobs.length >= jobsAStatement) await sql`analyze jobs`.execute(db);
     },
+
+    /** Keeps why experiments of a study cannot come into the queue, in place of what was said when it was last planned. */
+    keepUnplanned: (study: string, failures: readonly FailureRow[]): Promise<void> =>
+      inTransaction(async (transaction) => {
+        await transaction.deleteFrom("failures").where("study", "=", study).where("result_id", "is", null).execute();
+        for (const failure of failures) await addFailure(transaction, { ...failure, study });
+      }),
 
     /** Takes the next job that fits; undefined if there is none now. */
     async claim(offer: Offer): Promise<TakenJob | undefined> {

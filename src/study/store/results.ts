@@ -162,12 +162,16 @@ export async function countRows(db: Kysely<Tables>): Promise<StoreCount> {
   return { results: Number(results), failures: Number(failures) };
 }
 
-/** The newest failure of each experiment that has no result yet. */
+/** The newest failure of each experiment that has no result yet and will not be tried again by itself. */
 export async function readFailures(db: Kysely<Tables>): Promise<FailureRow[]> {
   const failures = await db
     .selectFrom("failures")
     .selectAll()
     .where(({ not, exists, selectFrom }) => not(exists(selectFrom("results").select("results.id").where(isMadeGood))))
+    .where(({ not, exists, selectFrom }) => {
+      const jobs = selectFrom("jobs").select("jobs.id").whereRef("jobs.id", "=", "failures.result_id");
+      return not(exists(jobs.where("jobs.state", "!=", "failed")));
+    })
     .orderBy("date")
     .execute();
   const newest = new Map<string, FailureTable>();
@@ -176,9 +180,11 @@ export async function readFailures(db: Kysely<Tables>): Promise<FailureRow[]> {
     newest.delete(experiment); // so that it moves to the end
     newest.set(experiment, row);
   }
-  return [...newest.values()].map(({ id: _, result_id, ...failure }) =>
-    result_id === null ? failure : { id: result_id, ...failure },
-  );
+  return [...newest.values()].map(({ id: _, result_id, study, ...failure }) => ({
+    ...(result_id !== null && { id: result_id }),
+    ...failure,
+    ...(study !== null && { study }),
+  }));
 }
 
 /** Whether a result is that of an experiment that failed: by id, or where that is unknown by name and a later date. */

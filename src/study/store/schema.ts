@@ -48,6 +48,8 @@ export interface FailureTable {
   task: string;
   reason: string;
   date: string;
+  /** Name of the study that asked for it; null in rows from before it was kept. */
+  study: string | null;
 }
 
 /** A result that came out differently when it was computed again. */
@@ -145,6 +147,7 @@ export const migrations: readonly ((db: Kysely<Tables>) => Promise<void>)[] = [
   createDocumentTable,
   addChance,
   createQueue,
+  addStudyOfFailure,
 ];
 
 async function createFirstTables(db: Kysely<Tables>): Promise<void> {
@@ -254,4 +257,8 @@ async function createQueue(db: Kysely<Tables>): Promise<void> {
     .addColumn("seen", "double precision", (column) => column.notNull())
     .addColumn("report", "text", (column) => column.notNull())
     .execute();
+}
+
+async function addStudyOfFailure(db: Kysely<Tables>): Promise<void> {
+  await db.schema.alterTable("failures").addColumn("study", "text").execute();
 }
