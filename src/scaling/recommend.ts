@@ -58,7 +58,9 @@ export function recommend(rows: readonly ResultRow[], options: RecommendOptions)
     assumptions: [
       ...pool.notes,
       ...(best !== null && others.some((one) => readWhole(best) !== null && readWhole(one) !== null)
-        ? ["Where both were measured on all of the data too, that decides between them; values shown are of the part."]
+        ? [
+            "But where two were measured on all of the data too, that decides between them; values shown are of the part.",
+          ]
         : []),
       ...listAssumptions(all, best, options, laws, unstable.size),
       ...(fitting.length > 1 ? [describeOptimism(optimism, metric)] : []),
