@@ -2,6 +2,7 @@
 
 import { expect, test, vi } from "vitest";
 import { createReferenceKernels } from "../../src/kernels/reference.ts";
+import { selectKernels } from "../../src/kernels/select-node.ts";
 import { reuseBuffers } from "../../src/study/reuse.ts";
 import { fromFloat32 } from "../../src/tensor/convert.ts";
 
@@ -23,6 +24,20 @@ test("a released buffer is the next of its length, and zeros again", async () =>
   expect(kernels.createBuffer(3)).not.toBe(short);
   expect(create).toHaveBeenCalledTimes(3);
   expect(release).not.toHaveBeenCalled();
+});
+
+test("every kernel set has all its methods still, also one that is an instance of a class", async () => {
+  const own = await selectKernels({ name: "wasm", threads: 1 });
+  const kernels = reuseBuffers(own);
+  const names = Object.getOwnPropertyNames(Object.getPrototypeOf(own)).filter((name) => name !== "constructor");
+  expect(names).toContain("loadWeight");
+  for (const name of names) expect(kernels).toHaveProperty(name, expect.any(Function));
+  const weight = kernels.loadWeight(fromFloat32("w", Float32Array.of(1, 2, 3, 4), [2, 2], "F32"));
+  const [x, out] = [kernels.createBuffer(2), kernels.createBuffer(2)];
+  kernels.write(x, Float32Array.of(1, 1));
+  kernels.matmul(out, x, weight, 1);
+  expect(await kernels.read(out)).toEqual(Float32Array.of(3, 7));
+  await kernels.close();
 });
 
 test("a buffer is released once, and a weight at once", () => {
