@@ -134,7 +134,7 @@ async function findBinaries(folder: string): Promise<{ initdb: string; postgres:
   if (asNobody.uid === undefined || isOpen(found.postgres)) return found;
   const native = dirname(dirname(found.postgres));
   const copy = join(folder, "native");
-  cpSync(native, copy, { recursive: true });
+  cpSync(native, copy, { recursive: true, verbatimSymlinks: true }); // else they lead back into the clone
   chmodSync(copy, 0o755);
   return { initdb: join(copy, "bin/initdb"), postgres: join(copy, "bin/postgres") };
 }
