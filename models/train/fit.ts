@@ -32,7 +32,10 @@ const text = [...fits.flatMap(describeFit), ...describeSeeds(), ...describeAmoun
 console.log(text);
 writeFileSync(here("../../docs/images/families.svg"), drawFits(fits));
 const page = here("../../docs/families.md");
-writeFileSync(page, readFileSync(page, "utf8").replace(/(?<=<!-- fit -->\n).*?(?=<!-- end of fit -->)/s, () => `${text}\n`));
+writeFileSync(
+  page,
+  readFileSync(page, "utf8").replace(/(?<=<!-- fit -->\n).*?(?=<!-- end of fit -->)/s, () => `${text}\n`),
+);
 
 /** The model of a log, if its run ended. */
 function readLog(file: string): TrainedModel[] {
