@@ -77,6 +77,7 @@ test(
     const code = await running["run"].ended;
     expect([code, code === 0 ? "" : running["run"].output()]).toEqual([0, ""]);
     for (const name of ["ada", "bob"]) {
+      while (running[name].output() === "") await sleep(20); // one that began a moment ago does not listen to signals yet
       running[name].child.kill("SIGTERM");
       const ended = await running[name].ended;
       expect([name, ended, ended === 0 ? "" : running[name].output()]).toEqual([name, 0, ""]);
