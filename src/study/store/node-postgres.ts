@@ -141,7 +141,10 @@ const messages: readonly [RegExp, string][] = [
   [/password must be a (non-empty )?string/, reasons["28P01"]],
   [/does not support SSL/, "it has no TLS; say sslmode=disable if that is right"],
   [/timeout expired|connect timeout|Connection terminated due to connection timeout/, reasons["ETIMEDOUT"]],
-  [/[Cc]onnection terminated|not queryable|connection error|error establishing an SSL connection/, reasons["ECONNRESET"]],
+  [
+    /[Cc]onnection terminated|not queryable|connection error|error establishing an SSL connection/,
+    reasons["ECONNRESET"],
+  ],
   [
     /self[- ]signed|unable to (verify|get)|certificate/,
     "its certificate is not trusted; name the root with sslrootcert",
