@@ -19,7 +19,7 @@ A {architecture} language model of {total:,} parameters ({outside:,} outside the
 trained with one recipe to measure how quantization changes with size.
 
 - Layers {layers}, width {width}, heads {heads}{kv}, feed-forward {inner}, context {context} tokens.
-- Data: {tokens:,} tokens of English books in the public domain (titles in `books.txt`), in the same order for every size; seed {seed}.
+- Data: {tokens:,} tokens of English books in the public domain (titles in `models/books.txt`), in the same order for every size; seed {seed}.
 - Tokenizer: byte-level BPE, 1,024 tokens, learned from the same text.
 - Loss on books that were not trained on: {loss:.4f} nats a token.
 - Licence: weights MIT; the text is in the public domain.

@@ -34,7 +34,10 @@ export function addDemoCommand(program: Command): void {
     .command("demo")
     .description("Run the main job on the bundled models: quantize, measure, and say what each budget buys.")
     .addOption(
-      new Option("--family <name>", "the models: the small books, or seven sizes up to 8 million parameters")
+      new Option(
+        "--family <name>",
+        "the models: the small books, or a family trained with one recipe, in all sizes that are bundled",
+      )
         .choices(families)
         .default(families[0]),
     )
