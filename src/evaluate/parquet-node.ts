@@ -18,11 +18,20 @@ export function isParquet(bytes: Uint8Array): boolean {
 const mostBytes = 2 ** 30;
 const mostRows = 5_000_000;
 
-/** Beside Snappy, which hyparquet has itself. */
-const compressors: Compressors = {
-  GZIP: (bytes, length) => gunzipSync(bytes, { maxOutputLength: length }),
-  BROTLI: (bytes, length) => brotliDecompressSync(bytes, { maxOutputLength: length }),
-  ZSTD: (bytes, length) => zstdDecompressSync(bytes, { maxOutputLength: length }),
+/** Bytes of a page, unpacked; writers make them a megabyte. */
+const mostPageBytes = 2 ** 28;
+
+/** An unpacker of zlib that gives no more than it should; a page of nulls alone has no bytes. */
+const limited =
+  (unpack: (bytes: Uint8Array, options: { maxOutputLength: number }) => Uint8Array) =>
+  (bytes: Uint8Array, length: number): Uint8Array =>
+    length === 0 ? new Uint8Array(0) : unpack(bytes, { maxOutputLength: length });
+
+/** Beside Snappy, which hyparquet has itself: what other programs may have packed the file with. */
+export const compressors: Compressors = {
+  GZIP: limited(gunzipSync),
+  BROTLI: limited(brotliDecompressSync),
+  ZSTD: limited(zstdDecompressSync),
 };
 
 /**
@@ -36,7 +45,7 @@ export async function readParquetRows(
   source: string,
   columns?: readonly string[],
 ): Promise<ParquetRow[]> {
-  const buffer = bytes.slice().buffer as ArrayBuffer;
+  const { buffer } = new Uint8Array(bytes); // slice of a Buffer would not copy
   const file = { byteLength: buffer.byteLength, slice: (start: number, end?: number) => buffer.slice(start, end) };
   try {
     const metadata = parquetMetadata(buffer, { geoparquet: false });
@@ -61,8 +70,13 @@ function checkSizes(metadata: FileMetaData, bytes: Uint8Array, wanted: ReadonlyS
   let unpacked = 0;
   for (const group of metadata.row_groups) {
     found += Number(group.num_rows);
+    const paths = new Set<string>();
     for (const { meta_data: column } of group.columns) {
       if (!column) throw new Error("it lacks the place of a column");
+      const path = JSON.stringify(column.path_in_schema);
+      // Of two of a name, hyparquet would await the first alone; the other would fail where nobody listens.
+      if (paths.has(path)) throw new Error("a group has a column twice");
+      paths.add(path);
       if (!wanted.has(column.path_in_schema[0])) continue;
       const start = Number(column.dictionary_page_offset || column.data_page_offset);
       const size = Number(column.total_compressed_size);
@@ -74,19 +88,28 @@ function checkSizes(metadata: FileMetaData, bytes: Uint8Array, wanted: ReadonlyS
   if (found !== rows) throw new Error(`it says ${rows} rows and has ${found}`);
 }
 
-/** Bytes that a column's pages unpack to. @throws Error if they hold more values than the column says */
-function measurePages(bytes: Uint8Array, values: number): number {
+/**
+ * Bytes that a column's pages unpack to, by their headers, one after another.
+ *
+ * @param bytes - the pages
+ * @param values - how many the column says that it has
+ * @throws Error if a page says that it holds more than the column, or than is read
+ */
+export function measurePages(bytes: Uint8Array, values: number): number {
   const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length), offset: 0 };
   let unpacked = 8 * values; // a value that repeats takes next to nothing in the file, but a place in memory
   let left = values;
   while (reader.offset < bytes.length) {
-    const page = parquetHeader(reader);
-    const data = page.data_page_header?.num_values ?? page.data_page_header_v2?.num_values ?? 0;
-    const dictionary = page.dictionary_page_header?.num_values ?? 0;
+    const { data_page_header, data_page_header_v2: v2, dictionary_page_header, ...page } = parquetHeader(reader);
+    const data = data_page_header?.num_values ?? v2?.num_values ?? 0;
+    const dictionary = dictionary_page_header?.num_values ?? 0; // may have values that the column does not
+    const nulls = v2?.num_nulls ?? 0;
     left -= data;
-    if (!(data >= 0 && left >= 0 && dictionary >= 0 && dictionary <= bytes.length))
-      throw new Error("a page has more values than its column");
-    if (!(page.compressed_page_size >= 0 && page.uncompressed_page_size >= 0)) throw new Error("a page has no size");
+    const isWithin = dictionary >= 0 && dictionary <= Math.max(values, bytes.length) && data >= 0 && left >= 0;
+    if (!(isWithin && nulls >= 0 && nulls <= data)) throw new Error("a page has more values than its column");
+    const levels = [v2?.definition_levels_byte_length ?? 0, v2?.repetition_levels_byte_length ?? 0];
+    const sizes = [page.compressed_page_size, page.uncompressed_page_size, ...levels];
+    if (!sizes.every((size) => size >= 0 && size <= mostPageBytes)) throw new Error("a page is too large");
     unpacked += page.uncompressed_page_size;
     reader.offset += page.compressed_page_size;
     if (reader.offset > bytes.length) throw new Error("a page is cut off");

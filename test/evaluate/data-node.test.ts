@@ -72,6 +72,21 @@ test("what is neither text nor Parquet, and Parquet that is cut off, is refused"
   await expect(readDataFile(join(folder, "none"))).rejects.toThrow("There is no file");
 });
 
+test.for(["gzip", "brotli", "zstd"])("a column of nulls alone is read, packed with %s", async (name) => {
+  const bytes = readFileSync(join(fixtures, "parquet", `nulls-${name}.parquet`));
+  expect(await readParquetRows(bytes, name)).toEqual([
+    { text: "a", hint: null },
+    { text: "b", hint: null },
+  ]);
+});
+
+test("a Parquet file that has a column twice is refused, so that nothing of it fails unheard", async () => {
+  const bytes = readFileSync(join(fixtures, "parquet/piqa.parquet"));
+  const path = "\x19\x18\x04sol2"; // in the footer, of a list of one text
+  for (let at = bytes.indexOf(path); at >= 0; at = bytes.indexOf(path)) bytes.write(path.replace("2", "1"), at);
+  await expect(readParquetRows(bytes, "twice")).rejects.toThrow("a group has a column twice");
+});
+
 test("a Parquet file with wrong bytes gives rows or one sentence, never anything else", async () => {
   const files = names.map((name) => readFileSync(join(fixtures, "parquet", `${name}.parquet`)));
   const change = fc.tuple(fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }), fc.nat(255));

@@ -1,15 +1,9 @@
 // Result rows as Parquet, a row a row: texts, doubles, and documents as lists of float32, for pandas, DuckDB and the like.
 // What is read may have been written by others; parquet-check.ts looks at it before anything is unpacked.
 
-import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
-import {
-  asyncBufferFromFile,
-  type Compressors,
-  parquetMetadataAsync,
-  parquetReadObjects,
-  type SchemaElement,
-} from "hyparquet";
+import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, type SchemaElement } from "hyparquet";
 import { fileWriter, ParquetWriter } from "hyparquet-writer";
+import { compressors } from "../../evaluate/parquet-node.ts";
 import { InputError } from "../../input-error.ts";
 import type { ResultRow } from "../../result.ts";
 import { checkRow } from "./check-row.ts";
@@ -50,19 +44,6 @@ function encodeCell(cell: Cell | undefined): unknown {
   return cell instanceof Float32Array ? Array.from(cell) : (cell ?? null);
 }
 
-/** An unpacker of zlib that gives no more than it should; a page of nulls alone has no bytes. */
-const limited =
-  (unpack: (bytes: Uint8Array, options: { maxOutputLength: number }) => Uint8Array) =>
-  (bytes: Uint8Array, length: number): Uint8Array =>
-    length === 0 ? new Uint8Array(0) : unpack(bytes, { maxOutputLength: length });
-
-/** Beside Snappy, which hyparquet has itself: what other programs may have packed the file with. */
-const compressors: Compressors = {
-  GZIP: limited(gunzipSync),
-  BROTLI: limited(brotliDecompressSync),
-  ZSTD: limited(zstdDecompressSync),
-};
-
 /** Reads the rows of a file. @throws InputError if it is damaged or holds something else */
 export async function readParquet(path: string, withDocuments: boolean): Promise<ResultRow[]> {
   const rows: ResultRow[] = [];
@@ -88,7 +69,6 @@ async function readCells(path: string, withDocuments: boolean): Promise<NamedCel
         if (kind === undefined)
           throw new InputError(`${path} is no export of kbit: there is no column "${name}" in one.`);
         if (kind === "floats" && !withDocuments) continue;
-        // One column at a time: of several that are damaged, hyparquet would await only the first.
         const only = { ...metadata, num_rows: group.num_rows, row_groups: [{ ...group, columns: [column] }] };
         const objects = await parquetReadObjects({ file, metadata: only, columns: [name], compressors });
         if (objects.length !== groupRows.length) throw new Error(`${name} ends early`);
