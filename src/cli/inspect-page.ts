@@ -1,8 +1,8 @@
 // The page of a model as text: a few lines in all, tensors of the same kind in one row over the layers.
 
+import { formatSize } from "../report/units.ts";
 import type { ModelPage, TensorFacts } from "./inspect-model.ts";
 import { drawBar } from "./number-line.ts";
-import { formatSize } from "./quantize.ts";
 import { type Column, formatTable, wrapText } from "./terminal.ts";
 
 /**
@@ -13,7 +13,7 @@ export function formatModel(page: ModelPage, all: boolean, width = 100): string 
   const { bits, parameters, histogram } = page;
   const rows = all ? page.tensors.map((tensor) => [tensor]) : groupTensors(page.tensors);
   const lines = [
-    `${page.model}: ${page.architecture}, ${count(parameters)} parameters, ${formatSize(page.fileBytes)} on disk, ${page.spec}`,
+    `${page.model}: ${page.architecture}, ${count(parameters)} parameters, ${formatSize(8 * page.fileBytes)} on disk, ${page.spec}`,
     "",
     formatSizes(page),
     "",

@@ -11,6 +11,7 @@ import { countBits, countParameters } from "../model/count.ts";
 import { quantizeCheckpoint } from "../model/quantized-view.ts";
 import { readTokenizerFiles } from "../model/tokenizer-files.ts";
 import { formatSpec } from "../quantize/spec-text.ts";
+import { formatSize } from "../report/units.ts";
 import { parseWhole } from "./open-model.ts";
 import { readSpec } from "./read-spec.ts";
 import { createProgress, formatSeconds, printJson, printLine, printNote } from "./terminal.ts";
@@ -129,7 +130,7 @@ interface Summary {
 function printSummary(summary: Summary): void {
   const { out, spec, parameters, quantizedParameters, bits, files, fileBytes } = summary;
   printLine(
-    `${out}: ${spec}, ${formatSize(fileBytes)} in ${files.length === 1 ? "one file" : `${files.length} files`}`,
+    `${out}: ${spec}, ${formatSize(8 * fileBytes)} in ${files.length === 1 ? "one file" : `${files.length} files`}`,
   );
   printLine(
     `${summary.bitsPerParameter.toFixed(3)} bits a parameter over all ${parameters.toLocaleString("en")} parameters` +
@@ -140,10 +141,4 @@ function printSummary(summary: Summary): void {
   );
   printLine(`written in ${summary.seconds < 10 ? `${summary.seconds.toFixed(1)} s` : formatSeconds(summary.seconds)}`);
   for (const warning of summary.warnings) printNote(`Note: ${warning}`);
-}
-
-/** Bytes as people say them. */
-export function formatSize(bytes: number): string {
-  if (bytes < 1e6) return `${(bytes / 1e3).toFixed(1)} KB`;
-  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
 }
