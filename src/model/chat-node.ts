@@ -66,13 +66,16 @@ function render(job: RenderJob, { seconds, bytes, megabytes }: TemplateLimits): 
   return new Promise((resolve) => {
     const settings = { timeout: 1000 * seconds, killSignal: "SIGKILL", maxBuffer: bytes, env: {} } as const;
     const args = [`--max-old-space-size=${megabytes}`, program];
-    const child = execFile(process.execPath, args, settings, (error, stdout) => {
+    const child = execFile(process.execPath, args, settings, (error, stdout, stderr) => {
       if (!error) return resolve(JSON.parse(stdout));
       if (error.code === "ERR_CHILD_PROCESS_STDIO_MAXBUFFER") {
         return resolve({ reason: `it writes more than ${bytes} bytes for this conversation` });
       }
       if (error.killed) return resolve({ reason: `it does not end within ${seconds} seconds` });
-      resolve({ reason: `it needs more than ${megabytes} MB of memory` });
+      // V8 aborts when its heap is full: by a signal, or with the code of one where there are none.
+      if (error.signal || error.code === 134)
+        return resolve({ reason: `it needs more than ${megabytes} MB of memory` });
+      resolve({ reason: `it cannot be run (${/^\w*Error.*/m.exec(stderr)?.[0] ?? error.message})` });
     });
     child.stdin!.on("error", () => {}); // a process that ended early says so above
     child.stdin!.end(JSON.stringify(job));

@@ -48,6 +48,17 @@ test("no template, a broken one, and one that refuses are told in a sentence", a
   await expect(refused).rejects.toThrow("its chat template fails: no system here.");
 });
 
+test("where no process can be started, that is told, not memory", async () => {
+  const template = await load({ chat_template: strict });
+  const { execPath } = process;
+  process.execPath = "/nowhere/node";
+  try {
+    await expect(template.format([user("a")])).rejects.toThrow(/it cannot be run \(spawn \/nowhere\/node ENOENT\)\.$/);
+  } finally {
+    process.execPath = execPath;
+  }
+});
+
 // Templates are programs by strangers.
 const loops = (depth: number, inside: string) =>
   `${"{% for i in range(1000) %}".repeat(depth)}${inside}${"{% endfor %}".repeat(depth)}`;
