@@ -5,6 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import type { FailureRow, ResultRow } from "../result.ts";
+import { describeFailure } from "./failure.ts";
 import { createLane, type Lane, type LaneOptions, type Outcome } from "./lane.ts";
 import { persist } from "./persist.ts";
 import { describePlace, isAlive } from "./place.ts";
@@ -49,7 +50,10 @@ export type CrewEvent =
 export interface CrewReport {
   readonly host: string;
   readonly kernels: string;
+  /** What it takes: jobs of this compute type, of so many bytes, of this run or of any. */
+  readonly computeType: string;
   readonly memory: number;
+  readonly run?: string;
   readonly lanes: number;
   /** What runs now. */
   readonly running: readonly { model: string; spec: string; task: string; share: number; seconds: number }[];
@@ -181,10 +185,7 @@ export function createCrew(store: StudyStore, options: CrewOptions): Crew {
       await sure(() => queue.fail(experiment.id, id, { reason, retryInMs }));
     }
     if (isFinal) tally.failed++;
-    const { model, spec, task } = experiment;
-    const date = new Date().toISOString();
-    const failure = { id: experiment.id, model: model.name, spec: spec.text, task: task.task, reason, date };
-    onEvent({ kind: "failure", job, failure, isFinal });
+    onEvent({ kind: "failure", job, failure: describeFailure(experiment, reason), isFinal });
   }
 
   function report(): CrewReport {
@@ -198,8 +199,8 @@ export function createCrew(store: StudyStore, options: CrewOptions): Crew {
         seconds: (performance.now() - since) / 1000,
       };
     });
-    const { lanes: count, memory, kernels = "" } = options;
-    return { host: hostname(), kernels, memory, lanes: count, running, ...tally };
+    const { lanes: count, computeType, memory, run, kernels = "" } = options;
+    return { host: hostname(), kernels, computeType, memory, run, lanes: count, running, ...tally };
   }
 
   const beat = () => queue.beat(id, { place, process: process.pid, beatMs }, report());

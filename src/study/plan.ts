@@ -12,6 +12,7 @@ import { describeDecoder } from "../model/architectures/index.ts";
 import { countParameters } from "../model/count.ts";
 import { loadTokenizer, type TextTokenizer } from "../model/tokenizer.ts";
 import { codeVersions, type FailureRow, formatKey, type ResultKey } from "../result.ts";
+import { explainFailure } from "./failure.ts";
 import {
   type Experiment,
   isLatency,
@@ -138,13 +139,6 @@ export async function planStudy(study: Study, options: PlanOptions): Promise<Pla
   }
   const sorted = [...experiments.values()].sort((a, b) => a.cost - b.cost);
   return { experiments: sorted, failures, notes, largestModel };
-}
-
-/** One sentence for whatever an experiment threw. */
-export function explainFailure(error: unknown): string {
-  if (error instanceof InputError) return error.message;
-  const message = error instanceof Error ? error.message : String(error);
-  return `kbit itself failed: ${message.split("\n")[0]}`;
 }
 
 async function readModelFacts(model: ModelChoice, openCheckpoint: PlanOptions["openCheckpoint"]): Promise<ModelFacts> {

@@ -8,6 +8,7 @@ import { selectKernels } from "../kernels/select-node.ts";
 import type { FailureRow } from "../result.ts";
 import { createAccount, type StudyEvent } from "./account.ts";
 import { createCrew } from "./crew.ts";
+import { describeFailure } from "./failure.ts";
 import { countLanes, makeJobs } from "./jobs.ts";
 import { createLane } from "./lane.ts";
 import { persist } from "./persist.ts";
@@ -184,17 +185,7 @@ export async function runStudy(study: Study, store: StudyStore, options: RunOpti
           await store.add(outcome.row);
           account.result(outcome.row);
         } else {
-          const { id, model, spec, task } = experiment;
-          const { reason } = outcome;
-          const failure = {
-            id,
-            model: model.name,
-            spec: spec.text,
-            task: task.task,
-            reason,
-            date: new Date().toISOString(),
-            study: study.name,
-          };
+          const failure = { ...describeFailure(experiment, outcome.reason), study: study.name };
           await store.addFailure(failure);
           account.failure(failure);
         }

@@ -2,6 +2,7 @@
 
 import type { Account } from "./account.ts";
 import type { Crew, CrewReport } from "./crew.ts";
+import { describeFailure } from "./failure.ts";
 import type { StudyStore } from "./store/store.ts";
 
 /** What watching needs. */
@@ -47,10 +48,8 @@ export async function watchRun(
 
     const counts = await call(() => queue.counts(run));
     if (counts.some(({ state }) => state === "failed")) {
-      for (const { id, reason, experiment } of await call(() => queue.troubles({ run, final: true }))) {
-        const { model, spec, task } = experiment;
-        const date = new Date().toISOString();
-        account.failure({ id, model: model.name, spec: spec.text, task: task.task, reason, date });
+      for (const { reason, experiment } of await call(() => queue.troubles({ run, final: true }))) {
+        account.failure(describeFailure(experiment, reason));
       }
     }
     if (!isOver() && counts.every(({ state }) => state === "failed")) {

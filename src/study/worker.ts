@@ -4,8 +4,9 @@ import { InputError } from "../input-error.ts";
 import { selectQuantizer } from "../kernels/quantizer-node.ts";
 import { selectKernels } from "../kernels/select-node.ts";
 import { type Resources, runExperiment } from "./experiment.ts";
+import { explainFailure } from "./failure.ts";
 import type { FailureCause, LaneAnswer, LaneOptions } from "./lane.ts";
-import { explainFailure, type PlannedExperiment } from "./plan.ts";
+import type { PlannedExperiment } from "./plan.ts";
 import { createResources } from "./resources.ts";
 import { AbsentError } from "./roots.ts";
 

@@ -145,6 +145,45 @@ export function describeQueue(name: string, newPath: () => string | Promise<stri
       await store.close();
     });
 
+    test.each(["leaves", "dies", "leaves while it is paused"])(
+      "ends a refused job with its reason when the last worker that could take it %s",
+      async (end) => {
+        const store = await open([makeJob(1), makeJob(2)]);
+        const { queue } = store;
+        const isPaused = end.endsWith("paused");
+        await queue.beat("ada", place, {});
+        await queue.beat("bob", place, { computeType: "float32", memory: 1000, run: "run" });
+        await queue.claim(offer);
+        expect(await queue.refuse(makeRow(1).id, "ada", "There is no model here.")).toBe(false);
+        if (isPaused) await queue.pause("study", true);
+        if (end === "dies") await queue.bury("bob", undefined, "It is silent.");
+        else await queue.leave("bob");
+        if (isPaused) {
+          expect(await states(store)).toEqual({ paused: 2 });
+          await queue.pause("study", false);
+        }
+        expect(await states(store)).toEqual({ failed: 1, queued: 1 });
+        expect(await store.failures()).toMatchObject([
+          { id: makeRow(1).id, study: "study", reason: "There is no model here." },
+        ]);
+        await store.close();
+      },
+    );
+
+    test.each([{ computeType: "bfloat16" }, { memory: 999 }, { run: "another" }])(
+      "does not wait for a worker that cannot take what was refused: %o",
+      async (able) => {
+        const store = await open([makeJob(1)]);
+        const { queue } = store;
+        await queue.beat("ada", place, {});
+        await queue.beat("bob", place, { computeType: "float32", memory: 1000, run: "run", ...able });
+        await queue.claim(offer);
+        expect(await queue.refuse(makeRow(1).id, "ada", "There is no model here.")).toBe(true);
+        expect(await states(store)).toEqual({ failed: 1 });
+        await store.close();
+      },
+    );
+
     test("takes the jobs of a dead worker back, not those of one that counts on", async () => {
       const store = await open([makeJob(1), makeJob(2)]);
       const { queue } = store;

@@ -1,6 +1,7 @@
 // Jobs between the table and the code, and what ends an attempt: shared by the parts of the queue.
 
 import { type ExpressionBuilder, sql, type Transaction } from "kysely";
+import { describeFailure } from "../failure.ts";
 import type { PlannedExperiment } from "../plan.ts";
 import type { Backend } from "./backend.ts";
 import { addFailure } from "./results.ts";
@@ -70,13 +71,65 @@ export async function endAttempt(
     .where("state", "=", "running")
     .returning(["experiment", "study"])
     .executeTakeFirst();
-  if (job && retryInMs === undefined) {
-    const { id, model, spec, task }: PlannedExperiment = JSON.parse(job.experiment);
-    const date = new Date().toISOString();
-    const of = { id, model: model.name, spec: spec.text, task: task.task, study: job.study };
-    await addFailure(transaction, { ...of, reason, date });
-  }
+  if (job && retryInMs === undefined) await keepFailure(transaction, job, reason);
   return job !== undefined;
+}
+
+/** What a worker can take, as far as its report says. */
+interface Ability {
+  readonly computeType?: string;
+  /** Bytes. */
+  readonly memory?: number;
+  /** Only jobs of this run. */
+  readonly run?: string;
+}
+
+/** Ends what was refused and waits, with the reason, where no worker that is there can still take it. @returns their ids */
+export async function endUntakeable(transaction: Transaction<Tables>, { locksRows }: Backend): Promise<string[]> {
+  const refused = await transaction
+    .selectFrom("jobs")
+    .selectAll()
+    .where("state", "=", "queued")
+    .where("refused", "!=", "")
+    .orderBy("id")
+    .execute();
+  if (refused.length === 0) return [];
+  // Locked, so that none leaves unseen: who comes after looks again.
+  const present = await transaction
+    .selectFrom("workers")
+    .select(["id", "report"])
+    .orderBy("id")
+    .$if(locksRows, (query) => query.forShare())
+    .execute();
+  const workers = present.map(({ id, report }) => ({ id, able: JSON.parse(report) as Ability }));
+  const ended: string[] = [];
+  for (const job of refused) {
+    const canTake = ({ id, able }: (typeof workers)[number]) =>
+      !job.refused.split(",").includes(id) &&
+      (able.computeType ?? job.compute_type) === job.compute_type &&
+      (able.memory ?? Number.POSITIVE_INFINITY) >= Number(job.memory) &&
+      (able.run ?? job.run) === job.run;
+    if (workers.some(canTake)) continue;
+    const { numUpdatedRows } = await transaction
+      .updateTable("jobs")
+      .set({ state: "failed" })
+      .where("id", "=", job.id)
+      .where("state", "=", "queued")
+      .where("refused", "=", job.refused)
+      .executeTakeFirst();
+    if (numUpdatedRows === 0n) continue;
+    await keepFailure(transaction, job, job.reason ?? "No worker has what it takes.");
+    ended.push(job.id);
+  }
+  return ended;
+}
+
+function keepFailure(
+  transaction: Transaction<Tables>,
+  { experiment, study }: Pick<JobTable, "experiment" | "study">,
+  reason: string,
+): Promise<void> {
+  return addFailure(transaction, { ...describeFailure(JSON.parse(experiment), reason), study });
 }
 
 /** Back in the queue, or among those that wait, if the study was paused meanwhile. */

@@ -4,7 +4,7 @@ import { type Kysely, sql } from "kysely";
 import type { ResultRow } from "../../result.ts";
 import type { PlannedExperiment } from "../plan.ts";
 import type { Backend } from "./backend.ts";
-import { waitingState } from "./jobs.ts";
+import { endUntakeable, waitingState } from "./jobs.ts";
 import { readRows } from "./results.ts";
 import type { Tables } from "./schema.ts";
 
@@ -34,7 +34,8 @@ export interface FailedJob {
 }
 
 /** The queue of a database as people see it. */
-export function createOverview(db: Kysely<Tables>, { now }: Backend) {
+export function createOverview(db: Kysely<Tables>, backend: Backend) {
+  const { now } = backend;
   return {
     async studies(): Promise<QueuedStudy[]> {
       const rows = await db.selectFrom("studies").selectAll().orderBy("name").execute();
@@ -93,6 +94,7 @@ export function createOverview(db: Kysely<Tables>, { now }: Backend) {
           .where("study", "=", study)
           .where("state", "=", from)
           .execute();
+        if (!isToPause) await endUntakeable(transaction, backend); // the workers that could may have left meanwhile
         return numUpdatedRows > 0n;
       }),
 

@@ -5,7 +5,17 @@
 import { type ExpressionBuilder, type Kysely, sql, type Transaction } from "kysely";
 import type { FailureRow, ResultRow } from "../../result.ts";
 import type { Backend } from "./backend.ts";
-import { type Ending, endAttempt, fromRow, type Job, type Offer, type TakenJob, toRow, waitingState } from "./jobs.ts";
+import {
+  type Ending,
+  endAttempt,
+  endUntakeable,
+  fromRow,
+  type Job,
+  type Offer,
+  type TakenJob,
+  toRow,
+  waitingState,
+} from "./jobs.ts";
 import { createOverview } from "./overview.ts";
 import { addFailure, addRows, type Disagreement } from "./results.ts";
 import type { Tables } from "./schema.ts";
@@ -162,25 +172,23 @@ export function createQueue(db: Kysely<Tables>, backend: Backend) {
         .execute();
     },
 
-    /** Gives a job back that this worker has not what it takes for; the last one that could says why it failed. */
+    /**
+     * Gives a job back that this worker has not what it takes for; where no other has, it ends with the reason.
+     * @returns whether it has ended
+     */
     refuse: (id: string, worker: string, reason: string): Promise<boolean> =>
       inTransaction(async (transaction) => {
-        const mine = transaction
+        const job = await transaction
           .selectFrom("jobs")
-          .select(["refused", "compute_type"])
+          .select("refused")
           .where("id", "=", id)
-          .where("worker", "=", worker);
-        const job = await mine.executeTakeFirst();
+          .where("worker", "=", worker)
+          .executeTakeFirst();
         if (!job) return false;
-        const refused = [...job.refused.split(",").filter(Boolean), worker];
-        const others = await transaction.selectFrom("workers").select("id").where("id", "not in", refused).execute();
-        await transaction
-          .updateTable("jobs")
-          .set({ refused: refused.join(",") })
-          .where("id", "=", id)
-          .execute();
-        await endAttempt(transaction, backend, id, worker, { reason, ...(others.length > 0 && { retryInMs: 0 }) });
-        return others.length === 0;
+        const refused = [...job.refused.split(",").filter(Boolean), worker].join(",");
+        await transaction.updateTable("jobs").set({ refused }).where("id", "=", id).execute();
+        await endAttempt(transaction, backend, id, worker, { reason, retryInMs: 0 });
+        return (await endUntakeable(transaction, backend)).includes(id);
       }),
 
     /** Whether the same call may succeed a moment later. */

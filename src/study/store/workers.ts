@@ -2,7 +2,7 @@
 
 import { type Kysely, sql } from "kysely";
 import type { Backend } from "./backend.ts";
-import { endAttempt } from "./jobs.ts";
+import { endAttempt, endUntakeable } from "./jobs.ts";
 import type { Tables, WorkerTable } from "./schema.ts";
 
 /** A worker as the others see it. */
@@ -74,13 +74,16 @@ export function createWorkers(db: Kysely<Tables>, backend: Backend) {
           .execute();
         for (const { id, attempts } of held)
           await endAttempt(transaction, backend, id, worker, { reason, ...(attempts < maxLosses && { retryInMs: 0 }) });
+        await endUntakeable(transaction, backend);
         return held.length;
       }),
 
     /** Removes a worker that ends as it should. */
-    async leave(worker: string): Promise<void> {
-      await db.deleteFrom("workers").where("id", "=", worker).execute();
-    },
+    leave: (worker: string): Promise<void> =>
+      db.transaction().execute(async (transaction) => {
+        await transaction.deleteFrom("workers").where("id", "=", worker).execute();
+        await endUntakeable(transaction, backend);
+      }),
   };
 }
 
