@@ -61,17 +61,20 @@ export function startReport(): void {
   };
 
   let turn = 0;
+  let isStale = false; // what depends on the store alone
   async function refresh(isNewStore: boolean): Promise<void> {
     const own = ++turn;
+    isStale ||= isNewStore;
     const asked = query().toString();
     const next = (await (await ask(`/view?${asked}`)).json()) as LiveView;
-    if (own !== turn) return; // another choice has been made since
+    if (own !== turn) return; // another choice has been made since; it shows what is stale too
+    const isNew = isStale;
+    isStale = false;
     view = next;
     document.title = view.title;
     head.innerHTML = view.head;
     replaceSection(answer, view.answer);
-    if (isNewStore)
-      for (const name of ["times", "troubles", "provenance"] as const) replaceSection(byId(name), view[name]);
+    if (isNew) for (const name of ["times", "troubles", "provenance"] as const) replaceSection(byId(name), view[name]);
     if (showRows === undefined) {
       byId("table").innerHTML = view.experiments;
       showRows = startTable(source, actions, formatValue);
@@ -80,18 +83,18 @@ export function startReport(): void {
     chooser.hidden = view.range === null;
     await Promise.all([
       choose(),
-      isNewStore ? showRows() : undefined,
-      ...later.map(([name, note]) =>
-        name === "findings" && !isNewStore ? undefined : fillLater(name, note, asked, own),
-      ),
+      isNew ? showRows() : undefined,
+      ...later.map(([name, note]) => (name === "findings" && !isNew ? undefined : fillLater(name, note, asked, own))),
     ]);
   }
+  const lastAsked = new Map<string, number>(); // turns, by section
   async function fillLater(name: string, note: string, asked: string, own: number): Promise<void> {
+    lastAsked.set(name, own);
     const place = byId(name);
     if (place.childElementCount === 0 && view?.range) place.innerHTML = `<p class="note" role="status">${note}</p>`;
     place.setAttribute("aria-busy", "true");
     const html = await (await ask(`/${name}?${asked}`)).text();
-    if (own !== turn) return;
+    if (lastAsked.get(name) !== own) return;
     replaceSection(place, html);
     place.removeAttribute("aria-busy");
   }

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
-import type { BrowserContextOptions, Page } from "playwright-core";
+import type { BrowserContextOptions, Page, Route } from "playwright-core";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import * as kbit from "../../src/node.ts";
 import { writeHeadline } from "../../src/report/headline.ts";
@@ -133,6 +133,43 @@ test("shows the report's answer, follows a running study, and keeps what the rea
   expect(await page.locator("#filter").inputValue()).toBe("piqa 4.8m");
   expect(await page.locator("#experiments th[aria-sort]").getAttribute("data-column")).toBe("totalBits");
   await shoot(page, "report-desktop");
+});
+
+test("a filter that is changed while a store's sections are on their way loses none of them", async () => {
+  const half = rows.filter((row) => row.bitsPerWeight >= 5);
+  /** Holds the next answer of a path; resolves once it is asked for. */
+  const held = async (page: Page, path: string) => {
+    const { promise: isAsked, resolve: tell } = Promise.withResolvers<void>();
+    const { promise: isFree, resolve: letGo } = Promise.withResolvers<void>();
+    const answer = async (route: Route) => {
+      tell();
+      await isFree;
+      await route.continue();
+    };
+    await page.route(`**/${path}?*`, answer, { times: 1 });
+    return { isAsked, letGo };
+  };
+  let findings: Awaited<ReturnType<typeof held>>;
+  const { page, store } = await openPage("report", desktop, half, async (page) => {
+    findings = await held(page, "findings");
+  });
+  await waitForRows(page);
+  await findings!.isAsked;
+  await page.locator("#filters [name=blocks]").selectOption("256");
+  await waitForChoice(page, ":b256");
+  findings!.letGo();
+  await page.locator("#findings:not([aria-busy]) section").waitFor();
+
+  const view = await held(page, "view");
+  await store.add(rows);
+  await view.isAsked;
+  await page.locator("#filters [name=blocks]").selectOption("64");
+  await waitForChoice(page, ":b64");
+  view.letGo();
+  await page.waitForFunction(
+    (count) => document.querySelector("#shown")!.textContent!.endsWith(` of ${count}`),
+    rows.length,
+  );
 });
 
 test("of 35,000 results the answer, a page of rows and the slider are there before what takes long", async () => {
