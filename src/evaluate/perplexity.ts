@@ -177,6 +177,27 @@ export function fitConvention(
   return { size, stride: step, name: `${convention}-${size}${(end as Record<string, string>)[convention] ?? ""}` };
 }
 
+/** A convention with its numbers. */
+export interface NamedConvention extends Pick<PerplexityOptions, "stride" | "profile"> {
+  readonly convention: Convention;
+  readonly window: number;
+}
+
+/** What the name of a convention says, the inverse of `fitConvention`; null for any other name. */
+export function parseConvention(name: string): NamedConvention | null {
+  const found = /^(windows|windows-bos|gptq|llama\.cpp|rolling)-(\d+)(?:-stride-(\d+)|-(.+))?$/.exec(name);
+  if (found === null) return null;
+  const [, convention, window, stride, profile] = found;
+  if ((stride !== undefined) !== convention.startsWith("windows")) return null;
+  if ((profile !== undefined) !== (convention === "rolling")) return null;
+  return {
+    convention: convention as Convention,
+    window: Number(window),
+    ...(stride !== undefined && { stride: Number(stride) }),
+    ...(profile !== undefined && { profile }),
+  };
+}
+
 /** Cuts a text into windows under the chosen convention. */
 export function planText(model: LanguageModel, text: string, options: PerplexityOptions): Plan {
   const { convention = "windows", limit = Number.POSITIVE_INFINITY } = options;

@@ -1,5 +1,6 @@
 // How far a run is and how long it will take: `seconds = fixed + rate * cost`, from what is usual and what was measured.
 
+import { type NamedConvention, parseConvention } from "../evaluate/perplexity.ts";
 import type { ResultRow } from "../result.ts";
 import { costOf, type PlannedExperiment } from "./plan.ts";
 
@@ -91,13 +92,17 @@ export function learnFromRows(
 ): void {
   const planned = new Map(experiments.map(({ id, cost }) => [id, cost]));
   for (const { id, key, model, metrics, machine: where, seconds } of rows) {
-    const [, window, stride] = /^windows-(\d+)-stride-(\d+)$/.exec(key.profile) ?? [];
+    const cut = parseConvention(key.profile);
     const scored = metrics["perplexity"]?.n ?? 0;
-    const other =
-      window && scored > 0 ? costOf(model.parameters, (scored * Number(window)) / Number(stride)) : undefined;
+    const other = cut && scored > 0 ? costOf(model.parameters, scored * countRead(cut)) : undefined;
     const cost = planned.get(id) ?? other;
     if (where === machine && cost !== undefined) learn(cost, seconds, key.task);
   }
+}
+
+/** Tokens that a model reads for each that it scores. */
+function countRead({ convention, window, stride = window }: NamedConvention): number {
+  return convention === "llama.cpp" ? 2 : window / stride; // llama.cpp scores the second half
 }
 
 /** Learns from experiments that are done and guesses those that are not. */

@@ -1,5 +1,11 @@
 import { expect, test } from "vitest";
-import { listPerplexityDocuments, listPerplexityMetrics, measurePerplexity } from "../../src/evaluate/perplexity.ts";
+import {
+  fitConvention,
+  listPerplexityDocuments,
+  listPerplexityMetrics,
+  measurePerplexity,
+  parseConvention,
+} from "../../src/evaluate/perplexity.ts";
 import { InputError } from "../../src/input-error.ts";
 import { createFakeModel, fakeLogProb } from "./fake-model.ts";
 
@@ -163,6 +169,19 @@ test.each([
   const attempt = measurePerplexity(createFakeModel(), input, options as object);
   await expect(attempt).rejects.toThrow(InputError);
   await expect(attempt).rejects.toThrow(message as RegExp);
+});
+
+test("a convention's name says it with its numbers, and no other name does", () => {
+  for (const choice of [
+    { convention: "windows", window: 256, stride: 128 },
+    { convention: "windows-bos", window: 64, stride: 63 },
+    { convention: "gptq", window: 2048 },
+    { convention: "llama.cpp", window: 512 },
+    { convention: "rolling", window: 32, profile: "lm-eval-0.4.9.2" },
+  ] as const)
+    expect(parseConvention(fitConvention(choice, 4096).name)).toEqual(choice);
+  for (const name of ["", "windows-64", "gptq-64-stride-64", "rolling-64", "batch-8-context-64", "lm-eval-0.4.9.2"])
+    expect(parseConvention(name)).toBeNull();
 });
 
 test("a text of one token makes no window", async () => {

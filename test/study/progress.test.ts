@@ -77,9 +77,14 @@ test("a cost model learns from earlier rows of this machine only", () => {
     { ...row, key },
     { ...row, key, machine: "there" },
     { ...row, key: { ...key, profile: "new" } },
+    { ...row, key: { ...key, profile: "windows-bos-64-stride-16" } },
+    { ...row, key: { ...key, profile: "llama.cpp-64" } },
+    { ...row, key: { ...key, profile: "gptq-64" } },
   ];
   learnFromRows(rows, [], "here", (...pair) => learnt.push(pair));
-  expect(learnt).toEqual([[row.model.parameters * (200 + 200), row.seconds, "perplexity"]]);
+  expect(learnt).toEqual(
+    [200, 400, 200, 100].map((read) => [row.model.parameters * (read + 200), row.seconds, "perplexity"]),
+  );
 });
 
 test("a cost model never guesses below nothing", () => {
