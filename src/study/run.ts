@@ -176,20 +176,23 @@ export async function runStudy(study: Study, store: StudyStore, options: RunOpti
   async function takeTimes(all: readonly PlannedExperiment[]): Promise<void> {
     const lane = createLane({ kernels: options.kernels, threads: availableParallelism() }, options.workerFile);
     const stop = () => lane.close();
+    const keep = (work: () => Promise<void>) => sure(work, store, account.waiting, signal);
     signal?.addEventListener("abort", stop, { once: true });
     try {
       for (const experiment of all) {
         const outcome = await lane.run(experiment, (share) => account.advance(experiment.id, share));
         if (outcome.kind === "stopped") return;
         if (outcome.kind === "row") {
-          await store.add(outcome.row);
+          await keep(() => store.add(outcome.row));
           account.result(outcome.row);
         } else {
           const failure = { ...describeFailure(experiment, outcome.reason), study: study.name };
-          await store.addFailure(failure);
+          await keep(() => store.addFailure(failure));
           account.failure(failure);
         }
       }
+    } catch (error) {
+      if (!isAborted()) throw error; // a store that is away is no matter of a run that was stopped
     } finally {
       signal?.removeEventListener("abort", stop);
       await lane.close();

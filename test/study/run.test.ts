@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { type RunOptions, runStudy, type StudyEvent } from "../../src/study/run.ts";
-import { openStore } from "../../src/study/store/store.ts";
+import { explainError } from "../../src/study/store/backend.ts";
+import { openStore, type StudyStore } from "../../src/study/store/store.ts";
 import { createStudy } from "../../src/study/study-file.ts";
 
 const books = fileURLToPath(new URL("../../models/books", import.meta.url));
@@ -46,6 +47,26 @@ describe("runStudy", () => {
     const onlyTimes = createStudy({ models: [model], specs: ["int5"], tasks: ["latency"] });
     expect(await runStudy(onlyTimes, store, options)).toMatchObject({ computed: 1 });
     expect(await runStudy(onlyTimes, store, options)).toMatchObject({ computed: 0, stored: 1 });
+    await store.close();
+  });
+
+  test("waits for a store that is away while times are taken", async () => {
+    const store = await openStore(":memory:");
+    const study = createStudy({ models: [model], specs: ["int5"], tasks: ["latency"] });
+    let calls = 0;
+    const away: StudyStore = {
+      ...store,
+      path: "postgres://away", // of which it is known that it may come back
+      add: async (row) => {
+        if (++calls === 1) throw explainError({ errcode: 10 }, "away", () => "the connection was cut");
+        await store.add(row);
+      },
+    };
+    const reasons: string[] = [];
+    const onEvent = (event: StudyEvent) => event.kind === "waiting" && reasons.push(event.reason);
+    expect(await runStudy(study, away, { ...options, onEvent })).toMatchObject({ computed: 1, failures: [] });
+    expect(reasons).toEqual(["The store away cannot be used: the connection was cut."]);
+    expect(await store.rows()).toHaveLength(1);
     await store.close();
   });
 

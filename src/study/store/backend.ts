@@ -22,8 +22,10 @@ export interface Backend {
   isPassing(error: unknown): boolean;
 }
 
-/** An error of the database as a sentence. */
+/** An error of the database as a sentence, with that error as its cause. */
 export function explainError(error: unknown, name: string, explain: Backend["explain"]): unknown {
   const reason = error instanceof InputError ? undefined : explain(error);
-  return reason === undefined ? error : new InputError(`The store ${name} cannot be used: ${reason}.`);
+  return reason === undefined
+    ? error
+    : new InputError(`The store ${name} cannot be used: ${reason}.`, { cause: error });
 }

@@ -3,6 +3,7 @@
 // Every statement may be sent again when its answer was lost; time is the database's, life and death are counted in beats.
 
 import { type ExpressionBuilder, type Kysely, sql, type Transaction } from "kysely";
+import { InputError } from "../../input-error.ts";
 import type { FailureRow, ResultRow } from "../../result.ts";
 import type { Backend } from "./backend.ts";
 import {
@@ -191,7 +192,7 @@ export function createQueue(db: Kysely<Tables>, backend: Backend) {
         return (await endUntakeable(transaction, backend)).includes(id);
       }),
 
-    /** Whether the same call may succeed a moment later. */
-    isPassing: backend.isPassing,
+    /** Whether the same call may succeed a moment later: by the error of the database, or the sentence made of it. */
+    isPassing: (error: unknown) => backend.isPassing(error instanceof InputError ? (error.cause ?? error) : error),
   };
 }
