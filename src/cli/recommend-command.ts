@@ -1,5 +1,6 @@
 // The commands that measure what an advice asks for, into the store that it came from.
 
+import { parseConvention } from "../evaluate/perplexity.ts";
 import { defaultProfile } from "../evaluate/profiles.ts";
 import { quoteShell } from "../report/command.ts";
 import type { ResultRow } from "../result.ts";
@@ -9,7 +10,7 @@ import type { NextExperiment } from "../scaling/next-experiment.ts";
 
 /**
  * The commands of an experiment; what was measured on a part of the data is measured on all of it. Null for a model that is
- * known from another tool's results only (where it is, they do not say), and for a profile that studies do not have.
+ * known from another tool's results only (where it is, they do not say), and for a profile or convention that no flag names.
  */
 export function formatRuns({ candidate, beside }: NextExperiment, db: string): string[] | null {
   const commands = [candidate, beside].flatMap((one) => (one === null ? [] : formatCandidate(one, db)));
@@ -25,10 +26,10 @@ function formatRun({ key, model, paths, imported }: ResultRow, spec: string, isW
   if (imported !== undefined) return null;
   const data = quotePath(paths?.data || `FILE-${key.dataHash.slice(0, 12)}`);
   const words = ["kbit study run", quotePath(paths?.model || model.name), "--specs", quoteShell(spec)];
-  const [, window, stride] = /^windows-(\d+)-stride-(\d+)$/.exec(key.profile) ?? [];
   if (key.task === "perplexity") {
-    words.push("--text", data);
-    if (window !== undefined) words.push("--window", window, "--stride", stride);
+    const cut = parseConvention(key.profile);
+    if (cut?.convention !== "windows") return null;
+    words.push("--text", data, "--window", String(cut.window), "--stride", String(cut.stride));
   } else {
     if (key.profile !== defaultProfile) return null;
     words.push("--tasks", quoteShell(paths?.task ?? key.task), "--data", data);

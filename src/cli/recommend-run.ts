@@ -1,5 +1,6 @@
 // Measures what an advice would have measured next, into the store that it came from.
 
+import { parseConvention } from "../evaluate/perplexity.ts";
 import { defaultProfile } from "../evaluate/profiles.ts";
 import { InputError } from "../input-error.ts";
 import type { ResultRow } from "../result.ts";
@@ -54,9 +55,12 @@ function planOne({ paths, key }: ResultRow, spec: string, isWhole: boolean): Stu
   if (paths === undefined) return null;
   const limit = isWhole ? undefined : (key.limit ?? undefined);
   const flags = { models: [paths.model], specs: [spec], limit };
-  const [, window, stride] = /^windows-(\d+)-stride-(\d+)$/.exec(key.profile) ?? [];
-  if (key.task === "perplexity")
-    return createStudy({ ...flags, text: paths.data, window: Number(window), stride: Number(stride) });
+  if (key.task === "perplexity") {
+    const { convention, window, stride, profile = defaultProfile } = parseConvention(key.profile) ?? {};
+    if (convention === undefined || profile !== defaultProfile) return null;
+    const study = createStudy({ ...flags, text: paths.data, window, stride });
+    return { ...study, tasks: study.tasks.map((task) => ({ ...task, convention })) };
+  }
   if (key.profile !== defaultProfile) return null;
   return createStudy({ ...flags, tasks: [paths.task ?? key.task], data: paths.data });
 }

@@ -117,6 +117,6 @@ function printNext({ nextExperiment, alternatives, frontier }: Recommendation, d
   }
   printWrapped(`To measure next: ${nextExperiment.reason}`);
   const commands = formatRuns(nextExperiment, db);
-  const otherwise = "With the tool that its other results come from, or kbit study run on the model itself.";
+  const otherwise = "With the tool or the study file that its other results come from.";
   for (const command of commands ?? [otherwise]) printLine(`  ${command}`);
 }

@@ -23,9 +23,9 @@ export function quoteShell(word: string): string {
 }
 
 /**
- * The command line that measures the row again: `kbit eval MODEL --spec S --text FILE --window N --stride N`, or
- * `--tasks T --data FILE --profile P`; a time is taken by a study of its own. Where a row does not say where its data was, the beginning of its SHA-256 stands for
- * the file, and the model's name for its path.
+ * The command line that measures the row again: `kbit eval MODEL --spec S --text FILE` with its convention and numbers, or
+ * `--tasks T --data FILE --profile P`; a time is taken by a study of its own. Where a row does not say where its data was,
+ * the beginning of its SHA-256 stands for the file, and the model's name for its path.
  */
 export function formatCommand(row: RepeatedRow): string {
   const quotePath = (path: string) => quoteShell(path.startsWith("-") ? `./${path}` : path); // no option
@@ -35,12 +35,18 @@ export function formatCommand(row: RepeatedRow): string {
   const words = ["kbit", "eval", model];
   if (row.spec !== "stored") words.push("--spec", quoteShell(row.spec));
   const data = quotePath(row.dataPath || `FILE-${row.dataHash.slice(0, 12)}`);
-  const windows = /^windows-(\d+)-stride-(\d+)$/.exec(row.profile);
+  const cut = /^(windows|windows-bos|gptq|llama\.cpp|rolling)-(\d+)(?:-stride-(\d+)|-(.+))?$/.exec(row.profile);
   if (row.task !== "perplexity") {
     words.push("--tasks", quoteShell(row.task), "--data", data, "--profile", quoteShell(row.profile));
   } else {
     words.push("--text", data);
-    if (windows) words.push("--window", windows[1], "--stride", windows[2]);
+    if (cut) {
+      const [, convention, window, stride, profile] = cut;
+      if (convention !== "windows") words.push("--convention", convention);
+      words.push("--window", window);
+      if (stride) words.push("--stride", stride);
+      if (profile) words.push("--profile", quoteShell(profile));
+    }
   }
   if (row.limit !== null) words.push("--limit", String(row.limit));
   return words.join(" ");

@@ -10,6 +10,7 @@ import { openCheckpoint } from "../../src/checkpoint/open-node.ts";
 import { writePackedCheckpoint } from "../../src/checkpoint/write-packed-node.ts";
 import { addClaimsCommand } from "../../src/cli/claims.ts";
 import { addRecommendCommand } from "../../src/cli/recommend.ts";
+import { formatRuns } from "../../src/cli/recommend-command.ts";
 import { measureNext } from "../../src/cli/recommend-run.ts";
 import { parseBytes } from "../../src/cli/size.ts";
 import { countBits } from "../../src/model/count.ts";
@@ -62,6 +63,21 @@ async function run(...args: string[]): Promise<string> {
     write.mockRestore();
   }
 }
+
+/** An advice to measure five bits of a row's model. */
+const next = (row: ResultRow) => ({
+  candidate: {
+    name: row.model.name,
+    family: row.model.family,
+    spec: "int5:b64",
+    source: "predicted",
+    row,
+  } as unknown as Candidate,
+  chance: 1,
+  expectedGain: 1,
+  beside: null,
+  reason: "",
+});
 
 const unwrap = (text: string) => text.replaceAll("\n", " ");
 
@@ -277,14 +293,6 @@ describe("kbit recommend", () => {
     const rows = await store.rows();
     await store.close();
     const [mean] = averageAccuracies(rows);
-    const next = (row: ResultRow) => ({
-      candidate: { ...nameOf(row), spec: "int5:b64", source: "predicted", row } as unknown as Candidate,
-      chance: 1,
-      expectedGain: 1,
-      beside: null,
-      reason: "",
-    });
-    const nameOf = ({ model: { name, family } }: ResultRow) => ({ name, family });
     await measureNext(next(mean), own, true);
     const after = await openStore(own);
     const found = (await after.rows()).filter((row) => row.key.spec === "int5:b64");
@@ -296,6 +304,34 @@ describe("kbit recommend", () => {
     await expect(measureNext(next({ ...rows[0], paths: undefined }), own, true)).rejects.toThrow(
       /--run cannot measure/,
     );
+  });
+
+  test("measures a text under the convention of the row, for which no flag of studies is made up", async () => {
+    const own = join(folder, "conventions.db");
+    const flags = { models: [join(books, "books-0.2m")], specs: ["int4:b64"], text: join(books, "heldout.txt") };
+    const study = createStudy({ ...flags, window: 64, limit: 2 });
+    const conventions = ["windows-bos", "gptq", "llama.cpp", "rolling"] as const;
+    const tasks = conventions.map((convention) => ({ ...study.tasks[0], convention }));
+    const store = await openStore(own);
+    const { failures } = await runStudy({ ...study, tasks }, store, { workers: 1, kernels: "wasm" });
+    expect(failures).toEqual([]);
+    const rows = await store.rows();
+    await store.close();
+    for (const row of rows) {
+      expect(formatRuns(next(row), own)).toBeNull();
+      await measureNext(next(row), own, true);
+    }
+    const after = await openStore(own);
+    const found = (await after.rows()).filter((row) => row.key.spec === "int5:b64");
+    await after.close();
+    const profiles = (all: readonly ResultRow[]) => all.map(({ key }) => `${key.profile} ${key.limit}`).sort();
+    expect(profiles(found)).toEqual(profiles(rows));
+    expect(rows.map(({ key }) => key.profile.split("-")[0]).sort()).toEqual([
+      "gptq",
+      "llama.cpp",
+      "rolling",
+      "windows",
+    ]);
   });
 
   test.each([

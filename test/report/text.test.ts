@@ -88,6 +88,17 @@ describe("commands", () => {
     );
   });
 
+  test.each([
+    ["windows-bos-64-stride-63", "--convention windows-bos --window 64 --stride 63"],
+    ["gptq-2048", "--convention gptq --window 2048"],
+    ["llama.cpp-512", "--convention llama.cpp --window 512"],
+    ["rolling-256-lm-eval-0.4.9.2", "--convention rolling --window 256 --profile lm-eval-0.4.9.2"],
+  ])("a text cut by %s is cut so again", (profile, flags) => {
+    expect(formatCommand({ ...row, limit: null, profile })).toBe(
+      `kbit eval books-0.8m --spec int4:b64 --text FILE-0123456789ab ${flags}`,
+    );
+  });
+
   test("where the row knows them, the command has the paths of model and data", () => {
     expect(formatCommand({ ...row, modelPath: "models/books/books-0.8m", dataPath: "/data/held out.txt" })).toBe(
       "kbit eval models/books/books-0.8m --spec int4:b64 --text '/data/held out.txt' --window 256 --stride 128 --limit 5",
