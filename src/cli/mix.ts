@@ -5,10 +5,12 @@ import { existsSync, renameSync, writeFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import type { Command } from "commander";
 import { openCheckpoint } from "../checkpoint/open-node.ts";
+import { planText } from "../evaluate/perplexity.ts";
 import { InputError } from "../input-error.ts";
 import { mapFile } from "../kernels/native/addon-node.ts";
 import { selectQuantizer } from "../kernels/quantizer-node.ts";
 import { selectKernels } from "../kernels/select-node.ts";
+import type { LanguageModel } from "../language-model.ts";
 import { loadModel } from "../model/load.ts";
 import { quantizeCheckpoint } from "../model/quantized-view.ts";
 import type { MatrixSpec, Spec } from "../quantize/spec.ts";
@@ -99,6 +101,7 @@ async function runMix(model: string, options: MixOptions): Promise<void> {
     if (note) printNote(`Note: ${note}`); // before minutes of measuring
     const base = await loadModel(quantizeCheckpoint(checkpoint, stored), kernels);
     try {
+      checkWindows(base, texts.check, options);
       const { window, windows: limit } = options;
       const bench = { checkpoint, base, kernels, quantize: quantizer.quantize, text: texts.measure, window, limit };
       const check = { ...bench, text: texts.check, limit: options.checkWindows };
@@ -151,6 +154,17 @@ async function readTexts({ text, check }: MixOptions): Promise<{ measure: string
   if (check !== undefined) return { measure: whole, check: await readTextFile(check) };
   const end = whole.indexOf("\n", Math.floor(whole.length / 2)) + 1 || Math.floor(whole.length / 2);
   return { measure: whole.slice(0, end), check: whole.slice(end) };
+}
+
+/** Before hours of measuring. @throws InputError if the text to compare on makes no windows */
+function checkWindows(model: LanguageModel, check: string, options: MixOptions): void {
+  try {
+    if (check === "") throw new InputError("The text is empty; give one with at least two tokens.");
+    planText(model, check, { window: options.window, limit: options.checkWindows });
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw new InputError(`${options.check ?? `The second half of ${options.text}, to compare on`}: ${error.message}`);
+  }
 }
 
 /** Before hours of measuring. */

@@ -257,6 +257,16 @@ describe("bad input to kbit mix", () => {
     for (const [more, sentence] of refusals) {
       await expect(run(...words("refused.json", ...more)), more.join(" ")).rejects.toThrow(sentence);
     }
+    const [empty, short] = ["empty.txt", "short.txt"].map((name) => join(folder, name));
+    writeFileSync(empty, "");
+    writeFileSync(short, "\n");
+    for (const [more, sentence] of [
+      [["--check", empty], /empty\.txt: The text is empty/],
+      [["--check", short], /short\.txt: The text is too short for the convention windows-64-stride-64/],
+      [["--text", short], /^The second half of .*short\.txt, to compare on: The text is empty/],
+    ] as const) {
+      await expect(run(...words("refused.json", ...more)), more.join(" ")).rejects.toThrow(sentence);
+    }
     writeFileSync(join(folder, "there.json"), "{}");
     await expect(run(...words("there.json"))).rejects.toThrow(
       /^there\.json is there already; give another --out, or --force/,
