@@ -21,11 +21,18 @@ export interface QuantizerOptions {
 export async function selectQuantizer(options: QuantizerOptions = {}): Promise<ThreadedQuantizer> {
   const { threads = availableParallelism(), name } = options;
   if (name !== undefined && !name.startsWith("native")) return createThreadedQuantizer(threads);
-  const quantizer = tryNative(threads, name?.slice("native-".length) || undefined, name !== undefined);
-  if (quantizer && (await agrees(quantizer))) return quantizer;
-  await quantizer?.close();
+  const instructionSet = name?.slice("native-".length) || undefined;
+  const quantizer = tryNative(threads, instructionSet, name !== undefined);
+  if (!quantizer) return createThreadedQuantizer(threads);
+  // Asked once in this process for each set, as it guards against a miscompiled addon.
+  const key = instructionSet ?? "fastest";
+  if (!agreed.has(key)) agreed.set(key, agrees(quantizer));
+  if (await agreed.get(key)) return quantizer;
+  await quantizer.close();
   return createThreadedQuantizer(threads);
 }
+
+const agreed = new Map<string, Promise<boolean>>();
 
 function tryNative(threads: number, instructionSet: string | undefined, isNamed: boolean) {
   try {
@@ -36,13 +43,11 @@ function tryNative(threads: number, instructionSet: string | undefined, isNamed:
   }
 }
 
-let agreed: Promise<boolean> | undefined; // in this process
-
-/** Whether a small matrix gets the codes of the reference; asked once, as it guards against a miscompiled addon. */
-function agrees(quantizer: ThreadedQuantizer): Promise<boolean> {
-  agreed ??= (async () => {
-    const shape = [29, 61] as const; // whole groups and a ragged tail
-    const values = Float32Array.from({ length: shape[0] * shape[1] }, (_, i) => Math.sin(i * 1.7) ** 3 / (1 + (i % 7)));
+/** Whether a small matrix gets the codes of the reference. */
+async function agrees(quantizer: ThreadedQuantizer): Promise<boolean> {
+  const shape = [29, 61] as const; // whole groups and a ragged tail
+  const values = Float32Array.from({ length: shape[0] * shape[1] }, (_, i) => Math.sin(i * 1.7) ** 3 / (1 + (i % 7)));
+  try {
     for (const text of ["int3:b64", "float4:e2:b64", "quantile4:b48", "nf6:b33", "int8:brow"]) {
       const spec = parseSpec(text) as QuantizedSpec;
       for (const type of ["F32", "F16", "BF16"] as const) {
@@ -52,6 +57,7 @@ function agrees(quantizer: ThreadedQuantizer): Promise<boolean> {
       }
     }
     return true;
-  })();
-  return agreed;
+  } catch {
+    return false;
+  }
 }
