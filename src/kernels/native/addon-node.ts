@@ -3,6 +3,7 @@
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { InputError } from "../../input-error.ts";
+import type { StorageType } from "../../tensor/tensor.ts";
 import type { ComputeType } from "../kernels.ts";
 
 /** An instruction set that the addon was compiled for. */
@@ -44,6 +45,17 @@ export type AddonQuantizer = Record<
   "measureAbsmax" | "encode" | "countDigits" | "close",
   (...values: unknown[]) => unknown
 >;
+
+/** The addon's numbers of the types that it reads weights in (`Storage` in table.h). */
+export const storageNumbers = { F32: 0, F16: 1, BF16: 2 } as const;
+
+/** A type that the addon reads weights in. */
+export type AddonStorage = keyof typeof storageNumbers;
+
+/** Whether the addon reads weights in a type. */
+export function isAddonStorage(type: StorageType): type is AddonStorage {
+  return Object.hasOwn(storageNumbers, type);
+}
 
 const inPackage = (path: string) => fileURLToPath(new URL(`../../../${path}`, import.meta.url)); // from src/ and dist/ alike
 

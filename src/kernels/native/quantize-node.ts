@@ -11,19 +11,22 @@ import { type BlockCoding, prepareBlocks, quantize } from "../../quantize/quanti
 import type { QuantizedTensor } from "../../quantize/quantized.ts";
 import type { ThreadedQuantizer } from "../../quantize/threads-node.ts";
 import { toFloat32 } from "../../tensor/convert.ts";
-import { type StorageType, storageTypes, type Tensor } from "../../tensor/tensor.ts";
-import { type AddonQuantizer, chooseInstructionSet, loadAddon } from "./addon-node.ts";
+import { storageTypes, type Tensor } from "../../tensor/tensor.ts";
+import {
+  type AddonQuantizer,
+  type AddonStorage,
+  chooseInstructionSet,
+  isAddonStorage,
+  loadAddon,
+  storageNumbers,
+} from "./addon-node.ts";
 
 /** Weights as the addon reads them, wherever they begin. */
 interface StoredWeights {
   readonly bytes: Uint8Array;
-  /** The addon's number of the storage type. */
-  readonly storage: number;
-  readonly keyBits: 16 | 32;
+  readonly type: AddonStorage;
   readonly count: number;
 }
-
-const storageNumbers: Partial<Record<StorageType, number>> = { F32: 0, F16: 1, BF16: 2 };
 
 /** Weights that are coded before others of this thread have their turn; whole groups. */
 const rangeWeights = 2 ** 24;
@@ -73,23 +76,21 @@ export function createNativeQuantizer(threads: number, instructionSet?: string):
 
 function storedWeights(weights: Float32Array | Tensor): StoredWeights | undefined {
   const [type, array] = weights instanceof Float32Array ? (["F32", weights] as const) : [weights.type, weights.bytes];
-  const storage = storageNumbers[type];
-  if (storage === undefined || array.byteLength === 0 || array.byteLength % storageTypes[type].bytes !== 0)
+  if (!isAddonStorage(type) || array.byteLength === 0 || array.byteLength % storageTypes[type].bytes !== 0)
     return undefined;
   const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-  const width = storageTypes[type].bytes;
-  return { bytes, storage, keyBits: width === 2 ? 16 : 32, count: bytes.length / width };
+  return { bytes, type, count: bytes.length / storageTypes[type].bytes };
 }
 
 /** The largest magnitude of each block, or null if a weight is not finite. */
-function measure(native: AddonQuantizer, { bytes, storage, count }: StoredWeights, blockSize: number) {
+function measure(native: AddonQuantizer, { bytes, type, count }: StoredWeights, blockSize: number) {
   const absmax = new Float32Array(Math.ceil(count / blockSize));
-  return native.measureAbsmax(absmax, bytes, storage, blockSize) ? absmax : null;
+  return native.measureAbsmax(absmax, bytes, storageNumbers[type], blockSize) ? absmax : null;
 }
 
 /** Packed codes of all weights, range by range. */
 async function encode(native: AddonQuantizer, weights: StoredWeights, coding: BlockCoding): Promise<Uint8Array> {
-  const { bytes, storage, count } = weights;
+  const { bytes, type, count } = weights;
   const { bits, codebook, blockSize, absmax } = coding;
   const midpoints = new Float64Array(256).fill(Infinity);
   midpoints.set(findMidpoints(codebook));
@@ -98,27 +99,24 @@ async function encode(native: AddonQuantizer, weights: StoredWeights, coding: Bl
   for (let from = 0; from < count; from += rangeWeights) {
     if (from > 0) await new Promise(setImmediate);
     const to = Math.min(from + rangeWeights, count);
-    native.encode(codes, bytes, storage, from, to, bits, blockSize, absmax, midpoints, zeroCode);
+    native.encode(codes, bytes, storageNumbers[type], from, to, bits, blockSize, absmax, midpoints, zeroCode);
   }
   return codes;
 }
 
 /** Weights for quantiles: 16-bit ones are counted value by value, float32 ones by their leading bits. */
-function rankWeights(native: AddonQuantizer, { bytes, storage, keyBits, count }: StoredWeights): RankedValues {
+function rankWeights(native: AddonQuantizer, { bytes, type, count }: StoredWeights): RankedValues {
+  const keyBits = type === "F32" ? 32 : 16;
   return {
     length: count,
     keyBits,
-    valueOf: (word) => toFloat32({ name: "", type: typeOf(storage), shape: [1], bytes: wordBytes(word, keyBits) })[0],
+    valueOf: (word) => toFloat32({ name: "", type, shape: [1], bytes: wordBytes(word, keyBits) })[0],
     countDigits(slots, slotCount, shift, digitBits) {
       const counts = new Uint32Array(slotCount * 2 ** digitBits);
-      native.countDigits(counts, bytes, storage, slots, shift, digitBits);
+      native.countDigits(counts, bytes, storageNumbers[type], slots, shift, digitBits);
       return counts;
     },
   };
-}
-
-function typeOf(storage: number): StorageType {
-  return Object.entries(storageNumbers).find(([, number]) => number === storage)![0] as StorageType;
 }
 
 function wordBytes(word: number, bits: 16 | 32): Uint8Array {

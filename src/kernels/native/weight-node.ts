@@ -6,14 +6,13 @@ import { isQuantized, type QuantizedTensor } from "../../quantize/quantized.ts";
 import { toFloat32 } from "../../tensor/convert.ts";
 import { storageTypes, type Tensor } from "../../tensor/tensor.ts";
 import type { ComputeType, KernelWeight } from "../kernels.ts";
-import type { Addon } from "./addon-node.ts";
+import { type Addon, isAddonStorage, storageNumbers } from "./addon-node.ts";
 
 /** A weight in the addon's memory. */
 export interface NativeWeight extends KernelWeight {
   readonly matrix: object;
 }
 
-const denseStorage: Partial<Record<string, number>> = { F32: 0, F16: 1, BF16: 2 };
 const codesStorage = 3;
 
 /** Hands a stored matrix to the addon. */
@@ -26,9 +25,8 @@ export function createWeight(addon: Addon, weight: Tensor | QuantizedTensor, com
 
 function denseArrays(tensor: Tensor): unknown[] {
   const { type, bytes } = tensor;
-  const storage = denseStorage[type];
-  if (storage === undefined) return [denseStorage["F32"], new Uint8Array(toFloat32(tensor).buffer)];
-  return [storage, bytes.byteOffset % storageTypes[type].bytes === 0 ? bytes : bytes.slice()];
+  if (!isAddonStorage(type)) return [storageNumbers.F32, new Uint8Array(toFloat32(tensor).buffer)];
+  return [storageNumbers[type], bytes.byteOffset % storageTypes[type].bytes === 0 ? bytes : bytes.slice()];
 }
 
 function codesArrays(tensor: QuantizedTensor, computeType: ComputeType): unknown[] {
