@@ -88,6 +88,15 @@ export async function readRows(
   if (format !== "jsonl" && statSync(path).size === 0)
     // lines of no row are a file of no bytes
     throw new InputError(`${path} is empty: it has 0 bytes, which no export of kbit has.`);
-  if (format === "csv") return readCsv(path);
-  return format === "jsonl" ? readJsonl(path, documents) : readParquet(path, documents);
+  const read = { csv: readCsv, jsonl: readJsonl, parquet: readParquet }[format];
+  const rows = await read(path, documents);
+  const seen = new Set<string>();
+  for (const { id, key, model } of rows) {
+    if (seen.has(id))
+      throw new InputError(
+        `${path} holds a result twice: ${model.name}, ${key.spec}, ${key.task} (${id.slice(0, 12)}); leave one out.`,
+      );
+    seen.add(id);
+  }
+  return rows;
 }

@@ -87,6 +87,14 @@ describe("a file is refused that", () => {
     expect(await refusal("csv", `${good}"open`)).toMatch(/^rows\.csv:3 has a quotation mark/);
   });
 
+  test.each(["jsonl", "csv", "parquet"] as const)("has one result twice, as %s", async (format) => {
+    const path = newPath(format);
+    writeRows(path, [makeRow(1), makeRow(2), makeRow(1)]);
+    expect(await refusal(format, readFileSync(path))).toMatch(
+      /^rows\.\w+ holds a result twice: model-1, \S+, perplexity \([0-9a-f]{12}\); leave one out\.$/,
+    );
+  });
+
   test("is Parquet of something else", async () => {
     const write = (columnData: { name: string; data: unknown[] }[]) => {
       const writer = new ByteWriter();
