@@ -64,11 +64,13 @@ export function expandSpecs(
       notes.push(
         `exponentBits says nothing of ${list(entry.types).join(", ")}: only float has exponent bits of choice.`,
       );
-    for (const { text, reason, more } of leftOut.values())
-      notes.push(`Left out ${text}${more > 0 ? ` and ${more} more` : ""}: ${reason}`);
-    for (const rule of exclusion.listUnused()) notes.push(`exclude ${rule} leaves nothing out.`);
+    const reasons = [...leftOut.values()].map(
+      ({ text, reason, more }) => `Left out ${text}${more > 0 ? ` and ${more} more` : ""}: ${reason}`,
+    );
     if (kept === 0)
-      throw fail(index, `nothing is left of these specs; ${notes.at(-1) ?? "exclude leaves everything out."}`);
+      throw fail(index, `nothing is left of these specs; ${reasons.at(-1) ?? "exclude leaves everything out."}`);
+    notes.push(...reasons);
+    for (const rule of exclusion.listUnused()) notes.push(`exclude ${rule} leaves nothing out.`);
   });
   return { specs: [...specs.values()], notes };
 }

@@ -118,6 +118,11 @@ describe("expandSpecs", () => {
     expect(() => expand("int4", "imt4")).toThrow(/^entry 1: .*int/);
     expect(() => expand({ bits: 3, types: "bnbfp" })).toThrow(/^entry 0: nothing is left of these specs/);
     expect(() => expand({ bits: 3, types: "int", exclude: "*" })).toThrow(/exclude leaves everything out/);
+    // Each by its own reason, whatever was left out of an entry before it or which rule of its own was idle.
+    expect(() => expand({ bits: "3-4", types: "bnbfp" }, { bits: 3, types: "int", exclude: "*" })).toThrow(
+      /^entry 1: nothing is left of these specs; exclude leaves everything out\.$/,
+    );
+    expect(() => expand({ bits: 3, types: "bnbfp", exclude: "nf*" })).toThrow(/these specs; Left out bnbfp3: /);
   });
 
   test("carries specs that survive being sent to a worker", () => {
