@@ -3,7 +3,7 @@
 import { PostgresDialect, type PostgresPoolClient, sql } from "kysely";
 import pg from "pg";
 import { InputError } from "../../input-error.ts";
-import type { Backend } from "./backend.ts";
+import { type Backend, explainError } from "./backend.ts";
 import { type PostgresAddress, parsePostgresAddress } from "./postgres-address.ts";
 
 /** Connections of one process: one writes while another reads. */
@@ -28,10 +28,10 @@ export async function openPostgres(url: string, statementMs = defaultStatementMs
     return await connect(address, address.tls, statementMs);
   } catch (error) {
     const isPlain = error instanceof Error && error.message.includes("does not support SSL");
-    if (!isPlain || !address.plainWillDo) throw explainConnection(error, address);
+    if (!isPlain || !address.plainWillDo) throw explainError(error, address.name, explainRefusal);
   }
   return connect(address, false, statementMs).catch((error) => {
-    throw explainConnection(error, address);
+    throw explainError(error, address.name, explainRefusal);
   });
 }
 
@@ -179,10 +179,4 @@ function isPassing(error: unknown): boolean {
 /** No answer for now, or no room. */
 function isAway(error: unknown): boolean {
   return [reasons["ETIMEDOUT"], reasons["53100"]].includes(explainRefusal(error) ?? "");
-}
-
-function explainConnection(error: unknown, { name }: PostgresAddress): unknown {
-  if (error instanceof InputError) return error;
-  const reason = explainRefusal(error);
-  return reason === undefined ? error : new InputError(`The store ${name} cannot be used: ${reason}.`);
 }
