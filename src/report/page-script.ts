@@ -1,5 +1,5 @@
-// The page's scripts: points of figures that say what they are and copy their command, and traces from numbers to rows.
-// Each function is complete in itself; the report carries its text. Everything a row says is set as text, never as HTML.
+// The page's scripts for its figures: points that say what they are and copy the commands of their rows. Each function
+// is complete in itself; the report carries its text. Everything a row says is set as text, never as HTML.
 
 import type { RepeatedRow } from "./command.ts";
 import type { RecordRow } from "./record-index.ts";
@@ -30,7 +30,7 @@ export function createActions(source: RowSource, formatCommand: (row: RepeatedRo
     return formatCommand({
       model: text("model"),
       spec: text("spec"),
-      task: text("task"),
+      task: text("taskPath") || text("task"),
       profile: text("profile"),
       limit: row["limit"] as number | null,
       dataHash: text("dataHash"),

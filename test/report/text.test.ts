@@ -1,9 +1,10 @@
 import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 import { parseHTML } from "linkedom";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { formatCommand, quoteShell } from "../../src/report/command.ts";
 import { keepFree, placeBeside, placeLabels } from "../../src/report/labels.ts";
+import { createActions } from "../../src/report/page-script.ts";
 import { cleanText, escapeHtml, escapeJson } from "../../src/report/text.ts";
 import { formatMeasured, formatParameters, formatShare, formatSize, formatValue } from "../../src/report/units.ts";
 
@@ -108,6 +109,17 @@ describe("commands", () => {
     );
     expect(formatCommand({ ...row, modelPath: "--spec", dataPath: "-x" })).toContain(
       "eval ./--spec --spec int4:b64 --text ./-x",
+    );
+  });
+
+  test("the page copies where a task of one's own is, not its name", () => {
+    vi.stubGlobal("document", { getElementById: () => null });
+    onTestFinished(() => void vi.unstubAllGlobals());
+    const { commandOf } = createActions({ find: vi.fn(), csv: vi.fn() }, formatCommand);
+    const values = { ...row, task: "riddles", profile: "lm-eval-0.4.9.2", limit: null };
+    expect(commandOf({ ...values, taskPath: null })).toContain(" --tasks riddles --data ");
+    expect(commandOf({ ...values, taskPath: "tasks/my riddles.json" })).toContain(
+      " --tasks 'tasks/my riddles.json' --data ",
     );
   });
 
