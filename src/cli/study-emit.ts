@@ -3,8 +3,8 @@
 import { writeFileSync } from "node:fs";
 import { Argument, type Command } from "commander";
 import { InputError } from "../input-error.ts";
-import { type ClusterOptions, emitKubernetes, emitSlurm, stripPassword } from "../study/emit.ts";
 import type { Study } from "../study/study.ts";
+import { type ClusterOptions, emitKubernetes, emitSlurm, stripPassword } from "./cluster-job.ts";
 import { parseWhole } from "./open-model.ts";
 import { parseBytes } from "./size.ts";
 import { printJson, printLine, printNote } from "./terminal.ts";

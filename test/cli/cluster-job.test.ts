@@ -4,8 +4,8 @@ import { execFileSync } from "node:child_process";
 import { Command } from "commander";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
+import { emitKubernetes, emitSlurm, listRoots, stripPassword } from "../../src/cli/cluster-job.ts";
 import { addWorkerCommand } from "../../src/cli/worker.ts";
-import { emitKubernetes, emitSlurm, listRoots, stripPassword } from "../../src/study/emit.ts";
 import { estimateMemory } from "../../src/study/jobs.ts";
 import type { Study } from "../../src/study/study.ts";
 

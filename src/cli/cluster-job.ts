@@ -4,8 +4,8 @@
 import { dirname, isAbsolute, sep } from "node:path";
 import { stringify } from "yaml";
 import { InputError } from "../input-error.ts";
-import { estimateMemory } from "./jobs.ts";
-import type { Study } from "./study.ts";
+import { estimateMemory } from "../study/jobs.ts";
+import type { Study } from "../study/study.ts";
 
 /** What is to be run, and how much of it. */
 export interface ClusterOptions {
