@@ -11,8 +11,9 @@ import { InputError } from "../input-error.ts";
 import { describeDecoder } from "../model/architectures/index.ts";
 import { countParameters } from "../model/count.ts";
 import { loadTokenizer, type TextTokenizer } from "../model/tokenizer.ts";
-import { codeVersions, type FailureRow, formatKey, type ResultKey } from "../result.ts";
+import { codeVersions, type FailureRow, type ResultKey } from "../result.ts";
 import { explainFailure } from "./failure.ts";
+import { hashKey } from "./result-id.ts";
 import {
   type Experiment,
   isLatency,
@@ -128,7 +129,7 @@ export async function planStudy(study: Study, options: PlanOptions): Promise<Pla
       for (const task of study.tasks) {
         const dataFacts = data.get(task.data) ?? { hash: timer, bytes: 0, lines: 1, sample: "" };
         const key = createKey(facts, spec.text, task, dataFacts, options.computeType);
-        const id = createHash("sha256").update(formatKey(key)).digest("hex");
+        const id = hashKey(key);
         const tokens = estimateTokens(task, dataFacts, facts.maxLength, measureTokenBytes(facts, dataFacts));
         const cost = costOf(facts.parameters, tokens) + (isLatency(task) ? timingCost : 0);
         const { fileBytes } = facts;
@@ -202,9 +203,8 @@ function explainMisfit(choice: TaskChoice, maxLength: number): string | undefine
     return `latency: a context of ${choice.context} tokens and one more are above its maximum length of ${maxLength}.`;
   }
   if (choice.task !== "perplexity") return undefined;
-  const { convention, window } = choice as PerplexityChoice;
-  const { size, stride } = fitConvention(choice as PerplexityChoice, maxLength);
-  const room = convention === "windows-bos" ? size - 1 : size;
+  const { window } = choice as PerplexityChoice;
+  const { size, room, stride } = fitConvention(choice as PerplexityChoice, maxLength);
   if (size > maxLength) return `perplexity: the window ${size} is above its maximum length of ${maxLength}.`;
   if (stride > room)
     return `perplexity: the stride ${stride} is above the ${room} tokens of a window${window === undefined ? " of its maximum length" : ""}.`;

@@ -1,9 +1,9 @@
 // What comes from a file is checked before it is a row: every field, its type, and that the id is that of the key.
 
-import { createHash } from "node:crypto";
 import { z } from "zod";
 import { InputError } from "../../input-error.ts";
-import { formatKey, type ResultRow } from "../../result.ts";
+import type { ResultRow } from "../../result.ts";
+import { hashKey } from "../result-id.ts";
 
 /** Numbers that JSON cannot write, as texts. */
 export const wordsForNumbers = ["NaN", "Infinity", "-Infinity", "-0"] as const;
@@ -96,7 +96,7 @@ export function checkRow(value: unknown, where: string): ResultRow {
     throw new InputError(`${where} holds no result of kbit: ${place || "it"} ${what}.`);
   }
   const row = data satisfies ResultRow;
-  if (createHash("sha256").update(formatKey(row.key)).digest("hex") !== row.id)
+  if (hashKey(row.key) !== row.id)
     throw new InputError(`${where}: the id is not that of its key; the row was changed, export it again.`);
   return row;
 }

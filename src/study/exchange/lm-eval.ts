@@ -1,10 +1,10 @@
 // Rows from the result document of lm-evaluation-harness: a row for each task that it has numbers of.
 // What the document does not know of the model (family, precision, size) comes from outside, and is never guessed.
 
-import { createHash } from "node:crypto";
 import { z } from "zod";
 import { InputError } from "../../input-error.ts";
-import { formatKey, type Metric, type ResultKey, type ResultRow } from "../../result.ts";
+import type { Metric, ResultKey, ResultRow } from "../../result.ts";
+import { hashKey } from "../result-id.ts";
 import { type ImportedModel, type ImportedRun, nameRun } from "./imported-models.ts";
 
 const anyRecord = z.record(z.string(), z.unknown());
@@ -153,7 +153,7 @@ function buildRow(
     versions: { quantizer: 0, model: 0, task: 0 },
   };
   return {
-    id: createHash("sha256").update(formatKey(key)).digest("hex"),
+    id: hashKey(key),
     key,
     model: {
       name: known.name,
