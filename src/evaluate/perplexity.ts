@@ -161,11 +161,11 @@ const usualWindows: Readonly<Record<Convention, number>> = {
   rolling: Number.POSITIVE_INFINITY,
 };
 
-/** Window, stride and name of a convention with its numbers, for a model of this maximum length. */
+/** Window, room for text in it, stride and name of a convention with its numbers, for a model of this maximum length. */
 export function fitConvention(
   { convention = "windows", window, stride, profile }: Omit<PerplexityOptions, "limit">,
   maxLength: number,
-): { readonly size: number; readonly stride: number; readonly name: string } {
+): { readonly size: number; readonly room: number; readonly stride: number; readonly name: string } {
   const size = window ?? Math.min(maxLength, usualWindows[convention]);
   const room = convention === "windows-bos" ? size - 1 : size;
   const step = stride ?? room;
@@ -174,7 +174,12 @@ export function fitConvention(
     "windows-bos": `-stride-${step}`,
     rolling: `-${findProfile(profile).name}`,
   };
-  return { size, stride: step, name: `${convention}-${size}${(end as Record<string, string>)[convention] ?? ""}` };
+  return {
+    size,
+    room,
+    stride: step,
+    name: `${convention}-${size}${(end as Record<string, string>)[convention] ?? ""}`,
+  };
 }
 
 /** A convention with its numbers. */
@@ -207,7 +212,7 @@ export function planText(model: LanguageModel, text: string, options: Perplexity
       `There is no convention "${convention}"${nearest ? `; did you mean "${nearest}"?` : ""} (conventions: ${conventions.join(", ")}).`,
     );
   }
-  const { size, stride, name } = fitConvention(options, model.maxLength);
+  const { size, room, stride, name } = fitConvention(options, model.maxLength);
   checkWhole(
     "window",
     size,
@@ -219,7 +224,6 @@ export function planText(model: LanguageModel, text: string, options: Perplexity
   if (options.stride !== undefined && !convention.startsWith("windows")) {
     throw new InputError(`The convention ${convention} has no stride; leave it out or take the convention "windows".`);
   }
-  const room = convention === "windows-bos" ? size - 1 : size;
   checkWhole("stride", stride, 1, room, "what a window holds, for tokens between windows would never be scored");
 
   const takeTokens = (count: number, encode: (text: string) => number[]) => encodeStart(text, count, encode);
