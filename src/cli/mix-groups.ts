@@ -6,6 +6,7 @@ import { InputError } from "../input-error.ts";
 import { countStoredBytes } from "../model/count.ts";
 import { type PlannedMatrix, planQuantization } from "../model/plan.ts";
 import { quantizeCheckpoint } from "../model/quantized-view.ts";
+import { isBlockLayer } from "../model/roles.ts";
 import type { MatrixSpec, MixEntry, MixSpec } from "../quantize/spec.ts";
 import { createMix, formatSpec } from "../quantize/spec-text.ts";
 
@@ -60,7 +61,7 @@ export async function listGroups(
     for (const [i, written] of specs.entries()) {
       const [first] = matrices;
       const isQuantized = plans[i].find(({ role }) => role.name === first.role.name)!.isQuantized;
-      const isLinear = first.role.part === "attention" || first.role.part === "ffn";
+      const isLinear = isBlockLayer(first.role);
       if (!isLinear && first.role.part !== "embedding" && first.role.part !== "head") continue;
       const spec = isQuantized || (isLinear && written.kind === "baseline") ? narrowSpec(written, matrices) : asStored;
       const known = options.get(formatSpec(spec));

@@ -12,6 +12,7 @@ import { type StorageType, storageTypes, type TensorHeader } from "../tensor/ten
 import { describeDecoder } from "./architectures/index.ts";
 import { listMatrices } from "./matrices.ts";
 import { type PlannedMatrix, planQuantization } from "./plan.ts";
+import { isBlockLayer } from "./roles.ts";
 
 /** Numbers of parameters. */
 export interface ParameterCount {
@@ -67,7 +68,7 @@ export function averageCodeBits(checkpoint: Checkpoint): number {
   }
   let [bits, weights] = [0, 0];
   for (const { role, shape, type, spec: own, isQuantized } of planQuantization(checkpoint, spec)) {
-    if (!isQuantized && role.part !== "attention" && role.part !== "ffn") continue;
+    if (!isQuantized && !isBlockLayer(role)) continue;
     weights += size(shape);
     bits += size(shape) * (isQuantized ? (own as QuantizedSpec).bits : widthOf(type));
   }

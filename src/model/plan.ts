@@ -9,7 +9,7 @@ import { defaultPattern, findInMix, findNearestFit, fits } from "../quantize/spe
 import { formatSpec } from "../quantize/spec-text.ts";
 import { isFloating, type StorageType } from "../tensor/tensor.ts";
 import { describeMatrices } from "./architectures/index.ts";
-import type { MatrixRole } from "./roles.ts";
+import { isBlockLayer, type MatrixRole } from "./roles.ts";
 
 /** A matrix and what is to become of it. */
 export interface PlannedMatrix {
@@ -89,11 +89,11 @@ function decideEmbedding({ embed, head }: QuantizedSpec, isTied: boolean): { isQ
 }
 
 /** The spec of a matrix in a mix; what is no linear layer of a block may have none and stays as stored. */
-function pickFromMix(mix: MixSpec, { name, part }: MatrixRole, source: string): MatrixSpec {
-  const spec = findInMix(mix, name);
+function pickFromMix(mix: MixSpec, role: MatrixRole, source: string): MatrixSpec {
+  const spec = findInMix(mix, role.name);
   if (spec !== undefined) return spec;
-  if (part !== "attention" && part !== "ffn") return { kind: "baseline", type: "stored" };
-  throw new InputError(`${formatSpec(mix)} says nothing of ${name} in ${source}; add a "default".`);
+  if (!isBlockLayer(role)) return { kind: "baseline", type: "stored" };
+  throw new InputError(`${formatSpec(mix)} says nothing of ${role.name} in ${source}; add a "default".`);
 }
 
 /** Refuses patterns that would do nothing: a typing error must not leave a matrix at another spec than was meant. */

@@ -1,5 +1,5 @@
 // What each weight matrix of a checkpoint is for: the facts that quantization needs of an architecture.
-// Types only; architectures/ fills them in, plan.ts decides by them what is quantized and which columns stay in 16 bits.
+// architectures/ fills them in, plan.ts decides by them what is quantized and which columns stay in 16 bits.
 
 /** A two-dimensional weight of a checkpoint and its place in the network. */
 export interface MatrixRole {
@@ -19,6 +19,11 @@ export interface MatrixRole {
    * the embedding whose columns, are this matrix's input columns. Several writers are joined unit by unit.
    */
   readonly writers: readonly Writer[];
+}
+
+/** Whether a matrix is a linear layer of a block: what every spec quantizes. */
+export function isBlockLayer({ part }: MatrixRole): boolean {
+  return part === "attention" || part === "ffn";
 }
 
 /** A matrix whose output units feed the columns of another. */
