@@ -3,6 +3,7 @@
 
 import { Worker } from "node:worker_threads";
 import { InputError } from "../input-error.ts";
+import { remember } from "./remember.ts";
 import type { Board, SectionName } from "./views.ts";
 
 /** What the thread is asked. */
@@ -75,10 +76,7 @@ export function createSectionMaker(source: string): SectionMaker {
       if (version !== known.version) known = { version, sections: new Map() };
       const { sections } = known;
       const key = `${name}?${name === "findings" ? "" : query}`;
-      const made = sections.get(key) ?? ask(name, query, version, board);
-      sections.delete(key); // so that it moves to the end
-      sections.set(key, made);
-      if (sections.size > mostKept) sections.delete(sections.keys().next().value!);
+      const made = remember(sections, key, mostKept, () => ask(name, query, version, board));
       made.catch(() => sections.delete(key));
       return made;
     },

@@ -24,6 +24,8 @@ import type { CountName } from "../scaling/curves.ts";
 import { readFacets } from "../scaling/facets.ts";
 import { chooseWithin } from "../scaling/frontier.ts";
 import { listMetrics } from "../scaling/metrics.ts";
+import type { UnstableRow } from "../scaling/stability.ts";
+import { remember } from "./remember.ts";
 
 /** What the page shows for one choice of series and filters. */
 export interface LiveView {
@@ -81,6 +83,12 @@ export interface Board {
 export const sectionNames = ["contrasts", "findings"] as const;
 export type SectionName = (typeof sectionNames)[number];
 
+/** What of a view depends on the store alone. */
+type FixedView = Pick<
+  LiveView,
+  "title" | "times" | "troubles" | "experiments" | "provenance" | "types" | "blocks" | "metrics"
+>;
+
 /** What is kept for so many choices of filters. */
 const mostKept = 8;
 
@@ -90,18 +98,14 @@ export function createBoard(rows: readonly ResultRow[], failures: readonly Failu
   const views = new Map<string, LiveView>();
   const unstable = listUnstable(rows);
   const reasons = new Map(unstable.map(({ row, reason }) => [row, reason]));
-  const facets = [...new Set(rows.map((row) => row.key.spec))]
-    .map(readFacets)
-    .filter(({ type }) => type !== "baseline");
-  const distinct = (values: readonly string[]) =>
-    [...new Set(values)].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
   let index: RecordIndex | undefined;
   let byId: Map<string, ResultRow> | undefined;
+  let fixed: FixedView | undefined;
   const records = () => (index ??= createRecordIndex(tabulateRecords(rows, reasons)));
 
   function find(query: URLSearchParams) {
     const options = readOptions(query);
-    const answers = remember(known, JSON.stringify(options), () => prepareAnswers(rows, options));
+    const answers = remember(known, JSON.stringify(options), mostKept, () => prepareAnswers(rows, options));
     const wanted = query.get("series");
     const series = answers.series.find((one) => describeSeries({ series: one }) === wanted) ?? answers.series[0];
     return { answers, options, chosen: series && answers.answer(series) };
@@ -110,34 +114,23 @@ export function createBoard(rows: readonly ResultRow[], failures: readonly Failu
   function show(query: URLSearchParams): LiveView {
     const { answers, chosen, options } = find(query);
     const points = chosen?.points ?? [];
-    const title = nameFamilies(rows);
+    fixed ??= showFixed(rows, failures, unstable, store);
     const sentences = chosen === undefined ? explainEmpty(rows.length, options) : writeHeadline(chosen);
     return {
-      title,
-      head: `<h1><bdi>${escapeHtml(title)}</bdi></h1>
+      ...fixed,
+      head: `<h1><bdi>${escapeHtml(fixed.title)}</bdi></h1>
 ${renderHeadline(sentences)}
 ${renderFacts(chosen, rows, failures.length, unstable.length)}`,
       answer: chosen === undefined ? "" : renderAnswer(chosen),
-      times: renderTimes(rows),
-      troubles: renderTroubles(failures, unstable),
-      experiments: renderExperiments(
-        [],
-        reasons,
-        rows.every((row) => row.paths),
-      ),
-      provenance: renderProvenance(rows, [["Store", store]]),
       series: answers.series.map((series) => describeSeries({ series })),
       chosen: chosen === undefined ? "" : describeSeries(chosen),
-      types: distinct(facets.map(({ type }) => type)),
-      blocks: distinct(facets.map(({ block }) => block).filter((block) => block !== "")),
-      metrics: listMetrics(rows).map(({ name, label }) => [name, label]),
       range: points.length === 0 ? null : [points[0].bits, points[points.length - 1].bits],
     };
   }
 
   return {
     count: rows.length,
-    view: (query) => remember(views, query.toString(), () => show(query)),
+    view: (query) => remember(views, query.toString(), mostKept, () => show(query)),
     choose(query) {
       const budget = Number(query.get("budget"));
       if (!(budget > 0 && Number.isFinite(budget))) throw new InputError("The budget is not a positive size in bits.");
@@ -180,6 +173,30 @@ ${renderFacts(chosen, rows, failures.length, unstable.length)}`,
   };
 }
 
+function showFixed(
+  rows: readonly ResultRow[],
+  failures: readonly FailureRow[],
+  unstable: readonly UnstableRow[],
+  store: string,
+): FixedView {
+  const facets = [...new Set(rows.map((row) => row.key.spec))]
+    .map(readFacets)
+    .filter(({ type }) => type !== "baseline");
+  const distinct = (values: readonly string[]) =>
+    [...new Set(values)].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+  const haveAllPaths = rows.every((row) => row.paths);
+  return {
+    title: nameFamilies(rows),
+    times: renderTimes(rows),
+    troubles: renderTroubles(failures, unstable),
+    experiments: renderExperiments([], new Map(), haveAllPaths),
+    provenance: renderProvenance(rows, [["Store", store]]),
+    types: distinct(facets.map(({ type }) => type)),
+    blocks: distinct(facets.map(({ block }) => block).filter((block) => block !== "")),
+    metrics: listMetrics(rows).map(({ name, label }) => [name, label]),
+  };
+}
+
 /** @throws InputError for numbers that are none */
 function readQuery(query: URLSearchParams): RecordQuery {
   const whole = (name: string, most: number) => {
@@ -195,15 +212,6 @@ function readQuery(query: URLSearchParams): RecordQuery {
     from: whole("from", 1e9),
     count: whole("count", 1000),
   };
-}
-
-/** The value of a key, made if it is not among those asked for last. */
-function remember<T>(kept: Map<string, T>, key: string, make: () => T): T {
-  const value = kept.get(key) ?? make();
-  kept.delete(key); // so that it moves to the end
-  kept.set(key, value);
-  if (kept.size > mostKept) kept.delete(kept.keys().next().value!);
-  return value;
 }
 
 function writePrecision({ standings, margin }: Comparison): string {
