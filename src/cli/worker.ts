@@ -85,8 +85,6 @@ async function runWorker(options: WorkerOptions): Promise<void> {
   const store = await openStore(db, { create: false, statementMs: Math.max(shortestStatementMs, 3 * beatMs) });
   const lanes = options.workers ?? countLanes(0, threads);
   const started = performance.now();
-  let done = 0;
-  let failed = 0;
   const crew: Crew = createCrew(store, {
     lanes,
     threads,
@@ -96,11 +94,7 @@ async function runWorker(options: WorkerOptions): Promise<void> {
     roots: { models, data },
     untilDone,
     beatMs,
-    onEvent(event) {
-      if (event.kind === "result") done++;
-      if (event.kind === "failure" && event.isFinal) failed++;
-      log(describeEvent(event), formatEvent(event));
-    },
+    onEvent: (event) => log(describeEvent(event), formatEvent(event)),
   });
   log(
     { event: "start", worker: crew.id, store: store.path, lanes, threads, memory, kernels: name, computeType },
@@ -113,6 +107,7 @@ async function runWorker(options: WorkerOptions): Promise<void> {
     await Promise.race([store.close(), stop.isStopped() ? sleep(closeMs) : new Promise(() => {})]);
     stop.forget();
   }
+  const { done, failed } = crew.report();
   const seconds = (performance.now() - started) / 1000;
   log(
     { event: "end", done, failed, seconds },
