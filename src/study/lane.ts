@@ -17,8 +17,8 @@ export interface LaneOptions {
   readonly roots?: Roots;
 }
 
-/** Why an experiment failed: by its own input, by something that is not here, by a fault, with its process. */
-export type FailureCause = "input" | "absent" | "fault" | "death";
+/** Why an experiment failed: by its own input, by something that is not here, by a fault or with its process. */
+export type FailureCause = "input" | "absent" | "fault";
 
 /** What a lane says. */
 export type LaneAnswer =
@@ -38,7 +38,10 @@ export interface Lane {
 }
 
 // Beside this file, as TypeScript in the sources and as JavaScript in the package.
-const defaultProgram = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url);
+const defaultProgram = new URL(
+  import.meta.url.endsWith(".ts") ? "./lane-program.ts" : "./lane-program.js",
+  import.meta.url,
+);
 
 /** What of its surroundings a lane need not know. */
 const secrets = ["PGPASSWORD", "PGPASSFILE", "HF_TOKEN"];
@@ -67,7 +70,7 @@ export function createLane(options: LaneOptions, program: URL = defaultProgram):
     const die = (reason: string) => {
       if (child !== started) return;
       child = undefined;
-      finish?.({ kind: "failure", cause: "death", reason });
+      finish?.({ kind: "failure", cause: "fault", reason });
     };
     started.on("message", (answer: LaneAnswer) => {
       if (answer.kind === "progress") report(answer.share);

@@ -40,8 +40,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** Told what happens, in order. */
   readonly onEvent?: (event: StudyEvent) => void;
-  /** The program of the workers, for tests. */
-  readonly workerFile?: URL;
+  /** The program of the lanes, for tests. */
+  readonly program?: URL;
 }
 
 /** What came of a run. */
@@ -146,7 +146,7 @@ export async function runStudy(study: Study, store: StudyStore, options: RunOpti
             untilDone: false,
             patienceMs: isPostgresAddress(store.path) ? patienceMs : 0,
             retryMs: options.retryMs,
-            program: options.workerFile,
+            program: options.program,
             onEvent: account.ofCrew,
           })
         : undefined;
@@ -174,7 +174,7 @@ export async function runStudy(study: Study, store: StudyStore, options: RunOpti
   }
 
   async function takeTimes(all: readonly PlannedExperiment[]): Promise<void> {
-    const lane = createLane({ kernels: options.kernels, threads: availableParallelism() }, options.workerFile);
+    const lane = createLane({ kernels: options.kernels, threads: availableParallelism() }, options.program);
     const stop = () => lane.close();
     const keep = (work: () => Promise<void>) => sure(work, store, account.waiting, signal);
     signal?.addEventListener("abort", stop, { once: true });

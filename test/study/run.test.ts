@@ -11,7 +11,7 @@ import { openStore, type StudyStore } from "../../src/study/store/store.ts";
 import { createStudy } from "../../src/study/study-file.ts";
 
 const books = fileURLToPath(new URL("../../models/books", import.meta.url));
-const workerFile = new URL("./fake-worker.ts", import.meta.url);
+const program = new URL("./fake-worker.ts", import.meta.url);
 const folder = mkdtempSync(join(tmpdir(), "kbit-run-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const text = join(folder, "text.txt");
@@ -19,7 +19,7 @@ writeFileSync(text, "It was a bright cold day in April, and the clocks were stri
 
 const model = join(books, "books-0.2m");
 const makeStudy = (specs: string[], models = [model]) => createStudy({ models, specs, text, window: 16, limit: 2 });
-const options: RunOptions = { workerFile, workers: 2, kernels: "reference", retryMs: 20 };
+const options: RunOptions = { program, workers: 2, kernels: "reference", retryMs: 20 };
 
 describe("runStudy", () => {
   test("computes every experiment once, and nothing at the second run", async () => {
