@@ -137,7 +137,7 @@ export function createCrew(store: StudyStore, options: CrewOptions): Crew {
       isAgain = true;
       return queue.claim({ worker: id, computeType, memory, run, batch, holds });
     }).catch((error) => {
-      isUnsure ||= isAgain; // it may have been given all the same
+      isUnsure = true; // it may have been given all the same
       if (isStopping) return undefined;
       throw error;
     });
@@ -307,8 +307,7 @@ export function createCrew(store: StudyStore, options: CrewOptions): Crew {
     async stop(graceMs) {
       isStopping = true;
       wake();
-      if (graceMs <= 0) patience.abort();
-      else if (work.size > 0) {
+      if (graceMs > 0 && work.size > 0) {
         let timer: NodeJS.Timeout | undefined;
         const grace = new Promise((resolve) => {
           timer = setTimeout(resolve, graceMs);
