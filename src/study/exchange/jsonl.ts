@@ -9,7 +9,7 @@ import { checkRow } from "./check-row.ts";
 
 /** A row as a line, without its end. */
 export function formatLine(row: ResultRow): string {
-  return JSON.stringify({ ...row, documents: row.documents }, (_, value) => {
+  return JSON.stringify(row, (_, value) => {
     if (typeof value === "number") return wordNumber(value);
     return value instanceof Float32Array ? Array.from(value, (one) => wordNumber(shortenFloat(one))) : value;
   });

@@ -41,15 +41,9 @@ export async function addRows(
 ): Promise<Disagreement[]> {
   const disagreements: Disagreement[] = [];
   for (let start = 0; start < rows.length; start += rowsAStatement) {
-    const chunk = [
-      ...new Map(
-        rows
-          .slice(start, start + rowsAStatement)
-          .reverse()
-          .map((row) => [row.id, row]),
-      ).values(),
-    ];
-    const split = new Map(chunk.reverse().map((row) => [row.id, splitRow(row)]));
+    const byId = Map.groupBy(rows.slice(start, start + rowsAStatement), ({ id }) => id);
+    const chunk = [...byId.values()].map(([first]) => first);
+    const split = new Map(chunk.map((row) => [row.id, splitRow(row)]));
     const added = await transaction
       .insertInto("results")
       .values([...split.values()].map(({ result }) => ({ ...result, added: now })))
