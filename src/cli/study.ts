@@ -19,7 +19,7 @@ import { addStatusCommands } from "./study-status.ts";
 import { printReportHint, printStore } from "./study-tables.ts";
 import { printJson } from "./terminal.ts";
 
-/** Adds `kbit study`: `run`, `plan`, `show`, `export`, `import` and `emit`. */
+/** Adds `kbit study`: `run`, `plan` and `show`, and the commands that have files of their own. */
 export function addStudyCommand(program: Command): void {
   const study = program
     .command("study")

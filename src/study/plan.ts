@@ -32,7 +32,7 @@ export interface PlannedExperiment extends Experiment {
   readonly key: ResultKey;
   /** Tokens that will be scored, estimated. */
   readonly tokens: number;
-  /** What its time goes with: `parameters * (tokens + overhead)`. */
+  /** What its time goes with: `parameters * (tokens + overhead)`, and a constant more for one that takes a time. */
   readonly cost: number;
   /** Bytes of the model's files. */
   readonly fileBytes: number;

@@ -118,7 +118,7 @@ export interface WorkerTable {
   beat_ms: number;
   /** When it last counted, by the database's clock. */
   seen: number;
-  /** JSON of `WorkerReport` in queue.ts. */
+  /** JSON of `CrewReport` in crew.ts, of which the queue reads what the worker can take. */
   report: string;
 }
 
