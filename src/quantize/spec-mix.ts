@@ -10,11 +10,9 @@ import { findNearest, InputError } from "../input-error.ts";
 import { hashBytes } from "./content-hash.ts";
 import type { MatrixSpec, MixEntry, MixSpec, Spec } from "./spec.ts";
 
-/** Parses and formats the spec of an entry; spec-text.ts, which cannot be imported here, gives them. */
-export interface SpecText {
-  parse(text: string): Spec;
-  format(spec: Spec): string;
-}
+// Specs of entries are parsed and formatted by spec-text.ts, which cannot be imported here and gives its functions.
+type Parse = (text: string) => Spec;
+type Format = (spec: Spec) => string;
 
 /** The pattern of what fits no other; `*` means the same. */
 export const defaultPattern = "default";
@@ -26,7 +24,7 @@ const maxEntries = 100_000;
  * @param where - its path, for messages
  * @throws InputError naming the entry that is wrong
  */
-export function readMix(text: string, where: string, specs: SpecText): MixSpec {
+export function readMix(text: string, where: string, parse: Parse, format: Format): MixSpec {
   const entries = new Map<string, MatrixSpec>();
   for (const [written, value] of Object.entries(parseMap(text, where))) {
     const pattern = written === "*" ? defaultPattern : written;
@@ -35,25 +33,25 @@ export function readMix(text: string, where: string, specs: SpecText): MixSpec {
     if (typeof value !== "string") {
       throw new InputError(`${where}: "${pattern}" has ${JSON.stringify(value)}; expected a spec such as "nf4:b64"`);
     }
-    entries.set(pattern, parseEntry(value, `${where}: "${pattern}"`, specs));
+    entries.set(pattern, parseEntry(value, `${where}: "${pattern}"`, parse));
   }
   return createMix(
     [...entries].map(([pattern, spec]) => ({ pattern, spec })),
-    specs,
+    format,
   );
 }
 
 /** A mix of entries whose patterns are distinct. */
-export function createMix(entries: readonly MixEntry[], specs: SpecText): MixSpec {
+export function createMix(entries: readonly MixEntry[], format: Format): MixSpec {
   const sorted = [...entries].sort((a, b) => compare(a.pattern, b.pattern));
-  const json = formatEntries(sorted, specs);
+  const json = formatEntries(sorted, format);
   return { kind: "mix", entries: sorted, hash: hashBytes(new TextEncoder().encode(json)) };
 }
 
 /** The canonical JSON of a mix, whose hash names it: `default` first, then by pattern, each spec in canonical text. */
-export function formatMix({ entries, hash }: MixSpec, specs: SpecText): string {
+export function formatMix({ entries, hash }: MixSpec, format: Format): string {
   if (entries.length === 0) throw createUnknownMixError(hash);
-  return formatEntries(entries, specs);
+  return formatEntries(entries, format);
 }
 
 /** The spec that falls to a name; undefined where no pattern fits. @throws InputError if two patterns fit equally well */
@@ -165,16 +163,16 @@ function* listKeys(text: string): Generator<string> {
   }
 }
 
-function parseEntry(text: string, where: string, specs: SpecText): MatrixSpec {
+function parseEntry(text: string, where: string, parse: Parse): MatrixSpec {
   if (/^\s*mix:/.test(text)) throw new InputError(`${where} is itself a mix; write its specs out`);
   try {
-    return specs.parse(text) as MatrixSpec;
+    return parse(text) as MatrixSpec;
   } catch (error) {
     throw error instanceof InputError ? new InputError(`${where}: ${error.message}`) : error;
   }
 }
 
-function formatEntries(entries: readonly MixEntry[], { format }: SpecText): string {
+function formatEntries(entries: readonly MixEntry[], format: Format): string {
   return JSON.stringify(Object.fromEntries(entries.map(({ pattern, spec }) => [pattern, format(spec)])));
 }
 

@@ -116,19 +116,19 @@ export function formatSpec(spec: Spec): string {
  * @throws InputError naming the entry that is wrong
  */
 export function parseMixText(text: string, where: string, readText?: (path: string) => string): Spec {
-  const mix = mixes.readMix(text, where, { parse: (spec) => parseSpec(spec, readText), format: formatSpec });
+  const mix = mixes.readMix(text, where, (spec) => parseSpec(spec, readText), formatSpec);
   const [first, ...others] = mix.entries;
   return others.length === 0 && first.pattern === mixes.defaultPattern ? first.spec : mix;
 }
 
 /** A mix of the given entries. */
 export function createMix(entries: readonly MixEntry[]): MixSpec {
-  return mixes.createMix(entries, { parse: parseSpec, format: formatSpec });
+  return mixes.createMix(entries, formatSpec);
 }
 
 /** The canonical JSON text of a mix, by which it can be read again. @throws InputError where only its hash is known */
 export function formatMix(mix: MixSpec): string {
-  return mixes.formatMix(mix, { parse: parseSpec, format: formatSpec });
+  return mixes.formatMix(mix, formatSpec);
 }
 
 function parseMix(path: string, readText?: (path: string) => string): Spec {
