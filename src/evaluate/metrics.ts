@@ -21,6 +21,13 @@ export const metricDirections = {
 /** Name of a metric. */
 export type MetricName = keyof typeof metricDirections;
 
+/** The metrics of each kind of task. */
+export const metricsOf = {
+  continuation: ["acc", "perplexity"],
+  choice: ["acc", "acc_norm", "acc_bytes"],
+  rolling: ["word_perplexity", "byte_perplexity", "bits_per_byte"],
+} as const satisfies Record<string, readonly MetricName[]>;
+
 /** What one document scored. */
 export interface DocumentScore {
   /** Sum of log-probabilities of each continuation (or of the whole text), nats: `(choices)`. */

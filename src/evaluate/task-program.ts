@@ -4,14 +4,8 @@
 import { z } from "zod";
 import { InputError } from "../input-error.ts";
 import { showValue } from "./documents.ts";
-import { metricDirections } from "./metrics.ts";
+import { metricDirections, metricsOf } from "./metrics.ts";
 import type { Prompt, Task } from "./task.ts";
-
-const metricsOf = {
-  continuation: ["acc", "perplexity"],
-  choice: ["acc", "acc_norm", "acc_bytes"],
-  rolling: ["word_perplexity", "byte_perplexity", "bits_per_byte"],
-};
 
 const schema = z.object({
   name: z.string().regex(/^[\w.-]{1,100}$/, 'expected letters, digits, "_", "-" and "."'),
@@ -48,7 +42,7 @@ export function checkTask(exported: unknown, source: string): Task {
   }
   const { data, error } = schema.safeParse(exported);
   if (error) throw new InputError(`${source} exports no task: ${describe(error)}.`);
-  const wrong = data.metrics.find((metric) => !metricsOf[data.kind].includes(metric));
+  const wrong = data.metrics.find((metric) => !(metricsOf[data.kind] as readonly string[]).includes(metric));
   if (wrong !== undefined)
     throw new InputError(
       `${source}: a ${data.kind} task has the metrics ${metricsOf[data.kind].join(", ")}, not ${wrong}.`,

@@ -6,6 +6,7 @@
 
 import { InputError } from "../input-error.ts";
 import { type Document, type FieldKind, showValue } from "./documents.ts";
+import { metricsOf } from "./metrics.ts";
 import { countBytes, splitAtSpaces } from "./python-text.ts";
 import type { RollingPrompt, Task } from "./task.ts";
 
@@ -66,7 +67,7 @@ export function parseTask(text: string, source: string): Task {
         ...common,
         kind,
         fields,
-        metrics: ["word_perplexity", "byte_perplexity", "bits_per_byte"],
+        metrics: metricsOf.rolling,
         prompt: (document) => makeRollingPrompt(fill(document)),
       };
     }
@@ -77,7 +78,7 @@ export function parseTask(text: string, source: string): Task {
         ...common,
         kind,
         fields,
-        metrics: ["acc", "perplexity"],
+        metrics: metricsOf.continuation,
         prompt: (document) => ({ context: context(document), continuation: continuation(document) }),
       };
     }
@@ -90,7 +91,7 @@ export function parseTask(text: string, source: string): Task {
         ...common,
         kind,
         fields,
-        metrics: ["acc", "acc_norm", "acc_bytes"],
+        metrics: metricsOf.choice,
         prompt(document) {
           const choices = list(document);
           const before = context(document);
@@ -113,7 +114,7 @@ export function defineColumnTask(name: string, column: string): Task {
     files: [],
     kind: "rolling",
     fields: { [column]: "value" },
-    metrics: ["word_perplexity", "byte_perplexity", "bits_per_byte"],
+    metrics: metricsOf.rolling,
     prompt: (document) => makeRollingPrompt(String(document[column])),
   };
 }
