@@ -121,7 +121,7 @@ async function findCached(id: DatasetId): Promise<string[] | undefined> {
 }
 
 /** `org/name@revision#config/split`. */
-export function formatDataset({ name, revision, config, split }: DatasetId): string {
+function formatDataset({ name, revision, config, split }: DatasetId): string {
   return `${name}${revision ? `@${revision}` : ""}#${config ? `${config}/` : ""}${split}`;
 }
 

@@ -12,6 +12,7 @@ import type { Model } from "../model/model.ts";
 import { createOutlierFinder } from "../model/outlier-columns.ts";
 import { planQuantization } from "../model/plan.ts";
 import type { MatrixRole } from "../model/roles.ts";
+import { asStored } from "../quantize/spec.ts";
 import { formatSpec } from "../quantize/spec-text.ts";
 import { meanOf, spearman } from "../scaling/statistics.ts";
 import { type Column, formatTable, wrapText } from "./terminal.ts";
@@ -146,7 +147,7 @@ export async function correlateInputs(
   const roleOf = new Map(roles.map((role) => [role.name, role]));
   const finder = createOutlierFinder(checkpoint, roles);
   const layers: LayerOutliers[] = [];
-  for (const matrix of planQuantization(checkpoint, { kind: "baseline", type: "stored" }, roles)) {
+  for (const matrix of planQuantization(checkpoint, asStored, roles)) {
     const { role, shape } = matrix;
     const own = magnitudes.get(role.name);
     if (!own || role.layer < 0) continue;

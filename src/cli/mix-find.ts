@@ -6,7 +6,7 @@ import { countHeaderBytes } from "../checkpoint/write-packed-node.ts";
 import { InputError } from "../input-error.ts";
 import { averageCodeBits, countBits } from "../model/count.ts";
 import { quantizeCheckpoint } from "../model/quantized-view.ts";
-import type { MatrixSpec, Spec } from "../quantize/spec.ts";
+import { asStored, type MatrixSpec, type Spec } from "../quantize/spec.ts";
 import { formatMix, formatSpec } from "../quantize/spec-text.ts";
 import { type MixSolution, solveMix } from "../scaling/mix-solver.ts";
 import { assembleMix, type GroupOption, isolateGroup, type MixGroup } from "./mix-groups.ts";
@@ -135,17 +135,16 @@ async function compareChoices(
   uniform: MatrixSpec | undefined,
   progress: Progress,
 ): Promise<MixPage["check"]> {
-  const stored = { kind: "baseline", type: "stored" } as const;
   let done = 0;
   const compare = (base: Spec, other: Spec) => {
     progress.update(done++, 3, "comparing on other windows");
     return compareSpecs(check, base, other);
   };
   return {
-    mix: await compare(stored, mix),
+    mix: await compare(asStored, mix),
     ...(uniform &&
       uniform !== mix && {
-        uniform: await compare(stored, uniform),
+        uniform: await compare(asStored, uniform),
         mixToUniform: await compare(uniform, mix),
       }),
   };

@@ -7,7 +7,7 @@ import { countStoredBytes } from "../model/count.ts";
 import { type PlannedMatrix, planQuantization } from "../model/plan.ts";
 import { quantizeCheckpoint } from "../model/quantized-view.ts";
 import { isBlockLayer } from "../model/roles.ts";
-import type { MatrixSpec, MixEntry, MixSpec } from "../quantize/spec.ts";
+import { asStored, type MatrixSpec, type MixEntry, type MixSpec } from "../quantize/spec.ts";
 import { createMix, formatSpec } from "../quantize/spec-text.ts";
 
 /** What is at one spec together. */
@@ -31,8 +31,6 @@ export interface GroupOption {
   /** Of all tensors that its matrices are stored as. */
   readonly bytes: number;
 }
-
-const asStored: MatrixSpec = { kind: "baseline", type: "stored" };
 
 /**
  * The groups of a model. Linear layers of the blocks have every spec; embedding and head have those that ask for them, and

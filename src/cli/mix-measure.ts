@@ -125,7 +125,7 @@ export async function createMeter(bench: Bench, file: MeasurementFile) {
 }
 
 /** The model at a spec, for as long as `use` takes. */
-export async function withModel<T>(
+async function withModel<T>(
   { checkpoint, kernels, quantize }: Bench,
   spec: Spec,
   use: (model: LanguageModel) => Promise<T>,

@@ -13,7 +13,7 @@ import { selectKernels } from "../kernels/select-node.ts";
 import type { LanguageModel } from "../language-model.ts";
 import { loadModel } from "../model/load.ts";
 import { quantizeCheckpoint } from "../model/quantized-view.ts";
-import type { MatrixSpec, Spec } from "../quantize/spec.ts";
+import { asStored, type MatrixSpec, type Spec } from "../quantize/spec.ts";
 import { expandSpecs } from "../study/grid.ts";
 import { checkBudget, countFileBytes, findMix } from "./mix-find.ts";
 import { type Grouping, groupings, listGroups } from "./mix-groups.ts";
@@ -95,11 +95,10 @@ async function runMix(model: string, options: MixOptions): Promise<void> {
     if (groups.length === 0) throw new InputError(`--specs ${options.specs} quantizes nothing of ${model}.`);
     const budget = budgetSpec ? await countFileBytes(checkpoint, budgetSpec) : parseBytes(options.budget, "--budget");
     await checkBudget(checkpoint, groups, specs, budget);
-    const stored = { kind: "baseline", type: "stored" } as const;
-    const storedBytes = await countFileBytes(checkpoint, stored);
+    const storedBytes = await countFileBytes(checkpoint, asStored);
     const note = describeStored({ storedBytes, budget });
     if (note) printNote(`Note: ${note}`); // before minutes of measuring
-    const base = await loadModel(quantizeCheckpoint(checkpoint, stored), kernels);
+    const base = await loadModel(quantizeCheckpoint(checkpoint, asStored), kernels);
     try {
       checkWindows(base, texts.check, options);
       const { window, windows: limit } = options;

@@ -4,7 +4,7 @@
 
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { InputError } from "../input-error.ts";
-import type { MatrixSpec, MixSpec, QuantizedSpec, Spec } from "../quantize/spec.ts";
+import { asStored, type MatrixSpec, type MixSpec, type QuantizedSpec, type Spec } from "../quantize/spec.ts";
 import { defaultPattern, findInMix, findNearestFit, fits } from "../quantize/spec-mix.ts";
 import { formatSpec } from "../quantize/spec-text.ts";
 import { isFloating, type StorageType } from "../tensor/tensor.ts";
@@ -92,7 +92,7 @@ function decideEmbedding({ embed, head }: QuantizedSpec, isTied: boolean): { isQ
 function pickFromMix(mix: MixSpec, role: MatrixRole, source: string): MatrixSpec {
   const spec = findInMix(mix, role.name);
   if (spec !== undefined) return spec;
-  if (!isBlockLayer(role)) return { kind: "baseline", type: "stored" };
+  if (!isBlockLayer(role)) return asStored;
   throw new InputError(`${formatSpec(mix)} says nothing of ${role.name} in ${source}; add a "default".`);
 }
 

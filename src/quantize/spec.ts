@@ -1,5 +1,5 @@
 // What to quantize to: the parsed form of a spec such as `float4:e3:b64:dq`.
-// Types only; parse and format stand in spec-text.ts, mixes in spec-mix.ts, the facts of each data type in data-types.ts.
+// Parse and format stand in spec-text.ts, mixes in spec-mix.ts, the facts of each data type in data-types.ts.
 
 /** A data type of the table, or `file` for a user's codebook. */
 export type DataTypeName = "int" | "float" | "dynamic" | "quantile" | "nf" | "af" | "bnbfp" | "file";
@@ -36,6 +36,9 @@ export interface BaselineSpec {
   readonly kind: "baseline";
   readonly type: "fp16" | "bf16" | "fp32" | "stored";
 }
+
+/** Every weight as the checkpoint has it. */
+export const asStored: BaselineSpec = { kind: "baseline", type: "stored" };
 
 /** What one matrix can be at. */
 export type MatrixSpec = QuantizedSpec | BaselineSpec;
