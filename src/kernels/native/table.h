@@ -59,8 +59,8 @@ struct Coding {
   uint8_t zeroCode;         // of the value nearest to 0: what the weights of a block of absmax 0 have
 };
 
-// Each function does the part of its work that `part` of `parts` names; the parts are disjoint in their outputs and
-// every output is computed the same way whatever the parts.
+// A function that takes a range does the part of its work from `..From` to `..To` - 1: ranges that do not overlap write
+// different outputs (countDigits adds to the counts it is given), each computed the same way whatever the range.
 struct Functions {
   const char* name;
   // out (tokens, rows); columns of x at outlier columns must be zero in `xKept` (same as x where there are none).
