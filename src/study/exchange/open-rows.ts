@@ -29,7 +29,6 @@ export function refuseRowsFile(path: string): void {
 
 function openFile(path: string, format: RowsFormat, unsorted: readonly ResultRow[]): Store {
   const rows = sort(unsorted);
-  const ids = new Set(rows.map(({ id }) => id));
   const refuse = async () => refuseRowsFile(path);
   return {
     path,
@@ -37,7 +36,6 @@ function openFile(path: string, format: RowsFormat, unsorted: readonly ResultRow
       documents ? sort(await readRows(path, format, { documents })) : [...rows],
     failures: async () => [],
     count: async () => ({ results: rows.length, failures: 0 }),
-    has: async (id) => ids.has(id),
     add: refuse,
     addFailure: refuse,
     close: async () => {},

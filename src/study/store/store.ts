@@ -35,8 +35,6 @@ export interface Store {
   failures(): Promise<FailureRow[]>;
   /** How many results and failed attempts there are: cheap, and changes whenever something is added. */
   count(): Promise<StoreCount>;
-  /** Whether there is a result of that id. */
-  has(id: string): Promise<boolean>;
   /**
    * Stores results in one transaction; one whose id is there already is left as it is, and kept as a disagreement beside
    * it if the same kernels measured something else the second time.
@@ -140,8 +138,6 @@ function createStore(db: Kysely<Tables>, backend: Backend): StudyStore {
     rows: (options) => explain(readRows(db, options?.documents ?? false)),
     failures: () => explain(readFailures(db)),
     count: () => explain(countRows(db)),
-    has: async (id) =>
-      (await explain(db.selectFrom("results").select("id").where("id", "=", id).executeTakeFirst())) !== undefined,
     add: async (rows) => {
       await explain(
         db.transaction().execute((transaction) => addRows(transaction, backend, [rows].flat() as ResultRow[])),
