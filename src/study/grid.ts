@@ -3,6 +3,7 @@
 
 import { InputError } from "../input-error.ts";
 import { formatSpec, parseSpec } from "../quantize/spec-text.ts";
+import { formatGlob } from "./glob.ts";
 import type { SpecChoice } from "./study.ts";
 import type { Grid } from "./study-schema.ts";
 
@@ -163,12 +164,8 @@ function createExclusion(exclude: Grid["exclude"]): Exclusion {
 
 function createRule(rule: string | object): (combination: Combination, text: string) => boolean {
   if (typeof rule === "string") {
-    const words = rule
-      .trim()
-      .replace(/[.+?^${}()|[\]\\]/g, "\\$&")
-      .replaceAll("*", ".*");
     // Where options are named, others may follow: nf*:b64 is nf4:b64:embed too, but int4 is not int4:b64.
-    const pattern = new RegExp(`^${words}${rule.includes(":") ? "(:.*)?" : ""}$`);
+    const pattern = new RegExp(`^${formatGlob(rule.trim())}${rule.includes(":") ? "(:.*)?" : ""}$`);
     return (combination, text) => pattern.test(text) || pattern.test(combination.text);
   }
   const dimensions = Object.entries(rule).map(([name, value]): [string, readonly unknown[]] => [

@@ -3,7 +3,6 @@
 
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from "yaml";
 import { listDataNames } from "../evaluate/data-node.ts";
 import type { Task } from "../evaluate/task.ts";
 import { tasks as zeroShotTable } from "../evaluate/tasks/index.ts";
@@ -14,6 +13,7 @@ import { findModels } from "./models.ts";
 import type { ModelChoice, Study, TaskChoice } from "./study.ts";
 import { describeProblem, type ValuePath } from "./study-problems.ts";
 import { createStudySchema, type StudyFile, type TaskEntry } from "./study-schema.ts";
+import { readYaml } from "./yaml.ts";
 
 /** Where a value stands, for messages: `study.yaml:3:5`, or the name of a flag. */
 type Locate = (path: ValuePath, onKey?: boolean) => string;
@@ -26,40 +26,8 @@ type Locate = (path: ValuePath, onKey?: boolean) => string;
  * @throws InputError `FILE:LINE:COLUMN: what is wrong, what was expected`
  */
 export function parseStudy(text: string, fileName: string): Study {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const at = (offset: number) => {
-    const { line, col } = lines.linePos(offset);
-    return `${fileName}:${line}:${col}`;
-  };
-  if (document.errors.length > 0) {
-    const [{ message, pos }] = document.errors;
-    throw new InputError(`${at(pos[0])}: ${message.replace(/\.?$/, ".")}`);
-  }
-  const locate: Locate = (path, onKey = false) => at(findOffset(document, path, onKey));
-  const folder = dirname(resolve(fileName));
-  return buildStudy(toValues(document, fileName) ?? {}, locate, folder, basename(fileName).replace(/\.\w+$/, ""));
-}
-
-/** The values of a document. @throws InputError if its aliases multiply beyond all measure */
-function toValues(document: Document, fileName: string): unknown {
-  try {
-    return document.toJS();
-  } catch (error) {
-    throw new InputError(`${fileName}: ${(error as Error).message}; write the values out.`);
-  }
-}
-
-/** Where a value begins (`onKey`: where its key does); for one that is missing, what encloses it. */
-function findOffset(document: Document, path: ValuePath, onKey: boolean): number {
-  const parent = document.getIn(path.slice(0, -1), true);
-  const key = onKey && isMap(parent) && parent.items.find(({ key }) => isScalar(key) && key.value === path.at(-1))?.key;
-  if (isNode(key) && key.range) return key.range[0];
-  for (let length = path.length; length >= 0; length--) {
-    const node = document.getIn(path.slice(0, length), true);
-    if (isNode(node) && node.range) return node.range[0];
-  }
-  return 0;
+  const { values, locate } = readYaml(text, fileName);
+  return buildStudy(values ?? {}, locate, dirname(resolve(fileName)), basename(fileName).replace(/\.\w+$/, ""));
 }
 
 /** A study as flags say it. */

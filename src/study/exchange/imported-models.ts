@@ -4,11 +4,12 @@
 //     - { model: facebook/opt-125m, args: load_in_4bit=True, family: opt, spec: "nf4:b64:a32", totalBytes: 123456789 }
 //     - { file: "*-gptq4.json", name: opt-1.3b, family: opt, spec: "gptq4:b128", bits: 4, totalBytes: 801112064 }
 
-import { LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { InputError } from "../../input-error.ts";
 import { formatSpec, parseSpec } from "../../quantize/spec-text.ts";
-import { describeIssue } from "../study-problems.ts";
+import { formatGlob } from "../glob.ts";
+import { describeIssue, type ValuePath } from "../study-problems.ts";
+import { readYaml } from "../yaml.ts";
 
 /** A run of another tool, as its file tells. */
 export interface ImportedRun {
@@ -64,30 +65,19 @@ export type ImportedEntry = z.infer<typeof entrySchema>;
 
 /** Reads a mapping file. @throws InputError with line and column */
 export function parseImportedModels(source: string, fileName: string): ImportedEntry[] {
-  const lines = new LineCounter();
-  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
-  const at = (offset: number) => {
-    const { line, col } = lines.linePos(offset);
-    return `${fileName}:${line}:${col}`;
-  };
-  const [broken] = document.errors;
-  if (broken) throw new InputError(`${at(broken.pos[0])}: ${broken.message.replace(/\.?$/, ".")}`);
-  const value = document.toJS({ maxAliasCount: 100 });
-  const { data, error } = z.array(entrySchema).min(1).safeParse(value);
+  const { values, locate } = readYaml(source, fileName);
+  const { data, error } = z.array(entrySchema).min(1).safeParse(values);
   if (!error) return data;
   const [issue] = error.issues;
-  let path = issue.path;
-  let node = document.getIn(path, true);
-  while (path.length > 0 && node === undefined) node = document.getIn((path = path.slice(0, -1)), true);
-  const offset = (node as { range?: [number] } | undefined)?.range?.[0] ?? 0;
+  const at = locate(issue.path as ValuePath);
   const known = Object.keys(entrySchema.shape).join(", ");
   if (issue.code === "unrecognized_keys")
-    throw new InputError(`${at(offset)}: there is no key "${issue.keys[0]}"; expected a list of models with ${known}.`);
+    throw new InputError(`${at}: there is no key "${issue.keys[0]}"; expected a list of models with ${known}.`);
   if (issue.path.length < 2)
-    throw new InputError(`${at(offset)}: ${describeIssue(issue, value)}; write models with ${known}.`);
-  const sentence = describeIssue(issue, value);
+    throw new InputError(`${at}: ${describeIssue(issue, values)}; write models with ${known}.`);
+  const sentence = describeIssue(issue, values);
   const key = String(issue.path.at(-1));
-  throw new InputError(`${at(offset)}: ${sentence.startsWith(`${key} `) ? "" : `${key}: `}${sentence}.`);
+  throw new InputError(`${at}: ${sentence.startsWith(`${key} `) ? "" : `${key}: `}${sentence}.`);
 }
 
 /** What the options of a command say of a run, where messages name options and not keys. */
@@ -127,12 +117,10 @@ export function nameRun({ name, spec }: ImportedModel): string {
 }
 
 function fits({ model, args, file }: ImportedEntry, run: ImportedRun): boolean {
-  const matches = (pattern: string) =>
-    new RegExp(`^${pattern.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*")}$`).test(run.file);
   return (
     (model === undefined || model === run.model) &&
     (args === undefined || run.args.includes(args)) &&
-    (file === undefined || matches(file))
+    (file === undefined || new RegExp(`^${formatGlob(file)}$`).test(run.file))
   );
 }
 

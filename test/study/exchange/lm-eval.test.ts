@@ -143,6 +143,10 @@ test("what nobody says is asked for, and what is wrong is named", () => {
     /^m\.yaml:1:3: expected keys with values, got 3; write models with model, /,
   );
   expect(() => parseImportedModels("- [", "m.yaml")).toThrow(/^m\.yaml:1:\d+: /);
+  const doubled = Array.from({ length: 9 }, (_, i) => `- &l${i + 1} [*l${i}, *l${i}]`).join("\n");
+  expect(() => parseImportedModels(`- &l0 [x, x]\n${doubled}`, "m.yaml")).toThrow(
+    /^m\.yaml: Excessive alias count .*; write the values out\.$/,
+  );
   expect(() => parseImportedModels("", "m.yaml")).toThrow(/^m\.yaml:1:1: /);
 });
 
