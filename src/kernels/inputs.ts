@@ -3,6 +3,7 @@
 // The set underneath computes as ever, on a rounded copy; norms, attention and the residual stream are not rounded.
 
 import { InputError } from "../input-error.ts";
+import { delegateKernels } from "./delegate.ts";
 import type { ComputeType, InputType, KernelBuffer, Kernels } from "./kernels.ts";
 
 /** Rounds one row in place. */
@@ -46,27 +47,10 @@ export function roundInputs(kernels: Kernels, type: InputType): Kernels {
   };
 
   return {
-    name: kernels.name,
+    ...delegateKernels(kernels),
     computeType: `${kernels.computeType as ComputeType}, inputs ${type}`,
-    threads: kernels.threads,
-    createBuffer: (length) => kernels.createBuffer(length),
-    write: (buffer, values, offset) => kernels.write(buffer, values, offset),
-    read: (buffer, offset, length) => kernels.read(buffer, offset, length),
-    view: (buffer) => view.call(kernels, buffer),
-    loadWeight: (weight) => kernels.loadWeight(weight),
-    release: (handle) => kernels.release(handle),
-    close: () => kernels.close(),
-    embed: (...args) => kernels.embed(...args),
     matmul: (out, x, weight, tokens, ...rest) =>
       kernels.matmul(out, round(x, tokens * weight.columns, weight.columns), weight, tokens, ...rest),
-    layerNorm: (...args) => kernels.layerNorm(...args),
-    rmsNorm: (...args) => kernels.rmsNorm(...args),
-    placeHeads: (...args) => kernels.placeHeads(...args),
-    attend: (...args) => kernels.attend(...args),
-    activate: (...args) => kernels.activate(...args),
-    add: (...args) => kernels.add(...args),
-    multiply: (...args) => kernels.multiply(...args),
-    gather: (...args) => kernels.gather(...args),
     scoreTargets: (x, head, targets, ...rest) =>
       kernels.scoreTargets(round(x, targets.length * head.columns, head.columns), head, targets, ...rest),
   };

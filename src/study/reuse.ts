@@ -1,6 +1,7 @@
 // Kernels that give out again the buffers that were released: the models of a study need the same working memory one
 // after the other, and megabytes that come and go for each of them keep the garbage collector busy.
 
+import { delegateKernels } from "../kernels/delegate.ts";
 import type { KernelBuffer, Kernels } from "../kernels/kernels.ts";
 
 /** Bytes of released buffers that are kept. */
@@ -28,28 +29,8 @@ export function reuseBuffers(kernels: Kernels): Kernels {
     spareBytes = 0;
   }
 
-  const view = kernels.view?.bind(kernels);
-  // Method by method: a set may be an instance of a class, whose methods a spread would leave out.
   return {
-    name: kernels.name,
-    computeType: kernels.computeType,
-    threads: kernels.threads,
-    write: (...args) => kernels.write(...args),
-    read: (...args) => kernels.read(...args),
-    ...(view && { view }),
-    loadWeight: (weight) => kernels.loadWeight(weight),
-    close: () => kernels.close(),
-    embed: (...args) => kernels.embed(...args),
-    matmul: (...args) => kernels.matmul(...args),
-    layerNorm: (...args) => kernels.layerNorm(...args),
-    rmsNorm: (...args) => kernels.rmsNorm(...args),
-    placeHeads: (...args) => kernels.placeHeads(...args),
-    attend: (...args) => kernels.attend(...args),
-    activate: (...args) => kernels.activate(...args),
-    add: (...args) => kernels.add(...args),
-    multiply: (...args) => kernels.multiply(...args),
-    gather: (...args) => kernels.gather(...args),
-    scoreTargets: (...args) => kernels.scoreTargets(...args),
+    ...delegateKernels(kernels),
     createBuffer(length) {
       const buffer = takeSpare(length) ?? kernels.createBuffer(length);
       states.set(buffer, "used");
