@@ -5,7 +5,7 @@ import { defaultProfile } from "../evaluate/profiles.ts";
 import { quoteShell } from "../report/command.ts";
 import type { ResultRow } from "../result.ts";
 import type { Candidate } from "../scaling/candidates.ts";
-import type { MeanRow } from "../scaling/mean-accuracy.ts";
+import { listMembers } from "../scaling/mean-row.ts";
 import type { NextExperiment } from "../scaling/next-experiment.ts";
 
 /**
@@ -18,8 +18,7 @@ export function formatRuns({ candidate, beside }: NextExperiment, db: string): s
 }
 
 function formatCandidate({ row, spec, source }: Candidate, db: string): (string | null)[] {
-  const rows = "members" in row ? (row as MeanRow).members : [row];
-  return rows.map((one) => formatRun(one, spec, source === "measured", db));
+  return listMembers(row).map((one) => formatRun(one, spec, source === "measured", db));
 }
 
 function formatRun({ key, model, paths, imported }: ResultRow, spec: string, isWhole: boolean, db: string) {

@@ -5,7 +5,7 @@ import { defaultProfile } from "../evaluate/profiles.ts";
 import { InputError } from "../input-error.ts";
 import type { ResultRow } from "../result.ts";
 import type { Candidate } from "../scaling/candidates.ts";
-import type { MeanRow } from "../scaling/mean-accuracy.ts";
+import { listMembers } from "../scaling/mean-row.ts";
 import type { NextExperiment } from "../scaling/next-experiment.ts";
 import { openStore } from "../study/store/store.ts";
 import type { Study } from "../study/study.ts";
@@ -33,9 +33,8 @@ export async function measureNext(next: NextExperiment, db: string, isQuiet: boo
 
 function planAll(candidate: Candidate, next: NextExperiment, db: string): Study {
   const { row, spec, name, family, source } = candidate;
-  const rows = "members" in row ? (row as MeanRow).members : [row];
   const isWhole = source === "measured";
-  const parts = rows.map((one) => planOne(one, spec, isWhole));
+  const parts = listMembers(row).map((one) => planOne(one, spec, isWhole));
   if (parts.includes(null))
     throw new InputError(
       `--run cannot measure ${name} at ${spec}: its results do not say where model and data are, or are not of a study; ${formatRuns(next, db)?.join(" && ").replace(/^/, "run ") ?? "measure it"} by hand.`,

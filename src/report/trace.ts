@@ -1,7 +1,7 @@
 // From what a page shows back to its rows: the short ids under which the page's table finds them.
 
 import type { ResultRow } from "../result.ts";
-import type { MeanRow } from "../scaling/mean-accuracy.ts";
+import { listMembers } from "../scaling/mean-row.ts";
 
 /** Digits of an id that tell rows of one store apart. */
 const idDigits = 16;
@@ -13,6 +13,5 @@ export function shortenId(id: string): string {
 
 /** The short ids of rows, each once; of a mean over tasks those of its members. */
 export function traceRows(rows: readonly ResultRow[]): string[] {
-  const measured = rows.flatMap((row) => ("members" in row ? (row as MeanRow).members : [row]));
-  return [...new Set(measured.map((row) => shortenId(row.id)))];
+  return [...new Set(rows.flatMap(listMembers).map((row) => shortenId(row.id)))];
 }

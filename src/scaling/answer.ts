@@ -9,6 +9,7 @@ import { buildCurves, type CountName, type Curve, type Point, placePoints } from
 import { passesFilter, type SpecFilter } from "./facets.ts";
 import { type Choice, chooseWithin, findFrontier } from "./frontier.ts";
 import { averageAccuracies } from "./mean-accuracy.ts";
+import { isMean } from "./mean-row.ts";
 import { groupSeries, type Series, type SeriesFilter } from "./series.ts";
 import { findUnstable, type UnstableRow } from "./stability.ts";
 
@@ -92,7 +93,7 @@ export function prepareAnswers(rows: readonly ResultRow[], options: AnswerOption
 
 /** The measured rows that are unstable, of all tasks. */
 export function listUnstable(rows: readonly ResultRow[]): UnstableRow[] {
-  return judgeRows(rows).unstable.filter(({ row }) => !("members" in row));
+  return judgeRows(rows).unstable.filter(({ row }) => !isMean(row));
 }
 
 const judged = new WeakMap<readonly ResultRow[], { all: ResultRow[]; unstable: UnstableRow[] }>();

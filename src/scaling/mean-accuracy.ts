@@ -2,12 +2,8 @@
 // Derived rows exist only while an answer is made; no store holds them.
 
 import type { ResultRow } from "../result.ts";
+import type { MeanRow } from "./mean-row.ts";
 import { groupBy, meanAccuracyTask, modelKey } from "./series.ts";
-
-/** A row derived from those of the tasks, which it keeps for paired comparisons. */
-export interface MeanRow extends ResultRow {
-  readonly members: readonly ResultRow[];
-}
 
 /**
  * One row a model and spec with `acc = mean(acc_t)` and standard error `sqrt(sum(s_t^2)) / T` over all T tasks that the

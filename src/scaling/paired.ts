@@ -2,7 +2,7 @@
 // both sides, so their differences vary far less than either. Formulas: docs/scaling.md, Noise.
 
 import type { DocumentValues, ResultRow } from "../result.ts";
-import type { MeanRow } from "./mean-accuracy.ts";
+import { isMean } from "./mean-row.ts";
 import type { MetricFacts } from "./metrics.ts";
 import type { TrainingNoise } from "./training.ts";
 
@@ -70,8 +70,8 @@ const known = new WeakMap<ResultRow, Map<string, Float64Array | null>>(); // ask
 const longestKept = 256;
 
 function deriveDeviations(row: ResultRow, metric: MetricFacts): Float64Array | null {
-  if ("members" in row) {
-    const { members } = row as MeanRow;
+  if (isMean(row)) {
+    const { members } = row;
     const lists = members.map((member) => readDeviations(member, metric));
     if (lists.includes(null)) return null;
     return Float64Array.from(lists.flatMap((list) => Array.from(list!, (value) => value / members.length)));

@@ -3,7 +3,8 @@
 
 import { InputError } from "../input-error.ts";
 import type { ResultRow } from "../result.ts";
-import { averageAccuracies, type MeanRow } from "./mean-accuracy.ts";
+import { averageAccuracies } from "./mean-accuracy.ts";
+import { isMean } from "./mean-row.ts";
 import { defaultMetric, findMetric, type MetricFacts, metrics, readMetric } from "./metrics.ts";
 import { conditions, groupBy, meanAccuracyTask, modelKey } from "./series.ts";
 
@@ -62,7 +63,7 @@ export function choosePool(rows: readonly ResultRow[], filter: PoolFilter = {}):
   const usable = group.filter((row) => readMetric(row, metric) !== undefined);
   const notes: string[] = [];
   const { task } = group[0].key;
-  const members = new Set(group.flatMap((row) => ("members" in row ? (row as MeanRow).members : [])));
+  const members = new Set(group.flatMap((row) => (isMean(row) ? row.members : [])));
   const left = others
     .filter((other) => other[0].key.task !== meanAccuracyTask)
     .reduce((sum, other) => sum + other.filter((row) => !members.has(row)).length, 0);
