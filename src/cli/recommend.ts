@@ -6,6 +6,7 @@ import type { ResultRow } from "../result.ts";
 import { listLatencies } from "../scaling/latency.ts";
 import type { ModelShape, Workload } from "../scaling/memory.ts";
 import { recommend } from "../scaling/recommend.ts";
+import { refuseRowsFile } from "../study/exchange/open-rows.ts";
 import { readRows } from "./claims.ts";
 import { readModelFacts } from "./model-facts.ts";
 import { summarizeAdvice } from "./recommend-page.ts";
@@ -43,7 +44,7 @@ export function addRecommendCommand(program: Command): void {
     .option("--memory <size>", "bytes in all: weights, cache of keys and values, activations")
     .option(
       "--context <tokens>",
-      "with --memory or a speed: tokens of each sequence (default: 2048, or the longest input)",
+      "with --memory or a speed: tokens of each sequence (default: 2048 or the longest input; of a speed alone: 128)",
     )
     .option("--batch <n>", "with --memory or a speed: sequences at a time (default: 1)")
     .option("--kv-bits <bits>", "with --memory: bits of a key or value (default: 16)")
@@ -74,6 +75,7 @@ Examples:
 
 async function runRecommend(flags: Flags): Promise<void> {
   const { db, json, run } = flags;
+  if (run) refuseRowsFile(db);
   let rows = await readRows(db);
   const question = {
     ...readQuestion(flags),

@@ -18,7 +18,7 @@ export interface RecommendOptions extends PoolFilter, StabilityOptions {
   readonly tokensPerSecond?: number;
   /** Bytes a second that memory delivers, for what was not timed. */
   readonly bandwidth?: number;
-  /** At which a speed is meant; default: those of the workload, else 1 sequence of 128 tokens. */
+  /** At which a speed is meant; what is absent: as in the workload, else 1 sequence of 128 tokens. */
   readonly timing?: { readonly batch?: number; readonly context?: number };
   /** Shapes by the name of the model. */
   readonly shapes?: ReadonlyMap<string, ModelShape>;

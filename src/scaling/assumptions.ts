@@ -15,7 +15,7 @@ export function listAssumptions(
   laws: readonly FamilyLaw[],
   unstable: number,
 ): string[] {
-  const { budget, workload, tokensPerSecond, bandwidth, timing = workload } = options;
+  const { budget, workload, tokensPerSecond, bandwidth, timing } = options;
   const lines = [
     workload
       ? "Weights are all tensor data: codes, scales, codebooks, embeddings, head."
@@ -36,7 +36,7 @@ export function listAssumptions(
     lines.push(
       `Memory: weights, ${workload.kvBits}-bit keys and values of ${workload.batch} x ${workload.context} tokens, activations of one token a sequence in float32.`,
     );
-  if (tokensPerSecond !== undefined) lines.push(describeSpeeds(all, timing?.batch ?? 1));
+  if (tokensPerSecond !== undefined) lines.push(describeSpeeds(all, timing?.batch ?? workload?.batch ?? 1));
   if (bandwidth !== undefined && all.some(({ speedSource: source }) => source === "timed" || source === "neighbour"))
     lines.push("The bandwidth given was not used: the store has times at this batch, and they decide.");
   const largest = Math.max(...all.map((one) => one.needed));

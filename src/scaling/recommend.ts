@@ -6,6 +6,7 @@ import type { ResultRow } from "../result.ts";
 import type { Alternative, Option, Recommendation, RecommendOptions } from "./advice.ts";
 import { describeOptimism, formatBytes, listAssumptions } from "./assumptions.ts";
 import { type Candidate, listMeasured, listPredicted, measureDifference } from "./candidates.ts";
+import { listMembers } from "./mean-row.ts";
 import { countCacheBytes, countWorkspaceBytes, type ModelShape } from "./memory.ts";
 import { advantage, type MetricFacts } from "./metrics.ts";
 import { chooseNextExperiment } from "./next-experiment.ts";
@@ -31,11 +32,11 @@ export function recommend(rows: readonly ResultRow[], options: RecommendOptions)
   const pool = choosePool(rows, options);
   const { metric, task } = pool;
   const unstable = new Set(findUnstable(rows, options).map((one) => one.row));
-  const stable = pool.rows.filter((row) => !unstable.has(row) && !hasUnstableMember(row, unstable));
+  const stable = pool.rows.filter((row) => ![row, ...listMembers(row)].some((one) => unstable.has(one)));
   const measured = listMeasured(stable, metric);
   const { candidates: predicted, laws } = predict ? listPredicted(stable, metric) : { candidates: [], laws: [] };
-  const { bandwidth, timing = options.workload } = options;
-  const readSpeed = createSpeedReader(rows, { bandwidth, batch: timing?.batch, context: timing?.context });
+  const { bandwidth, workload, timing } = options;
+  const readSpeed = createSpeedReader(rows, { ...workload, ...timing, bandwidth });
   const all = [...measured, ...predicted].map((one) => weigh(one, options, shapes?.get(one.name), readSpeed));
   const byValue = (a: Option, b: Option) => -advantage(metric, a.value, b.value) || a.needed - b.needed;
   const isAllowed = (one: Option) => fitsLength(one, options) && isFast(one, options);
@@ -53,7 +54,7 @@ export function recommend(rows: readonly ResultRow[], options: RecommendOptions)
     alternatives: best === null ? [] : others.slice(0, 3).map((one) => compare(best, one, metric, readWhole)),
     frontier: frontierAround(all.filter(isAllowed), budget, metric).map((one) => ({ ...one, fits: fits(one) })),
     nextExperiment: chooseNextExperiment(fitting, metric, readWhole),
-    precision: options.workload ? null : weighPrecisions(stable, metric, 8 * budget),
+    precision: workload ? null : weighPrecisions(stable, metric, 8 * budget),
     answer: answerIn(best, others[0], all, options, metric, readWhole),
     assumptions: [
       ...pool.notes,
@@ -70,10 +71,6 @@ export function recommend(rows: readonly ResultRow[], options: RecommendOptions)
 }
 
 const isMeasured = ({ source }: Option) => source === "measured";
-
-function hasUnstableMember(row: ResultRow, unstable: ReadonlySet<ResultRow>): boolean {
-  return "members" in row && (row as { members: readonly ResultRow[] }).members.some((one) => unstable.has(one));
-}
 
 function weigh(
   one: Candidate,

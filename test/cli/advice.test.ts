@@ -284,6 +284,16 @@ describe("kbit recommend", () => {
     }
   });
 
+  test("--run refuses a file of exported rows before it asks it anything", async () => {
+    const full = db;
+    db = join(folder, "not-there.jsonl");
+    try {
+      await expect(run("recommend", "--budget", "2MB", "--run")).rejects.toThrow(/is a file of exported rows/);
+    } finally {
+      db = full;
+    }
+  });
+
   test("measures tasks too, all of a mean, and refuses what it cannot find", async () => {
     const data = fileURLToPath(new URL("../fixtures/evaluation", import.meta.url));
     const own = join(folder, "tasks.db");

@@ -183,6 +183,25 @@ describe("memory and speed", () => {
     expect(recommend(rows, { budget: 3e6, predict: false }).best!.spec).toBe(best!.spec);
   });
 
+  test("a speed beside a budget of memory is meant at the context of that memory", () => {
+    const time = (row: ResultRow, context: number, msPerToken: number): ResultRow => ({
+      ...row,
+      id: `${row.id} ${context}`,
+      key: { ...row.key, task: "latency", dataHash: "machine", profile: `batch-2-context-${context}` },
+      metrics: { msPerToken: { value: msPerToken, standardError: 0.01, n: 100 } },
+    });
+    const timed = rows.flatMap((row) => [time(row, 128, 10), time(row, 2000, 20)]);
+    const ask = { budget: 1e9, tokensPerSecond: 1, predict: false };
+    const workload = { batch: 2, context: 2048, kvBits: 16 };
+    const speedOf = (options: object) => recommend([...rows, ...timed], { ...ask, ...options }).best!.tokensPerSecond;
+    expect(speedOf({ timing: { batch: 2 } })).toBe(100);
+    expect(speedOf({ timing: { batch: 2 }, workload })).toBe(50);
+    expect(speedOf({ timing: { batch: 2, context: 128 }, workload })).toBe(100);
+    expect(recommend([...rows, ...timed], { ...ask, timing: {}, workload }).assumptions.join(" ")).toMatch(
+      /Speed at batch 2: 36 of 36 were timed/,
+    );
+  });
+
   test("times in the store come before a bandwidth, at the batch that is asked for", () => {
     const time = (row: ResultRow, batch: number, msPerToken: number): ResultRow => ({
       ...row,
