@@ -8,7 +8,7 @@ import { z } from "zod";
 import { InputError } from "../../input-error.ts";
 import { formatSpec, parseSpec } from "../../quantize/spec-text.ts";
 import { formatGlob } from "../glob.ts";
-import { describeIssue, type ValuePath } from "../study-problems.ts";
+import { describeIssue } from "../study-problems.ts";
 import { readYaml } from "../yaml.ts";
 
 /** A run of another tool, as its file tells. */
@@ -69,7 +69,7 @@ export function parseImportedModels(source: string, fileName: string): ImportedE
   const { data, error } = z.array(entrySchema).min(1).safeParse(values);
   if (!error) return data;
   const [issue] = error.issues;
-  const at = locate(issue.path as ValuePath);
+  const at = locate(issue.path);
   const known = Object.keys(entrySchema.shape).join(", ");
   if (issue.code === "unrecognized_keys")
     throw new InputError(`${at}: there is no key "${issue.keys[0]}"; expected a list of models with ${known}.`);
