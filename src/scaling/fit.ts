@@ -6,6 +6,7 @@ import { type Design, describeDesign } from "./laws/design.ts";
 import { createPredictor, type Law, listParameters, type Place } from "./laws/law.ts";
 import type { Observation } from "./observations.ts";
 import { type Effort, type Optimum, optimize } from "./optimize.ts";
+import { isPicked } from "./random.ts";
 import { groupBy } from "./series.ts";
 
 /** Variances of residuals of ln loss. */
@@ -210,10 +211,10 @@ function isNear(a: number, b: number): boolean {
 /** Observations that are enough to tell starts apart. */
 const enough = 300;
 
-/** The places of some of so many, spread evenly by steps of the golden ratio; all where they are few. */
+/** The places of some of so many, spread evenly; all where they are few. */
 function pickSome(count: number): number[] {
   const all = Array.from({ length: count }, (_, i) => i);
-  return count <= enough ? all : all.filter((i) => (i * 0.6180339887498949) % 1 < enough / count);
+  return count <= enough ? all : all.filter((i) => isPicked(i, enough / count));
 }
 
 function crossStarts(lists: readonly (readonly number[])[]): number[][] {

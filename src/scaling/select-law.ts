@@ -7,6 +7,7 @@ import { tokensVary } from "./laws/design.ts";
 import type { Law } from "./laws/law.ts";
 import { laws } from "./laws/laws.ts";
 import type { Observation } from "./observations.ts";
+import { isPicked } from "./random.ts";
 import { groupBy } from "./series.ts";
 import { keepMostTrained } from "./training.ts";
 
@@ -67,14 +68,14 @@ export function selectLaw(observations: readonly Observation[], candidates: read
 /** Results that laws are chosen by; of many more the time would grow and the choice would not change. */
 const enough = 400;
 
-// Evenly over the whole, by steps of the golden ratio; of a baseline or a variant with few results all.
+// Evenly over the whole; of a baseline or a variant with few results all.
 function thinOut(observations: readonly Observation[]): readonly Observation[] {
   if (observations.length <= 1.5 * enough) return observations;
   const counts = new Map<string, number>();
   const kindOf = ({ variant, bits }: Observation) => `${variant} ${bits}`;
   for (const one of observations) counts.set(kindOf(one), (counts.get(kindOf(one)) ?? 0) + 1);
   const share = enough / observations.length;
-  return observations.filter((one, i) => counts.get(kindOf(one))! < 12 || (i * 0.6180339887498949) % 1 < share);
+  return observations.filter((one, i) => counts.get(kindOf(one))! < 12 || isPicked(i, share));
 }
 
 function tryLaw(observations: readonly Observation[], law: Law): Candidate {
