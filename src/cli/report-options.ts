@@ -51,7 +51,7 @@ export function checkOptions(options: ReportOptions, rows: readonly ResultRow[])
   checkNames(
     "block",
     block,
-    facets.map(({ block }) => block),
+    facets.map(({ block }) => block).filter((block) => block !== ""), // mixes have none
     rows,
   );
   if (data === undefined || rows.some((row) => isOnData(row, data))) return;
@@ -70,7 +70,8 @@ function checkNames(
     if (names.includes(name)) continue;
     const nearest = option === "block" ? undefined : findNearest(name, names);
     const shown = `${names.slice(0, 12).join(", ")}${names.length > 12 ? ", .." : ""}`;
-    const has = names.length === 0 ? "it has unquantized models only." : `it has ${shown}.`;
+    const none = option === "block" ? "it has none in blocks." : "it has unquantized models only.";
+    const has = names.length === 0 ? none : `it has ${shown}.`;
     const hint = nearest ? `did you mean ${nearest}? ${has.charAt(0).toUpperCase()}${has.slice(1)}` : has;
     throw new InputError(`The store has no results of --${option} ${name}; ${hint}`);
   }

@@ -171,11 +171,11 @@ function writeMarkdown(path: string, input: ReportInput): void {
   const folder = path.replace(/\.[^.]*$/, "");
   const isFile = !existsSync(path) || statSync(path).isFile();
   const { text, figures } = renderMarkdown(input, isFile ? basename(folder) : undefined);
-  writeWhole(path, text);
-  if (figures.size === 0) return;
-  if (existsSync(folder) && !statSync(folder).isDirectory()) {
+  if (figures.size > 0 && existsSync(folder) && !statSync(folder).isDirectory()) {
     throw new InputError(`The figures of ${path} need a folder ${folder}, but that is a file; name another --out.`);
   }
+  writeWhole(path, text);
+  if (figures.size === 0) return;
   mkdirSync(folder, { recursive: true });
   for (const [name, svg] of figures) writeWhole(join(folder, name), svg);
 }

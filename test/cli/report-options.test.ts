@@ -22,6 +22,12 @@ describe("options that match nothing are refused with what the store has", () =>
     expect(() => checkOptions({ ...options, ...wrong }, rows)).toThrow(message);
   });
 
+  test("mixes have no block to name", () => {
+    const mixes = rows.map((row) => ({ ...row, key: { ...row.key, spec: "mix:0123456789abcdef" } }));
+    expect(() => checkOptions({ ...options, block: ["99"] }, [...mixes, ...rows])).toThrow(/--block 99; it has 64\.$/);
+    expect(() => checkOptions({ ...options, block: ["99"] }, mixes)).toThrow(/--block 99; it has none in blocks\.$/);
+  });
+
   test("what is there passes, and so does anything in an empty store", () => {
     checkOptions({ ...options, metric: "nll", type: ["float"], block: ["64"], task: "mean of tasks" }, rows);
     checkOptions({ ...options, type: ["flot"] }, []);

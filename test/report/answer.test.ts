@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -332,6 +332,13 @@ describe("kbit report", () => {
     [["--out", join(folder, "nowhere", "x.html")], /There is no folder/],
   ])("%j is refused in one sentence", async (words, message) => {
     await expect(run(...words)).rejects.toThrow(message);
+  });
+
+  test("a report whose figures have no place is not written either", async () => {
+    const page = join(folder, "taken.md");
+    writeFileSync(join(folder, "taken"), "a file");
+    await expect(run("--out", page)).rejects.toThrow(/need a folder .*taken, but that is a file/);
+    expect(existsSync(page)).toBe(false);
   });
 
   test("a store that is missing is not made", async () => {
