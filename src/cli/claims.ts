@@ -6,7 +6,7 @@ import type { ResultRow } from "../result.ts";
 import { formatNumber, type Verdict } from "../scaling/claims/verdict.ts";
 import { checkClaims } from "../scaling/claims.ts";
 import { openRows } from "../study/exchange/open-rows.ts";
-import { formatTable, paint, printJson, printLine, type Style, wrapText } from "./terminal.ts";
+import { formatTable, lineWidth, paint, printJson, printLine, type Style, wrapText } from "./terminal.ts";
 
 interface ClaimsOptions {
   readonly db: string;
@@ -53,7 +53,7 @@ async function runClaims({ db, family, cut, json }: ClaimsOptions): Promise<void
       effect === null ? "" : unit,
     ];
   });
-  const width = Math.min(100, process.stdout.columns ?? 80);
+  const width = lineWidth();
   const columns = [
     { title: "Claim" },
     { title: "Verdict" },

@@ -6,7 +6,7 @@ import { formatValue } from "../report/units.ts";
 import { formatBytes } from "../scaling/assumptions.ts";
 import type { Alternative, Option, Recommendation } from "../scaling/recommend.ts";
 import { formatRuns } from "./recommend-command.ts";
-import { formatTable, paint, printLine, wrapText } from "./terminal.ts";
+import { formatTable, lineWidth, paint, printLine, wrapText } from "./terminal.ts";
 
 /** Prints the advice. */
 export function printAdvice(advice: Recommendation, db: string): void {
@@ -23,17 +23,13 @@ export function printAdvice(advice: Recommendation, db: string): void {
   }
   printLine();
   for (const line of assumptions) {
-    const [first, ...rest] = wrapText(line, width() - 2);
+    const [first, ...rest] = wrapText(line, lineWidth() - 2);
     for (const text of [`- ${first}`, ...rest.map((one) => `  ${one}`)]) printLine(paint("dim", text));
   }
 }
 
-function width(): number {
-  return Math.min(100, process.stdout.columns ?? 80);
-}
-
 function printWrapped(text: string, style = (line: string) => line): void {
-  for (const line of wrapText(text, width())) printLine(style(line));
+  for (const line of wrapText(text, lineWidth())) printLine(style(line));
 }
 
 /** `Its loss is 3.591 nats a token (95 % [3.572, 3.610]), measured.` */

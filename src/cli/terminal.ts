@@ -58,6 +58,11 @@ export function formatTable(columns: readonly Column[], rows: readonly (readonly
   return [heading, rule, ...rows.map(formatRow)].join("\n");
 }
 
+/** Columns for sentences and tables that fit 80: those of the terminal, at most 100. */
+export function lineWidth(): number {
+  return Math.min(100, process.stdout.columns ?? 80);
+}
+
 /** A text without styles as lines of at most `width` characters, broken at spaces; a longer word has a line of its own. */
 export function wrapText(text: string, width: number): string[] {
   const lines: string[] = [];
