@@ -117,10 +117,7 @@ function createPlane(
 }
 
 /** A frame of the given domain and range. */
-export function createScales(
-  size: FigureSize,
-  facts: Omit<Frame, "size" | "edge" | "labels" | "x" | "y" | "clampY">,
-): Frame {
+function createScales(size: FigureSize, facts: Omit<Frame, "size" | "edge" | "labels" | "x" | "y" | "clampY">): Frame {
   const { domain, values, worseIsUp, isLogY } = facts;
   const { width, height } = size;
   const share = (at: number, [low, high]: readonly [number, number], isLog: boolean) =>

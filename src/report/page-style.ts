@@ -2,8 +2,8 @@
 
 import { declareColors } from "./colors.ts";
 
-const light = `--paper:#fff;--ink:#1b1b1f;--muted:#65656d;--rule:#e6e6ea;--tint:#f6f6f8;--link:#1f4fa3;--warn:#9a3412;--shade:#0000003d;${declareColors("light")}`;
-const dark = `--paper:#141518;--ink:#ececf0;--muted:#9d9da8;--rule:#2c2d33;--tint:#1d1e23;--link:#8ab4ff;--warn:#fdba74;--shade:#ffffff4d;${declareColors("dark")}`;
+const light = `--paper:#fff;--ink:#1b1b1f;--muted:#65656d;--rule:#e6e6ea;--link:#1f4fa3;--warn:#9a3412;--shade:#0000003d;${declareColors("light")}`;
+const dark = `--paper:#141518;--ink:#ececf0;--muted:#9d9da8;--rule:#2c2d33;--link:#8ab4ff;--warn:#fdba74;--shade:#ffffff4d;${declareColors("dark")}`;
 
 /** The page's colours on paper by their custom properties. */
 export const paperColors: ReadonlyMap<string, string> = new Map(
@@ -60,7 +60,6 @@ td.opens{white-space:normal;min-width:12rem}
 thead th{font-weight:600;border-bottom:1px solid var(--ink);border-top:1px solid var(--ink)}
 tbody tr{border-bottom:1px solid var(--rule)}
 tbody tr:last-child{border-bottom:1px solid var(--ink)}
-tbody tr.found{background:var(--tint)}
 th button{all:unset;cursor:pointer;font-weight:600}
 th button:focus-visible{outline:2px solid var(--link);outline-offset:2px}
 th[aria-sort=ascending] button::after{content:" ↑"}

@@ -12,7 +12,7 @@ export interface RecordColumn {
   readonly distinct?: readonly (string | number)[];
 }
 
-/** All rows by column, and the names of those that the page's table shows. */
+/** All rows by column. */
 export interface Records {
   readonly count: number;
   readonly columns: readonly RecordColumn[];

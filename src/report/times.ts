@@ -75,8 +75,8 @@ function writeGain(points: readonly Point[]): string {
   const plain = pickBest(largest.filter(isBaseline), time);
   const name = cleanText(fewer.row.model.name, 40);
   return (
-    `${name} takes ${formatTime(plain.value)} a token at ${formatPrecision(plain.row.bitsPerWeight)} and ` +
-    `${formatTime(fewer.value)} at ${cleanText(fewer.row.key.spec, 40)}: ${(plain.value / fewer.value).toFixed(1)} times as fast ` +
+    `${name} takes ${formatMilliseconds(plain.value)} a token at ${formatPrecision(plain.row.bitsPerWeight)} and ` +
+    `${formatMilliseconds(fewer.value)} at ${cleanText(fewer.row.key.spec, 40)}: ${(plain.value / fewer.value).toFixed(1)} times as fast ` +
     `with ${(plain.bits / fewer.bits).toFixed(1)} times fewer bits.`
   );
 }
@@ -105,6 +105,6 @@ function isBaseline({ row }: Point): boolean {
   return row.bitsPerWeight >= 16;
 }
 
-function formatTime(milliseconds: number): string {
+function formatMilliseconds(milliseconds: number): string {
   return `${Number(milliseconds.toPrecision(3))} ms`;
 }

@@ -1,5 +1,5 @@
-// By how much the best of several noisy values is flattered by being chosen: documents are split in half, the choice is made
-// on one half and measured on the other.
+// By how much being chosen flatters: the best of several noisy values, and the margin between precisions whose curves show
+// the best of several specs. Documents are split in half many times; what is chosen on one half is measured on the other.
 
 import type { ResultRow } from "../result.ts";
 import { buildCurves, type Point } from "./curves.ts";
@@ -32,8 +32,9 @@ export function estimateOptimism(contenders: readonly Contender[], metric: Metri
     const deviations = row.key.dataHash === best.row.key.dataHash ? readDeviations(row, metric) : null;
     return deviations?.length === length ? [{ value, deviations }] : [];
   });
+  const deviations = rivals.map((one) => one.deviations);
   let sum = 0;
-  for (const shifts of splitInHalf(rivals.map(({ deviations }) => deviations))) {
+  for (const shifts of splitInHalf(deviations, splits)) {
     for (const sign of [1, -1]) {
       let chosen = 0;
       for (let k = 1; k < rivals.length; k++)
@@ -45,7 +46,7 @@ export function estimateOptimism(contenders: readonly Contender[], metric: Metri
 }
 
 /** What each value is moved by on one half of the documents, and against on the other; for both halves of many splits. */
-function* splitInHalf(deviations: readonly Float64Array[], count = splits): Generator<number[]> {
+function* splitInHalf(deviations: readonly Float64Array[], count: number): Generator<number[]> {
   const { length } = deviations[0];
   const random = createUniform(1);
   const order = Array.from({ length }, (_, i) => i);
