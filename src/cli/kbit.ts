@@ -117,6 +117,7 @@ const fileErrors: Record<string, string> = {
   EDQUOT: "the disk quota is used up",
   EROFS: "the file system is read-only",
   EMFILE: "too many files are open",
+  EPIPE: "its reader has gone",
 };
 
 /** Sentence and exit code of an error. */
