@@ -3,7 +3,7 @@
 
 import { fileURLToPath } from "node:url";
 import type { Checkpoint } from "../src/checkpoint/checkpoint.ts";
-import { describePacked } from "../src/checkpoint/packed.ts";
+import { describePacked } from "../src/checkpoint/packed-layout.ts";
 import { buildCodebook } from "../src/quantize/data-types.ts";
 import { packedBytes } from "../src/quantize/pack.ts";
 import type { QuantizedTensor } from "../src/quantize/quantized.ts";

@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openCheckpoint } from "../src/checkpoint/open-node.ts";
-import { describePacked } from "../src/checkpoint/packed.ts";
+import { describePacked } from "../src/checkpoint/packed-layout.ts";
 import { writePackedCheckpoint } from "../src/checkpoint/write-packed-node.ts";
 import { mapFile } from "../src/kernels/native/addon-node.ts";
 import { selectKernels } from "../src/kernels/select-node.ts";

@@ -6,7 +6,7 @@ import { stat } from "node:fs/promises";
 import { isQuantized } from "../quantize/quantized.ts";
 import { formatSpec } from "../quantize/spec-text.ts";
 import { type Checkpoint, sideFiles } from "./checkpoint.ts";
-import { packTensor } from "./packed.ts";
+import { packTensor } from "./packed-layout.ts";
 
 /** SHA-256 in hexadecimal. */
 export interface CheckpointHashes {

@@ -1,115 +1,25 @@
-// Packed k-bit checkpoints: a safetensors file in which a quantized matrix NAME is several tensors (codes, scales, ..)
-// and whose metadata tells the spec, so that it loads without the original. write-packed-node.ts writes what stands here.
-//
-//   NAME.absmax           F16 or F32 (blocks)      or, double-quantized:
-//   NAME.absmax_scales    F32 (blocks / 256)       NAME.absmax_offset F32 (1)       NAME.absmax_codes U8 (blocks)
-//   NAME.codebook         F16 (at most 2^k)        data types whose values depend on data
-//   NAME.centers          F16 (1 or blocks)        centered specs
-//   NAME.outlier_columns  I32 (count)              NAME.outlier_values F16 (rows, count)
-//   NAME.codes            U8  (bytes)              exactly k bits a code, in the layout of pack.ts
-//
-// Of a mix, whose text is only its hash, the metadata holds the map itself too (kbit_mix), in canonical JSON.
+// Packed k-bit checkpoints: a safetensors file in which a quantized matrix is several tensors (packed-layout.ts) and whose metadata
+// tells the spec (packed-metadata.ts), so that it loads without the original. Here they are opened, and nothing in them is believed
+// before it is checked; write-packed-node.ts writes them.
 
 import { InputError } from "../input-error.ts";
 import { blockSizeOf } from "../quantize/blocks.ts";
 import { buildCodebook, dataTypes } from "../quantize/data-types.ts";
-import { hasHighestCode, packedBytes, unpackCodes } from "../quantize/pack.ts";
+import { hasHighestCode, unpackCodes } from "../quantize/pack.ts";
 import type { BlockScales, OutlierColumns, QuantizedTensor } from "../quantize/quantized.ts";
-import type { QuantizedSpec, Spec } from "../quantize/spec.ts";
+import type { QuantizedSpec } from "../quantize/spec.ts";
 import { findInMix } from "../quantize/spec-mix.ts";
-import { formatMix, formatSpec, parseMixText, parseSpec } from "../quantize/spec-text.ts";
-import { type StorageType, storageTypes, type Tensor, type TensorHeader } from "../tensor/tensor.ts";
+import { formatSpec } from "../quantize/spec-text.ts";
+import type { TensorHeader } from "../tensor/tensor.ts";
 import type { Folder, TensorFile } from "./bytes.ts";
 import type { Checkpoint } from "./checkpoint.ts";
-import { countBytes } from "./safetensors.ts";
+import { describePacked } from "./packed-layout.ts";
+import { parsePackedMetadata } from "./packed-metadata.ts";
 import { readTextFile } from "./shards.ts";
-
-/** The latest version of the format; a file of a later one is refused. Mixes came with version 2; all else is written as 1. */
-const packedFormat = 2;
-
-/** What the metadata says of a quantized matrix: the storage type it had, and its shape (out, in). */
-interface MatrixFacts {
-  readonly type: StorageType;
-  readonly shape: readonly [number, number];
-}
-
-/** Whether a file is a packed checkpoint. */
-export function isPacked(file: TensorFile): boolean {
-  return file.metadata.some((metadata) => metadata.kbit_format !== undefined);
-}
-
-/** The metadata of a packed file. */
-export function formatPackedMetadata(spec: Spec, matrices: readonly TensorHeader[]): Record<string, string> {
-  const facts = Object.fromEntries(matrices.map(({ name, type, shape }) => [name, { type, shape }]));
-  return {
-    format: "pt",
-    kbit_format: spec.kind === "mix" ? "2" : "1",
-    kbit_spec: formatSpec(spec),
-    ...(spec.kind === "mix" && { kbit_mix: formatMix(spec) }),
-    kbit_matrices: JSON.stringify(facts),
-  };
-}
-
-/**
- * The tensors that a quantized matrix is stored as, widest type first and the codes last.
- *
- * @param outliers - number of outlier columns
- * @param levels - number of values in the codebook
- */
-export function describePacked(
-  name: string,
-  shape: readonly [number, number],
-  spec: QuantizedSpec,
-  outliers: number,
-  levels: number,
-): TensorHeader[] {
-  const [rows, columns] = shape;
-  const blocks = Math.ceil((rows * columns) / blockSizeOf(spec.block, shape));
-  const parts: TensorHeader[] = [];
-  const add = (part: string, type: StorageType, ...size: number[]) =>
-    parts.push({ name: `${name}.${part}`, type, shape: size });
-  if (spec.scales === "float32") add("absmax", "F32", blocks);
-  if (spec.scales === "double") {
-    add("absmax_scales", "F32", Math.ceil(blocks / 256));
-    add("absmax_offset", "F32", 1);
-  }
-  if (outliers > 0) add("outlier_columns", "I32", outliers);
-  if (spec.scales === "float16") add("absmax", "F16", blocks);
-  if (dataTypes[spec.type].stored) add("codebook", "F16", levels);
-  if (spec.center !== "none") add("centers", "F16", spec.center === "block" ? blocks : 1);
-  if (outliers > 0) add("outlier_values", "F16", rows, outliers);
-  if (spec.scales === "double") add("absmax_codes", "U8", blocks);
-  add("codes", "U8", packedBytes(rows * columns, spec.bits));
-  return parts;
-}
-
-/** The tensors that a quantized matrix is stored as, in the order of `describePacked`. */
-export function packTensor(q: QuantizedTensor): Tensor[] {
-  const values: Record<string, ArrayBufferView> = { codes: q.codes };
-  if (q.absmax.kind === "double") {
-    values.absmax_scales = q.absmax.scales;
-    values.absmax_offset = Float32Array.of(q.absmax.offset);
-    values.absmax_codes = q.absmax.codes;
-  } else values.absmax = q.absmax.values;
-  if (dataTypes[q.spec.type].stored) values.codebook = new Float16Array(q.codebook);
-  if (q.centers) values.centers = q.centers;
-  if (q.outliers) {
-    values.outlier_columns = new Int32Array(q.outliers.columns);
-    values.outlier_values = q.outliers.values;
-  }
-  const outliers = q.outliers?.columns.length ?? 0;
-  return describePacked(q.name, q.shape, q.spec, outliers, q.codebook.length).map((header) => {
-    const view = values[header.name.slice(q.name.length + 1)];
-    const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-    if (bytes.length !== countBytes(header))
-      throw new Error(`${header.name} has ${bytes.length} bytes, expected ${countBytes(header)}`);
-    return { ...header, bytes };
-  });
-}
 
 /** Opens a packed checkpoint whose file is open. @throws InputError if a matrix is not stored as its spec demands */
 export function openPacked(folder: Folder, config: Record<string, unknown>, file: TensorFile): Checkpoint {
-  const { spec, matrices } = parseMetadata(file, folder.source);
+  const { spec, matrices } = parsePackedMetadata(file, folder.source);
   const partsOf = new Map<string, TensorHeader[]>();
   const specOf = new Map<string, QuantizedSpec>();
   const tensors = new Map(file.tensors);
@@ -147,70 +57,6 @@ export function openPacked(folder: Folder, config: Record<string, unknown>, file
     readText: async (fileName) => (folder.has(fileName) ? readTextFile(folder, fileName) : undefined),
     close: () => file.close(),
   };
-}
-
-function parseMetadata(file: TensorFile, where: string): { spec: Spec; matrices: Map<string, MatrixFacts> } {
-  const matrices = new Map<string, MatrixFacts>();
-  const texts = new Set<string>();
-  let mix: string | undefined;
-  for (const { kbit_format: format, kbit_spec: text, kbit_mix, kbit_matrices: facts } of file.metadata) {
-    if (format === undefined || text === undefined || facts === undefined) {
-      throw new InputError(
-        `${where}: a file of this packed checkpoint lacks its kbit metadata; quantize the model again.`,
-      );
-    }
-    if (!/^\d+$/.test(format) || Number(format) > packedFormat) {
-      throw new InputError(
-        `${where} is a packed checkpoint of format ${format}, but this kbit reads up to ${packedFormat}; update kbit.`,
-      );
-    }
-    texts.add(text);
-    mix ??= kbit_mix;
-    for (const [name, fact] of Object.entries(parseFacts(facts, where)))
-      matrices.set(name, checkFacts(name, fact, where));
-  }
-  if (texts.size !== 1) throw new InputError(`${where}: its files have different specs: ${[...texts].join(", ")}.`);
-  const [text] = texts;
-  const spec = parseSpec(text);
-  if (spec.kind === "mix") return { spec: readMix(text, mix, where), matrices };
-  if (matrices.size > 0 && spec.kind !== "quantized") throw new InputError(`${where}: ${text} quantizes no matrix.`);
-  return { spec, matrices };
-}
-
-/** The mix of a file, which must be the one that its spec names. */
-function readMix(text: string, json: string | undefined, where: string): Spec {
-  const mix = parseMixText(json ?? "", `${where} (kbit_mix of its metadata)`);
-  if (formatSpec(mix) !== text) throw new InputError(`${where}: its kbit_mix is not ${text}, which it should be.`);
-  return mix;
-}
-
-function parseFacts(text: string, where: string): Record<string, unknown> {
-  let facts: unknown;
-  try {
-    facts = JSON.parse(text);
-  } catch {
-    facts = undefined;
-  }
-  if (typeof facts !== "object" || facts === null)
-    throw new InputError(`${where}: kbit_matrices of the metadata is not a JSON object.`);
-  return facts as Record<string, unknown>;
-}
-
-function checkFacts(name: string, fact: unknown, where: string): MatrixFacts {
-  const { type, shape } = (fact ?? {}) as Partial<MatrixFacts>;
-  const isShape =
-    Array.isArray(shape) && shape.length === 2 && shape.every((size) => Number.isSafeInteger(size) && size > 0);
-  if (
-    !isShape ||
-    !Number.isSafeInteger(shape[0] * shape[1]) ||
-    typeof type !== "string" ||
-    !Object.hasOwn(storageTypes, type)
-  ) {
-    throw new InputError(
-      `${where}: kbit_matrices says of ${name} ${JSON.stringify(fact)}; expected a type and a shape.`,
-    );
-  }
-  return { type, shape: [shape[0], shape[1]] };
 }
 
 /** The headers of a matrix's parts as they are in the file, each of the type and shape that the spec demands. */

@@ -9,7 +9,8 @@ import { isQuantized } from "../quantize/quantized.ts";
 import type { Spec } from "../quantize/spec.ts";
 import type { Tensor, TensorHeader } from "../tensor/tensor.ts";
 import { type Checkpoint, sideFiles } from "./checkpoint.ts";
-import { formatPackedMetadata, packTensor } from "./packed.ts";
+import { packTensor } from "./packed-layout.ts";
+import { formatPackedMetadata } from "./packed-metadata.ts";
 import { countBytes, formatSafetensorsHeader, placeTensors } from "./safetensors.ts";
 
 /** Choices of `writePackedCheckpoint`. */

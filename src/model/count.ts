@@ -2,7 +2,7 @@
 // Tensors that the architecture does not need are not counted, so that a tied head counts once.
 
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import { packTensor } from "../checkpoint/packed.ts";
+import { packTensor } from "../checkpoint/packed-layout.ts";
 import { countBytes } from "../checkpoint/safetensors.ts";
 import { isQuantized } from "../quantize/quantized.ts";
 import { nominalBits } from "../quantize/size.ts";

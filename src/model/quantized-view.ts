@@ -2,7 +2,7 @@
 // so that loading, counting and writing are the same for every spec and hold one tensor at a time.
 
 import type { Checkpoint, StoredParts } from "../checkpoint/checkpoint.ts";
-import { describePacked } from "../checkpoint/packed.ts";
+import { describePacked } from "../checkpoint/packed-layout.ts";
 import { InputError } from "../input-error.ts";
 import { dataTypes } from "../quantize/data-types.ts";
 import { type QuantizeOptions, quantize } from "../quantize/quantize.ts";

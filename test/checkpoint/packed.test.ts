@@ -8,7 +8,7 @@ import { createMemorySource } from "../../src/checkpoint/bytes.ts";
 import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
 import { openCheckpointFiles } from "../../src/checkpoint/open.ts";
 import { openCheckpoint } from "../../src/checkpoint/open-node.ts";
-import { describePacked } from "../../src/checkpoint/packed.ts";
+import { describePacked } from "../../src/checkpoint/packed-layout.ts";
 import { formatSafetensors, openSafetensors } from "../../src/checkpoint/safetensors.ts";
 import { writePackedCheckpoint } from "../../src/checkpoint/write-packed-node.ts";
 import { InputError } from "../../src/input-error.ts";
