@@ -4,7 +4,7 @@ python study.py MODEL DATA SPECS TASKS LIMIT THREADS BATCH CLOCK
   ->  one line of JSON: seconds from the first model to the last metric, and the accuracy of each experiment
 
 transformers loads the model in float32; every weight of a linear layer but the head is quantized and dequantized in place by
-bitsandbytes (`quantize_blockwise` with the data type's map, blocks of 64); lm-evaluation-harness scores the tasks. Imports and the
+bitsandbytes (`quantize_blockwise` with the data type's map); lm-evaluation-harness scores the tasks. Imports and the
 reading of task files are not timed. DATA holds continuation.jsonl and lastword.jsonl of models/families.
 """
 import json
@@ -37,21 +37,22 @@ def write_task(folder: Path, name: str, data: Path, limit: int) -> None:
     (folder / f"{name}.yaml").write_text("\n".join(yaml + TASKS[name]) + "\n")
 
 
-def create_map(spec: str) -> torch.Tensor:
-    """The data type's values, of specs such as int4:b64:a32 and float4:e3:bnb:b64:a32."""
+def parse(spec: str) -> tuple[torch.Tensor, int]:
+    """The data type's values and the block size, of specs such as int4:b64:a32 and float4:e3:bnb:b64:a32."""
     head, *options = spec.split(":")
     bits = int(head[-1])
+    block = next(int(option[1:]) for option in options if option[0] == "b" and option != "bnb")
     if head.startswith("int"):
-        return bnb.create_linear_map(True, total_bits=bits)
+        return bnb.create_linear_map(True, total_bits=bits), block
     exponent = int(options[0][1:])
-    return bnb.create_fp8_map(True, exponent, bits - 1 - exponent, bits)
+    return bnb.create_fp8_map(True, exponent, bits - 1 - exponent, bits), block
 
 
 def quantize(model: torch.nn.Module, spec: str) -> None:
-    code = create_map(spec)
+    code, block = parse(spec)
     for layer in model.modules():
         if isinstance(layer, torch.nn.Linear) and layer is not model.get_output_embeddings():
-            quantized, state = bnb.quantize_blockwise(layer.weight.data, code=code, blocksize=64)
+            quantized, state = bnb.quantize_blockwise(layer.weight.data, code=code, blocksize=block)
             layer.weight.data = bnb.dequantize_blockwise(quantized, state).view_as(layer.weight)
 
 

@@ -3,9 +3,10 @@
 //     KBIT_BENCH_PYTHON=python3 node bench/study.ts [--model MODEL] [--limit 400] [--threads 2] [--rounds 2] [--batches 1,8]
 //                                                   [--apart] [--clock wall|cpu]
 //
-// The same grid on both sides (study.py says how the other does it): a model at a few specs on two bundled zero-shot tasks, in
-// float32. Timed is from the first model to the last result, hashing and storing included; starting a program is not. Both run
-// in turns, the fastest run of each counts, and every accuracy must agree. A batch of 1 is the harness's default.
+// The same grid on both sides (study.py says how the other does it): a model at the paper's bits as int and float in blocks of
+// 64 and 1024, on two bundled zero-shot tasks, in float32. Timed is from the first model to the last result: of kbit also the
+// start of its workers, reading and encoding documents, hashing and storing; of Python neither the start nor the documents.
+// Both run in turns, the fastest run of each counts, and every accuracy must agree. A batch of 1 is the harness's default.
 // On a machine that others use, `--clock cpu --threads 1` compares processor time.
 // `--apart` also times the peer as launch scripts run it: a process for each experiment, start included.
 
@@ -21,10 +22,7 @@ const pathOf = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const { values } = parseArgs({
   options: {
     model: { type: "string", default: pathOf("../models/books/books-0.8m") },
-    specs: {
-      type: "string",
-      default: "int3:b64:a32,int4:b64:a32,int8:b64:a32,float4:e2:bnb:b64:a32,float5:e3:bnb:b64:a32",
-    },
+    specs: { type: "string", default: makeGrid().join(",") },
     limit: { type: "string", default: "400" },
     threads: { type: "string", default: "2" },
     rounds: { type: "string", default: "2" },
@@ -39,6 +37,15 @@ const data = pathOf("../models/families");
 const experiments = specs.split(",").length * names.length;
 const folder = mkdtempSync(join(tmpdir(), "kbit-bench-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+
+/** The paper's 3 to 8 bits and exponent bits, as the other side can quantize them too. */
+function makeGrid(): string[] {
+  const types = [3, 4, 5, 6, 7, 8].flatMap((bits) => [
+    `int${bits}`,
+    bits === 3 ? "float3:e2" : `float${bits}:e3${bits > 4 ? ":bnb" : ""}`,
+  ]);
+  return types.flatMap((type) => [64, 1024].map((block) => `${type}:b${block}:a32`));
+}
 
 interface Run {
   readonly seconds: number;
