@@ -62,19 +62,34 @@ export function placeLabels(labels: readonly Label[], gap: number, frame: LabelF
   return placed;
 }
 
+/** A label that begins or ends at its x. */
+export interface SideLabel extends PlacedLabel {
+  readonly anchor: "start" | "end";
+}
+
 /**
  * Each label to the right of its point, or above it where there is no room to the right; moved up or down until none
- * covers another.
+ * covers another, and up where one would leave the frame.
  */
-export function placeBeside(labels: readonly Label[], frame: LabelFrame): PlacedLabel[] {
+export function placeBeside(labels: readonly Label[], frame: LabelFrame): SideLabel[] {
   const placed = labels.map(({ text, x, y, color }) => {
     const width = text.length * characterWidth;
     const isRoom = x + 8 + width <= frame.right;
-    return { text, x: isRoom ? x + 8 + width / 2 : frame.right - width / 2, y: isRoom ? y + 4 : y - 10, color };
+    return isRoom
+      ? { text, x: x + 8, y: y + 4, color, anchor: "start" as const, left: x + 8, right: x + 8 + width }
+      : {
+          text,
+          x: frame.right,
+          y: y - 10,
+          color,
+          anchor: "end" as const,
+          left: frame.right - width,
+          right: frame.right,
+        };
   });
   placed.sort((a, b) => a.y - b.y);
-  const covers = (a: PlacedLabel, b: PlacedLabel) =>
-    Math.abs(a.x - b.x) < ((a.text.length + b.text.length) * characterWidth) / 2 + 4;
+  const covers = (a: { left: number; right: number }, b: { left: number; right: number }) =>
+    a.left < b.right + 4 && b.left < a.right + 4;
   for (let round = 0; round < 20; round++) {
     placed.forEach((label, i) => {
       for (const other of placed.slice(i + 1)) {
@@ -84,7 +99,11 @@ export function placeBeside(labels: readonly Label[], frame: LabelFrame): Placed
       }
     });
   }
-  return placed;
+  for (let i = placed.length - 1; i >= 0; i--) {
+    const below = placed.slice(i + 1).filter((other) => covers(placed[i], other));
+    placed[i].y = Math.min(placed[i].y, frame.bottom, ...below.map((other) => other.y - lineHeight));
+  }
+  return placed.map(({ text, x, y, color, anchor }) => ({ text, x, y, color, anchor }));
 }
 
 /** Keeps the labels, in order, that cover none kept before them. */

@@ -185,5 +185,11 @@ test("labels beside their points cover no other and stay in the frame, or stand 
     expect(below.y - above.y).toBeGreaterThan(12);
   expect(a.x).toBeGreaterThan(100);
   expect(d.y).toBe(80);
-  expect(d.x + 3.3 * d.text.length).toBeLessThanOrEqual(200.1);
+  expect([d.x, d.anchor]).toEqual([200, "end"]);
+  expect(a.anchor).toBe("start");
+  const low = placeBeside(
+    [97, 98, 99].map((y, i) => ({ text: `line ${i}`, short: "", x: 100, y, color: "" })),
+    frame,
+  );
+  expect(low.map(({ y }) => y)).toEqual([72, 86, 100]); // none below the frame
 });
