@@ -6,7 +6,9 @@ import * as Plot from "@observablehq/plot";
 import type { Answer } from "../scaling/answer.ts";
 import { type BitsLaw, type LawPoint, mostModels } from "../scaling/bits-law.ts";
 import type { Curve, Point } from "../scaling/curves.ts";
+import type { MetricFacts } from "../scaling/metrics.ts";
 import { groupBy, modelKey } from "../scaling/series.ts";
+import { compareErrors } from "../scaling/side-by-side.ts";
 import type { Variants } from "../scaling/variants.ts";
 import { colorOf, kindColor, stepColor } from "./colors.ts";
 import {
@@ -126,8 +128,18 @@ function drawLines(
   place: (point: Point) => number = (point) => point.bits,
   { behind = [], isBeside = false }: { behind?: readonly Plot.Markish[]; isBeside?: boolean } = {},
 ): string {
+  const errorOf = readErrors(
+    named.flatMap((line) => line.points.filter((point) => isInView(frame, point.value))),
+    answer.series.metric,
+  );
   const lines = named.map((line) => {
-    const marks = line.points.map((point) => ({ point, bits: place(point), value: point.value, color: line.color }));
+    const marks = line.points.map((point) => ({
+      point,
+      bits: place(point),
+      value: point.value,
+      error: errorOf(point),
+      color: line.color,
+    }));
     const law = line.law?.map(({ bitsPerWeight, value, interval }) => ({ bits: bitsPerWeight, value, interval }));
     const band = outlineBand(law ?? marks.map(spreadMark), frame);
     return { ...line, marks, band, path: clipLine(law ?? marks, frame) };
@@ -139,13 +151,13 @@ function drawLines(
   const errors = lines
     .filter((line) => line.law !== undefined || line.points.length < 2)
     .flatMap((line) => line.marks)
-    .filter((mark) => mark.point.standardError !== null && isInView(frame, mark.value));
+    .filter((mark) => mark.error !== null && isInView(frame, mark.value));
   const figure = startFigure(frame, [
     ...behind,
     Plot.ruleX(errors, {
       x: "bits",
-      y1: ({ point }: Mark) => frame.clampY(point.value - point.standardError!),
-      y2: ({ point }: Mark) => frame.clampY(point.value + point.standardError!),
+      y1: ({ value, error }: Mark) => frame.clampY(value - error!),
+      y2: ({ value, error }: Mark) => frame.clampY(value + error!),
       stroke: colorOfMark,
       strokeOpacity: 0.75,
       strokeWidth: 1.75,
@@ -173,7 +185,10 @@ function drawLines(
     });
   const labels = isBeside
     ? placeBeside(ends, frame.labels)
-    : placeLabels(ends, frame.worseIsUp ? 17 : -10, frame.labels);
+    : placeLabels(ends, frame.worseIsUp ? 17 : -10, frame.labels).map((label) => ({
+        ...label,
+        anchor: "middle" as const,
+      }));
   return finishFigure(
     figure,
     `${what}: ${lines.length} lines, ${marks.length} points.`,
@@ -181,7 +196,7 @@ function drawLines(
       { selector: ".points", points: inside.map((mark) => mark.point) },
       { selector: ".beyond", points: outside.map((mark) => mark.point) },
     ],
-    labels.map((label) => ({ ...label, anchor: "middle" })),
+    labels,
     answer,
   );
 }
@@ -191,7 +206,24 @@ interface Mark {
   readonly point: Point;
   readonly bits: number;
   readonly value: number;
+  readonly error: number | null;
   readonly color: string;
+}
+
+/** What the bands of a figure with these points in view show; undefined where there are none. */
+export function describeErrors(points: readonly Point[], metric: MetricFacts): string | undefined {
+  if (compareErrors(points, metric) !== null) {
+    return "one standard error of the comparison: what the documents do to all points alike is left out";
+  }
+  return points.some((point) => point.standardError !== null) ? "one standard error" : undefined;
+}
+
+// Of points on the same documents the error of how they compare, which those beyond the view have no part in; else each one's own.
+function readErrors(inView: readonly Point[], metric: MetricFacts): (point: Point) => number | null {
+  const errors = compareErrors(inView, metric);
+  if (errors === null) return (point) => point.standardError;
+  const known = new Map(errors.map((error, i) => [inView[i], error]));
+  return (point) => known.get(point) ?? null;
 }
 
 // The outline of a band as far as it is in view: along its upper ends and back along its lower ones.
@@ -211,8 +243,8 @@ function outlineBand(
 }
 
 // One standard error to both sides.
-function spreadMark({ bits, value, point: { standardError } }: Mark) {
-  const interval = standardError === null ? null : ([value - standardError, value + standardError] as const);
+function spreadMark({ bits, value, error }: Mark) {
+  const interval = error === null ? null : ([value - error, value + error] as const);
   return { bits, value, interval };
 }
 

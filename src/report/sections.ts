@@ -6,7 +6,7 @@ import type { Answer } from "../scaling/answer.ts";
 import { modelKey } from "../scaling/series.ts";
 import type { UnstableRow } from "../scaling/stability.ts";
 import { colorOf } from "./colors.ts";
-import { drawCurves } from "./figure.ts";
+import { describeErrors, drawCurves } from "./figure.ts";
 import { renderFigure, wide } from "./figure-block.ts";
 import { createFrame, isInView } from "./frame.ts";
 import { drawFrontier } from "./frontier-figure.ts";
@@ -32,11 +32,11 @@ export function renderAnswer(answer: Answer, isBrief = false): string {
   const { label } = answer.series.metric;
   const frame = createFrame(answer, wide);
   const drawn = answer.curves.flatMap((curve) => curve.points);
-  const bands = drawn.some((point) => point.standardError !== null) ? " Bands are one standard error." : "";
+  const inView = drawn.filter((point) => isInView(frame, point.value));
+  const errors = describeErrors(inView, answer.series.metric);
+  const bands = errors === undefined ? "" : ` Bands are ${errors}.`;
   const budgets = tabulateBudgets(answer, true);
-  const off = drawn.some((point) => !isInView(frame, point.value))
-    ? " A triangle at the edge is a point beyond it."
-    : "";
+  const off = inView.length < drawn.length ? " A triangle at the edge is a point beyond it." : "";
   return `
 ${renderFigure({
   name: "curves",

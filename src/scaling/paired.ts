@@ -19,6 +19,14 @@ export interface Part {
  * `u` of `readDeviations`. Null where a row has no documents, or rows have different ones.
  */
 export function computePairedError(parts: readonly Part[], metric: MetricFacts): number | null {
+  const total = combineDeviations(parts, metric);
+  if (total === null) return null;
+  const error = Math.sqrt(total.reduce((sum, value) => sum + value * value, 0));
+  return Number.isFinite(error) ? error : null;
+}
+
+/** `sum_j factor_j u_ij` of each document i. Null where a row has no documents, or rows have different ones. */
+export function combineDeviations(parts: readonly Part[], metric: MetricFacts): Float64Array | null {
   const [first] = parts;
   const total = first && readDeviations(first.row, metric)?.map((value) => value * first.factor);
   if (!total) return null;
@@ -28,8 +36,7 @@ export function computePairedError(parts: readonly Part[], metric: MetricFacts):
     if (deviations?.length !== total.length) return null;
     for (let i = 0; i < total.length; i++) total[i] += factor * deviations[i];
   }
-  const error = Math.sqrt(total.reduce((sum, value) => sum + value * value, 0));
-  return Number.isFinite(error) ? error : null;
+  return total;
 }
 
 /**
