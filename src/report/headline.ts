@@ -58,8 +58,13 @@ function writeHidden({ points, curves, range, series: { metric } }: Answer): str
   const isEmbedded = (spec: string) => /:(embed|head)(:|$)/.test(spec);
   const kinds = new Set(points.filter(({ row }) => row.bitsPerWeight < 16).map(({ row }) => isEmbedded(row.key.spec)));
   const mixed = kinds.size > 1 ? " Specs with and without embed and head are mixed here." : "";
-  const which = `${nameOf(first)} (${formatSize(first.bits)})${hidden.length > 1 ? ` and ${formatPlural(hidden.length - 1, "other")} are` : " is"}`;
-  return `That is of curves, which have the best spec of each model at each precision: ${which} on none, and better than the curve of ${formatPrecision(winner)} at equal size.${mixed}`;
+  const curveName = `the curve of ${formatPrecision(winner)} at equal size`;
+  const example = `${nameOf(first)}, ${formatSize(first.bits)}`;
+  const others =
+    hidden.length === 1
+      ? `A choice that is none of these is better than ${curveName}: ${example}.`
+      : `${formatPlural(hidden.length, "choice")} that are none of these are better than ${curveName}, the best of them ${example}.`;
+  return `A curve has each model at its best spec of that precision. ${others}${mixed}`;
 }
 
 function nameSubject({ series: { subject } }: Answer): string {
