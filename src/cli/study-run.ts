@@ -155,13 +155,14 @@ function describeWorkers(workers: number, isDetached: boolean, store: string): s
   return workers > 0 ? formatPlural(workers, "worker") : `those who run kbit worker --db ${store} do them`;
 }
 
-function printSummary({ stored, computed, failures, interrupted, seconds }: StudySummary): void {
-  if (computed === 0 && failures.length === 0 && !interrupted) return;
+function printSummary({ stored, computed, failures, cancelled, interrupted, seconds }: StudySummary): void {
+  if (computed === 0 && failures.length === 0 && cancelled === 0 && !interrupted) return;
   const parts = [`${formatPlural(computed, "result")} in ${formatSeconds(seconds)}`];
   if (stored > 0) parts.push(`${stored} stored before`);
   if (failures.length > 0) parts.push(paint("red", `${failures.length} failed`));
+  if (cancelled > 0) parts.push(`${cancelled} cancelled`);
   printLine(`\n${interrupted ? "Stopped: " : ""}${parts.join(", ")}.`);
-  if (interrupted) printLine("What is done is stored; the same command goes on with the rest.");
+  if (interrupted || cancelled > 0) printLine("What is done is stored; the same command goes on with the rest.");
   const groups = [...Map.groupBy(failures, ({ model, reason }) => `${model}: ${reason}`).values()];
   for (const group of groups.slice(0, shownFailures)) {
     const [{ model, spec, task, reason }] = group;

@@ -1,4 +1,4 @@
-// kbit study status, failures, retry, pause and resume: how studies stand and what to do about it, from any machine.
+// kbit study status, failures, retry, pause, resume and cancel: how studies stand and what to do about it, from any machine.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
@@ -55,10 +55,22 @@ export function addStatusCommands(study: Command): void {
       isPause ? "Let nothing new of a study begin; what runs goes on." : "Go on with a study that was paused.",
     ).action((name: string, options: StatusOptions) =>
       steer(options, name, async ({ queue }) => {
-        await queue.pause(name, isPause);
+        if (!(await queue.pause(name, isPause)))
+          throw new InputError(
+            `${name} was cancelled, and nothing of it waits; kbit study run puts it in the queue again.`,
+          );
         return { study: name, paused: isPause, sentence: `${name} ${isPause ? "is paused" : "goes on"}.` };
       }),
     );
+  add("cancel <study>", "Take what waits of a study out of the queue; results stay, what runs may finish.").action(
+    (name: string, options: StatusOptions) =>
+      steer(options, name, async ({ queue }) => {
+        const { cancelled, running } = await queue.cancel(name);
+        const rest = running > 0 ? `; ${formatCount(running)} that ${running === 1 ? "runs" : "run"} may finish` : "";
+        const sentence = `${formatPlural(cancelled, "experiment")} of ${name} taken out of the queue${rest}.`;
+        return { study: name, cancelled, running, sentence };
+      }),
+  );
 }
 
 /** @throws InputError if a path names a file of exported rows, where nothing waits */
@@ -134,12 +146,14 @@ export function formatStatus({
     const columns = ["study", "done", "running", "queued", "failed", "left"].map((title, i) => {
       return { title, align: i === 0 ? ("left" as const) : ("right" as const) };
     });
-    const rows = studies.map(({ name, isPaused, experiments, done, running, queued, failed, secondsLeft }) => [
-      isPaused ? `${name} (paused)` : name,
-      `${formatCount(done)} of ${formatCount(experiments)}`,
-      ...[running, queued, failed].map(formatCount),
-      secondsLeft === undefined ? "" : formatSeconds(secondsLeft),
-    ]);
+    const rows = studies.map(
+      ({ name, isPaused, isCancelled, experiments, done, running, queued, failed, secondsLeft }) => [
+        `${name}${isPaused ? " (paused)" : isCancelled ? " (cancelled)" : ""}`,
+        `${formatCount(done)} of ${formatCount(experiments)}`,
+        ...[running, queued, failed].map(formatCount),
+        secondsLeft === undefined ? "" : formatSeconds(secondsLeft),
+      ],
+    );
     lines.push("", ...formatTable(columns, rows).split("\n"));
   }
   lines.push("", workers.length === 0 ? "Nobody works." : `${formatPlural(workers.length, "worker")}:`);

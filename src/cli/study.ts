@@ -185,7 +185,7 @@ async function runCommand(inputs: string[], options: RunCommandOptions): Promise
   await store.close();
   // A stopped run may still be reading a large model; nothing waits for that.
   if (summary.interrupted) process.stdout.write("", () => process.exit(130));
-  else process.exitCode = summary.failures.length > 0 ? 1 : 0;
+  else process.exitCode = summary.failures.length + summary.cancelled > 0 ? 1 : 0;
 }
 
 async function showCommand(options: { readonly db: string; readonly json?: boolean }): Promise<void> {

@@ -2,7 +2,6 @@
 // Models and data are read once, for their hashes; a model that does not open fails its own experiments only.
 
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { hashCheckpoint } from "../checkpoint/hash-node.ts";
 import { fitConvention } from "../evaluate/perplexity.ts";
@@ -12,6 +11,7 @@ import { describeDecoder } from "../model/architectures/index.ts";
 import { countParameters } from "../model/count.ts";
 import { loadTokenizer, type TextTokenizer } from "../model/tokenizer.ts";
 import { codeVersions, type FailureRow, type ResultKey } from "../result.ts";
+import { type DataFacts, readDataFacts } from "./data-files.ts";
 import { explainFailure } from "./failure.ts";
 import { hashKey } from "./result-id.ts";
 import {
@@ -64,8 +64,6 @@ const timingCost = 2e10;
 
 /** Of English under the tokenizers of today, for models without a tokenizer; only estimates depend on it. */
 const usualBytesPerToken = 4;
-/** Bytes of a text that are encoded to see how many tokens it has. */
-const sampleBytes = 1 << 15;
 
 /** What a plan needs of a model. */
 interface ModelFacts {
@@ -74,15 +72,6 @@ interface ModelFacts {
   readonly maxLength: number;
   readonly fileBytes: number;
   readonly tokenizer: TextTokenizer;
-}
-
-/** What a plan needs of a data file. */
-interface DataFacts {
-  readonly hash: string;
-  readonly bytes: number;
-  readonly lines: number;
-  /** Its beginning, for an estimate of its tokens. */
-  readonly sample: string;
 }
 
 /** How a plan is made. */
@@ -126,8 +115,9 @@ export async function planStudy(study: Study, options: PlanOptions): Promise<Pla
     const misfits = study.tasks.flatMap((task) => explainMisfit(task, facts.maxLength) ?? []);
     for (const misfit of new Set(misfits)) notes.push(`${model.name} will fail at ${misfit}`);
     for (const spec of study.specs) {
-      for (const task of study.tasks) {
-        const dataFacts = data.get(task.data) ?? { hash: timer, bytes: 0, lines: 1, sample: "" };
+      for (const choice of study.tasks) {
+        const dataFacts = data.get(choice.data) ?? { place: choice.data, hash: timer, bytes: 0, lines: 1, sample: "" };
+        const task = { ...choice, data: dataFacts.place } as TaskChoice; // of a branch on the Hub, the commit
         const key = createKey(facts, spec.text, task, dataFacts, options.computeType);
         const id = hashKey(key);
         const tokens = estimateTokens(task, dataFacts, facts.maxLength, measureTokenBytes(facts, dataFacts));
@@ -156,20 +146,6 @@ async function readModelFacts(model: ModelChoice, openCheckpoint: PlanOptions["o
   } finally {
     await checkpoint.close();
   }
-}
-
-async function readDataFacts(path: string): Promise<DataFacts> {
-  const hash = createHash("sha256");
-  let bytes = 0;
-  let lines = 0;
-  let sample = "";
-  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
-    hash.update(chunk);
-    if (bytes === 0) sample = chunk.toString("utf8", 0, sampleBytes);
-    bytes += chunk.length;
-    for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) lines++;
-  }
-  return { hash: hash.digest("hex"), bytes, lines: Math.max(1, lines), sample };
 }
 
 function createKey(

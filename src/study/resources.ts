@@ -1,13 +1,11 @@
 // What the experiments of one worker share: open checkpoints and their weights, one kernel set, requests.
 
-import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { availableParallelism, cpus } from "node:os";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { type CheckpointHashes, hashCheckpoint } from "../checkpoint/hash-node.ts";
+import { isOfDataset, isOnHub, parseDatasetPlace } from "../checkpoint/hub-dataset-node.ts";
 import { openCheckpoint } from "../checkpoint/open-node.ts";
-import { decodeData } from "../evaluate/data-node.ts";
 import { InputError } from "../input-error.ts";
 import type { Kernels } from "../kernels/kernels.ts";
 import { loadModel } from "../model/load.ts";
@@ -16,6 +14,7 @@ import { loadTokenizer, type TextTokenizer } from "../model/tokenizer.ts";
 import { isQuantized } from "../quantize/quantized.ts";
 import type { ResultKey } from "../result.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { findDataFiles, readCheckedText } from "./data-files.ts";
 import type { LoadedModel, Prepared, Resources } from "./experiment.ts";
 import { reuseBuffers } from "./reuse.ts";
 import { AbsentError, createFinder, type Finder, hasConfig, isNamed, type Roots } from "./roots.ts";
@@ -84,7 +83,7 @@ export function createResources(own: Kernels, { roots, quantize }: ResourceOptio
     },
     async readData(path, hash) {
       if (data.hash !== hash) {
-        data = { hash, text: texts ? await readBelow(texts, path, hash) : await readChecked(path, hash) };
+        data = { hash, text: texts ? await readBelow(texts, path, hash) : await readAnywhere(path, hash) };
       }
       return data.text;
     },
@@ -106,13 +105,19 @@ async function openBelow(finder: Finder, path: string, key: ResultKey): Promise<
   throw last instanceof AbsentError ? last : new AbsentError(explainAbsence("model", path, finder, last));
 }
 
-/** The text of a file of that hash below the roots. @throws as `openBelow` */
+/** The text of a file, or of the files of a split on the Hub. @throws AbsentError as `readCheckedText` */
+async function readAnywhere(place: string, hash: string): Promise<string> {
+  return readCheckedText(await findDataFiles(place), hash);
+}
+
+/** The text of a file of that hash below the roots, which may hold the Hub's cache. @throws as `openBelow` */
 async function readBelow(finder: Finder, path: string, hash: string): Promise<string> {
   let last: unknown;
-  for (const candidate of finder.candidates(path, (file) => isNamed(file, path))) {
+  const isLike = isOnHub(path) ? isOfDataset(parseDatasetPlace(path)) : (file: string) => isNamed(file, path);
+  for (const candidate of finder.candidates(path, isLike)) {
     if (!statSync(candidate).isFile()) continue;
     try {
-      return await readChecked(candidate, hash);
+      return await readCheckedText({ place: candidate, files: [candidate] }, hash);
     } catch (error) {
       if (!(error instanceof AbsentError)) throw error;
       last ??= error;
@@ -132,15 +137,6 @@ async function openChecked(path: string, key: ResultKey): Promise<Checkpoint> {
   if (Object.entries(hashes).every(([name, hash]) => key[name as keyof CheckpointHashes] === hash)) return checkpoint;
   await checkpoint.close();
   throw new AbsentError(`${path} was changed while the study ran; run the study again to measure the new model.`);
-}
-
-async function readChecked(path: string, hash: string): Promise<string> {
-  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    throw new AbsentError(`The file ${path} cannot be read (${error.code}).`);
-  });
-  if (createHash("sha256").update(bytes).digest("hex") !== hash)
-    throw new AbsentError(`${path} was changed while the study ran; run the study again to measure on the new file.`);
-  return decodeData(bytes, path);
 }
 
 /** A cache of what was prepared; what was made first goes first. */

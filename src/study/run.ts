@@ -52,6 +52,8 @@ export interface StudySummary {
   readonly stored: number;
   readonly computed: number;
   readonly failures: readonly FailureRow[];
+  /** Experiments that were taken out of the queue, by `kbit study cancel`. */
+  readonly cancelled: number;
   readonly interrupted: boolean;
   readonly seconds: number;
 }
@@ -88,7 +90,15 @@ export async function runStudy(study: Study, store: StudyStore, options: RunOpti
   const isAborted = () => signal?.aborted ?? false;
   const plan = await Promise.race([planOnKernels(study, options), untilAborted(signal)]);
   if (plan === undefined)
-    return { ids: [], stored: 0, computed: 0, failures: [], interrupted: true, seconds: secondsSince(started) };
+    return {
+      ids: [],
+      stored: 0,
+      computed: 0,
+      failures: [],
+      cancelled: 0,
+      interrupted: true,
+      seconds: secondsSince(started),
+    };
   const rows = await store.rows();
   const known = new Set(rows.map(({ id }) => id));
   const missing = plan.experiments.filter(({ id }) => !known.has(id));
@@ -106,6 +116,7 @@ export async function runStudy(study: Study, store: StudyStore, options: RunOpti
   await sure(() => store.queue.keepUnplanned(study.name, plan.failures), store, account.waiting);
   for (const failure of plan.failures) account.failure(failure);
 
+  let cancelled = 0;
   // A study with nothing for the queue but failures is in its list all the same.
   if (scored.length + unplanned > 0 && !isAborted()) {
     const run = randomUUID();
@@ -115,25 +126,30 @@ export async function runStudy(study: Study, store: StudyStore, options: RunOpti
       return store.queue.enqueue(study.name, run, wanted, planned);
     };
     await sure(() => enqueue(new Set(scored.map(({ id }) => id))), store, account.waiting);
-    if (scored.length > 0 && !isDetached) await workAt(run, lanes, scored, enqueue);
+    if (scored.length > 0 && !isDetached) cancelled = await workAt(run, lanes, scored, enqueue);
   }
-  if (timed.length > 0 && !isDetached && !isAborted()) await takeTimes(timed);
+  if (timed.length > 0 && !isDetached && !isAborted() && cancelled === 0) await takeTimes(timed);
   return {
     ids: plan.experiments.map(({ id }) => id),
     stored,
     computed: account.computed(),
     failures: account.failures,
+    cancelled: cancelled > 0 ? cancelled + timed.length : 0,
     interrupted: isAborted(),
     seconds: secondsSince(started),
   };
 
-  /** Works with lanes of this process until every experiment has ended, here or elsewhere, or the run is stopped. */
+  /**
+   * Works with lanes of this process until every experiment has ended, here or elsewhere, or the run is stopped.
+   *
+   * @returns how many were cancelled
+   */
   async function workAt(
     run: string,
     count: number,
     all: typeof scored,
     enqueue: (ids: ReadonlySet<string>) => Promise<void>,
-  ) {
+  ): Promise<number> {
     const crew =
       count > 0
         ? createCrew(store, {
@@ -155,7 +171,7 @@ export async function runStudy(study: Study, store: StudyStore, options: RunOpti
     signal?.addEventListener("abort", stop, { once: true });
     const call = <T>(work: () => Promise<T>) => sure(work, store, account.waiting, over.signal);
     const work = crew?.work().finally(stop); // a crew that fails ends the run
-    const seen = watchRun(store, run, new Set(all.map(({ id }) => id)), {
+    const seen = watchRun(store, study.name, run, new Set(all.map(({ id }) => id)), {
       account,
       crew,
       enqueue,
@@ -163,11 +179,12 @@ export async function runStudy(study: Study, store: StudyStore, options: RunOpti
       signal: over.signal,
     }).catch((error) => {
       if (!over.signal.aborted) throw error; // a store that is away is no matter of a run that was stopped
+      return 0;
     });
     seen.catch(() => {}).finally(() => crew?.stop(0));
     try {
-      const ends = await Promise.allSettled([work, seen]);
-      for (const end of ends) if (end.status === "rejected") throw end.reason;
+      for (const end of await Promise.allSettled([work, seen])) if (end.status === "rejected") throw end.reason;
+      return await seen;
     } finally {
       signal?.removeEventListener("abort", stop);
     }

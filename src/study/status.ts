@@ -9,6 +9,7 @@ import type { StudyStore } from "./store/store.ts";
 interface StudyState {
   readonly name: string;
   readonly isPaused: boolean;
+  readonly isCancelled: boolean;
   readonly experiments: number;
   readonly done: number;
   readonly running: number;
@@ -57,7 +58,7 @@ export async function readStatus(store: StudyStore): Promise<StudyStatus> {
   const studyOf = new Map(troubles.map(({ id, study }) => [id, study]));
   const failures = await store.failures();
   const ofFailures = failures.map(({ id = "", study }) => studyOf.get(id) ?? study);
-  const studies = (await queue.studies()).map(({ name, isPaused, experiments }): StudyState => {
+  const studies = (await queue.studies()).map(({ name, isPaused, isCancelled, experiments }): StudyState => {
     const of = (...states: string[]) => counts.filter((count) => count.study === name && states.includes(count.state));
     const sum = (key: "jobs" | "cost", ...states: string[]) =>
       of(...states).reduce((all, count) => all + count[key], 0);
@@ -70,6 +71,7 @@ export async function readStatus(store: StudyStore): Promise<StudyStatus> {
     return {
       name,
       isPaused,
+      isCancelled,
       experiments,
       done,
       running,

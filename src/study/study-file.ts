@@ -3,11 +3,13 @@
 
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { formatDataset, isOnHub, parseDatasetPlace } from "../checkpoint/hub-dataset-node.ts";
 import { listDataNames } from "../evaluate/data-node.ts";
 import type { Task } from "../evaluate/task.ts";
 import { tasks as zeroShotTable } from "../evaluate/tasks/index.ts";
 import { parseTask } from "../evaluate/user-task.ts";
 import { findNearest, InputError } from "../input-error.ts";
+import { maxDataBytes } from "./data-files.ts";
 import { expandSpecs } from "./grid.ts";
 import { findModels } from "./models.ts";
 import type { ModelChoice, Study, TaskChoice } from "./study.ts";
@@ -66,6 +68,10 @@ export function createStudy(flags: StudyFlags): Study {
   if (names.length > 1 && statSync(data, { throwIfNoEntry: false })?.isFile())
     throw new InputError(
       `--data: ${data} is a file, but there are ${names.length} tasks; expected a folder with a file for each.`,
+    );
+  if (names.length > 1 && data !== "hub" && isOnHub(data))
+    throw new InputError(
+      `--data: ${data} is one data set, but there are ${names.length} tasks; say hub for their own.`,
     );
   if (tasks.length === 0)
     throw new InputError("The study has no task; say --text FILE, or --tasks T,.. --data FOLDER.");
@@ -131,6 +137,8 @@ function readTask(entry: TaskEntry, folder: string, at: (key: string) => string)
   const { limit = null } = entry;
   if (!("text" in entry)) return readZeroShot(entry, folder, at);
   const { task, convention, window, stride } = entry;
+  if (isOnHub(entry.text))
+    throw new InputError(`${at("text")}: a task file of kind "rolling" reads texts from the Hub; name it as the task.`);
   const data = resolve(folder, entry.text);
   checkData(data, () => at("text"));
   if (data.endsWith(".parquet"))
@@ -158,10 +166,7 @@ function readZeroShot(
 ): TaskChoice {
   const definition = name.endsWith(".json") ? readDefinition(resolve(folder, name), () => at("task")) : undefined;
   const task = definition?.task ?? zeroShotTable[name];
-  const data = findDocuments(task, definition && !path ? dirname(definition.path) : resolve(folder, path!), () =>
-    at("data"),
-  );
-  checkData(data, () => at("data"));
+  const data = findDocuments(task, path ?? dirname(definition!.path), folder, () => at("data"));
   const rest = { data, ...(profile && { profile }), limit };
   if (definition === undefined) return { task: name, ...rest };
   return { task: task.name, definition: { path: definition.path, text: definition.text }, ...rest };
@@ -184,18 +189,30 @@ function listTaskFiles(raw: unknown): string[] {
   return names.filter((name): name is string => typeof name === "string" && name.endsWith(".json"));
 }
 
-/** The file of a task: the path itself, or where that is a folder the one that is named for the task. */
-function findDocuments(task: Pick<Task, "name" | "files">, path: string, at: () => string): string {
-  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path;
-  const { files } = task;
-  const name = listDataNames(files).find((file) => existsSync(join(path, file)));
-  if (name === undefined)
-    throw new InputError(`${at()}: the folder ${path} holds no ${files.join(" or ")} for the task ${task.name}.`);
-  return join(path, name);
+/**
+ * The file of a task: the path itself, or where that is a folder the one that is named for the task; on the Hub the place
+ * with what the task knows of it.
+ */
+function findDocuments(task: Task, given: string, folder: string, at: () => string): string {
+  if (isOnHub(given)) return findOnHub(task, given, at);
+  const path = findFile(task, resolve(folder, given), at);
+  checkData(path, at);
+  return path;
 }
 
-/** More than this does not fit a string of the engine. */
-const maxDataBytes = 500_000_000;
+function findOnHub({ name, hub }: Task, place: string, at: () => string): string {
+  if (place === "hub" && !hub)
+    throw new InputError(`${at()}: ${name} has no data set of its own on the Hub; say hub:org/name#split.`);
+  return explainAt(at, () => `hub:${formatDataset(parseDatasetPlace(place, hub))}`);
+}
+
+function findFile({ name: task, files }: Task, path: string, at: () => string): string {
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path;
+  const name = listDataNames(files).find((file) => existsSync(join(path, file)));
+  if (name === undefined)
+    throw new InputError(`${at()}: the folder ${path} holds no ${files.join(" or ")} for the task ${task}.`);
+  return join(path, name);
+}
 
 /** Why a data file cannot be used, as far as that shows without reading it. */
 function explainData(path: string): string | undefined {

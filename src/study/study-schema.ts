@@ -106,7 +106,9 @@ const latency = z.strictObject({
   batch: z.int().min(1).optional().describe("Sequences at a time."),
 });
 
-const documents = text.describe("The task's file of documents, or the folder that holds it.");
+const documents = text.describe(
+  "The task's file of documents, or the folder that holds it; hub: from the Hub, or hub:org/name[@revision]#split.",
+);
 const profile = z
   .enum(Object.keys(profiles) as [ProfileName])
   .optional()

@@ -21,13 +21,18 @@ const pollMs = 1000;
 /** How far back each look goes: results of one moment become visible a little apart. */
 const overlapMs = 5000;
 
-/** Watches the experiments of a run until all have ended, or the signal says to stop. */
+/**
+ * Watches the experiments of a run until all have ended, the signal says to stop, or its study was cancelled.
+ *
+ * @returns how many were cancelled
+ */
 export async function watchRun(
   { queue, rows }: StudyStore,
+  study: string,
   run: string,
   ids: ReadonlySet<string>,
   { account, crew, enqueue, call, signal }: WatchOptions,
-): Promise<void> {
+): Promise<number> {
   const left = new Set(ids);
   const isOver = () => signal.aborted || left.size === 0;
   let wake: () => void = () => {};
@@ -38,7 +43,7 @@ export async function watchRun(
   signal.addEventListener("abort", () => wake(), { once: true });
   let since = Number.MAX_SAFE_INTEGER; // the first look only asks for the time
   for (;;) {
-    if (isOver()) return;
+    if (isOver()) return 0;
     const asked = since;
     const { rows: arrived, now } = await call(() => queue.arrivals(asked));
     since = now - overlapMs;
@@ -55,9 +60,11 @@ export async function watchRun(
     if (!isOver() && counts.every(({ state }) => state === "failed")) {
       // All that is left is in the store already, or in the queue as another run's, which may never come to it.
       for (const row of await call(() => rows())) account.result(row);
+      const own = (await call(() => queue.studies())).find(({ name }) => name === study);
+      if (own?.isCancelled) return left.size;
       if (left.size > 0) await call(() => enqueue(left));
     }
-    if (isOver()) return;
+    if (isOver()) return 0;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, pollMs);
       wake = () => {

@@ -1,8 +1,9 @@
-// kbit study status, failures, retry, pause and resume on a store whose queue is known: what they print, change and refuse.
+// kbit study status, failures, retry, pause, resume and cancel on a store whose queue is known: what they print, change and refuse.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { Command } from "commander";
 import { afterAll, beforeEach, expect, test, vi } from "vitest";
 import { createBlock } from "../../src/cli/block.ts";
@@ -127,6 +128,33 @@ test("pause lets nothing new begin until resume, and a name that is wrong is ref
   const refused = run("pause", "boks");
   await expect(refused).rejects.toThrow(InputError);
   await expect(refused).rejects.toThrow(/has no study boks; did you mean books\?$/);
+});
+
+test("cancel takes what waits out of the queue, keeps what is done, and leaves what runs", async () => {
+  expect(await run("cancel", "books")).toBe("2 experiments of books taken out of the queue; 1 that runs may finish.\n");
+  expect(await run("status")).toMatch(/\nbooks \(cancelled\) +1 of 3 +1 +0 +1/);
+  expect(JSON.parse(await run("cancel", "books", "--json"))).toEqual({ db, study: "books", cancelled: 0, running: 1 });
+  await expect(run("resume", "books")).rejects.toThrow(
+    "books was cancelled, and nothing of it waits; kbit study run puts it in the queue again.",
+  );
+  await expect(run("cancel", "boks")).rejects.toThrow(/has no study boks; did you mean books\?$/);
+  const store = await openStore(db);
+  await store.queue.complete(makeRow(2));
+  await store.close();
+  expect(await run("status")).toMatch(/\nbooks \(cancelled\) +2 of 3 +0 +0 +1/);
+  expect(await run("cancel", "books")).toBe("0 experiments of books taken out of the queue.\n");
+});
+
+test("a job that came back while its study was cancelled is given to nobody", async () => {
+  await run("cancel", "books");
+  const file = new DatabaseSync(db);
+  file.exec(`update jobs set state = 'queued', worker = null where id = '${makeRow(2).id}'`);
+  file.close();
+  const store = await openStore(db);
+  expect(await store.queue.claim({ worker: "bob", computeType: "float32", memory: 1e9, holds: [] })).toBeUndefined();
+  expect(await store.queue.counts()).toMatchObject([{ state: "failed", jobs: 1 }]);
+  expect(await store.queue.studies()).toMatchObject([{ experiments: 2 }]);
+  await store.close();
 });
 
 /** A terminal that keeps what is written. */

@@ -218,9 +218,52 @@ export function describeQueue(name: string, newPath: () => string | Promise<stri
       await queue.handBack(makeRow(1).id, "ada");
       await queue.enqueue("study", "run", [makeJob(3)], 3);
       expect(await states(store)).toEqual({ paused: 3 });
-      expect(await queue.studies()).toEqual([{ name: "study", experiments: 3, isPaused: true }]);
+      expect(await queue.studies()).toEqual([{ name: "study", experiments: 3, isPaused: true, isCancelled: false }]);
       await queue.pause("study", false);
       expect(await claimAll(store)).toEqual([1, 2, 3]);
+      await store.close();
+    });
+
+    test("drops what waits of a cancelled study, and what comes back of it; what runs may end", async () => {
+      const store = await open([1, 2, 3, 4, 5, 6].map((number) => makeJob(number)));
+      const { queue } = store;
+      await queue.enqueue("another", "another run", [makeJob(7)], 1);
+      for (let i = 0; i < 4; i++) await queue.claim({ ...offer, run: "run" });
+      await queue.fail(makeRow(4).id, "ada", { reason: "It broke." });
+      expect(await queue.cancel("study")).toEqual({ cancelled: 2, running: 3 });
+      expect(await queue.cancel("study")).toEqual({ cancelled: 0, running: 3 });
+      expect(await queue.cancel("no study")).toEqual({ cancelled: 0, running: 0 });
+      expect(await queue.pause("study", true)).toBe(false);
+      expect(await queue.studies()).toMatchObject([
+        { name: "another", experiments: 1, isCancelled: false },
+        { name: "study", experiments: 4, isCancelled: true },
+      ]);
+      await queue.complete(makeRow(1));
+      await queue.handBack(makeRow(2).id, "ada");
+      expect(await queue.fail(makeRow(3).id, "ada", { reason: "It crashed.", retryInMs: 0 })).toBe(true);
+      expect(await store.rows()).toHaveLength(1);
+      expect(await queue.counts()).toMatchObject([
+        { study: "another", state: "queued", jobs: 1 },
+        { study: "study", state: "failed", jobs: 1 },
+      ]);
+      expect((await queue.studies())[1]).toMatchObject({ experiments: 2, isCancelled: true }); // one done, one failed
+      expect(await claimAll(store)).toEqual([7]);
+      await store.close();
+    });
+
+    test("goes on with a cancelled study when it is tried again or run", async () => {
+      const store = await open([makeJob(1), makeJob(2)]);
+      const { queue } = store;
+      await queue.claim(offer);
+      await queue.fail(makeRow(1).id, "ada", { reason: "It broke." });
+      await queue.cancel("study");
+      expect(await queue.retry("study")).toBe(1);
+      expect(await queue.claim(offer)).toMatchObject({ experiment: { id: makeRow(1).id } });
+      await queue.handBack(makeRow(1).id, "ada");
+      expect(await states(store)).toEqual({ queued: 1 });
+      await queue.cancel("study");
+      await queue.enqueue("study", "run", [makeJob(1)], 2);
+      expect(await claimAll(store)).toEqual([1]);
       await store.close();
     });
 

@@ -144,6 +144,33 @@ describe("runStudy", () => {
     await store.close();
   });
 
+  test("ends when its study is cancelled, takes no times then, and goes on with the rest the next time", async () => {
+    const store = await openStore(":memory:");
+    const study = createStudy({
+      models: [model],
+      specs: ["dynamic3-8"],
+      text,
+      window: 16,
+      limit: 2,
+      tasks: ["latency"],
+    });
+    let isCancelled = false;
+    const onEvent = async (event: StudyEvent) => {
+      if (event.kind !== "result" || isCancelled) return;
+      isCancelled = true;
+      await store.queue.cancel(study.name);
+    };
+    const first = await runStudy(study, store, { ...options, onEvent });
+    expect(first).toMatchObject({ interrupted: false, failures: [] });
+    expect(first.computed).toBeGreaterThan(0);
+    expect(first.cancelled).toBeGreaterThan(6);
+    expect(first.computed + first.cancelled).toBe(12);
+    expect(await store.rows()).toHaveLength(first.computed);
+    const second = await runStudy(study, store, options);
+    expect(second).toMatchObject({ stored: first.computed, computed: first.cancelled, cancelled: 0 });
+    await store.close();
+  });
+
   test("does nothing when it was stopped before it began", async () => {
     const store = await openStore(":memory:");
     const summary = await runStudy(makeStudy(["int4"]), store, { ...options, signal: AbortSignal.abort() });

@@ -69,10 +69,22 @@ export async function endAttempt(
     .where("id", "=", id)
     .where("worker", "=", worker)
     .where("state", "=", "running")
-    .returning(["experiment", "study"])
+    .returning(["experiment", "study", "state"])
     .executeTakeFirst();
+  if (job?.state === "cancelled") await dropJob(transaction, id);
   if (job && retryInMs === undefined) await keepFailure(transaction, job, reason);
   return job !== undefined;
+}
+
+/** Takes a job of a cancelled study out of the queue, and so one experiment from the study. */
+export async function dropJob(transaction: Transaction<Tables>, id: string): Promise<void> {
+  const job = await transaction.deleteFrom("jobs").where("id", "=", id).returning("study").executeTakeFirst();
+  if (job === undefined) return;
+  await transaction
+    .updateTable("studies")
+    .set((eb) => ({ experiments: eb("experiments", "-", 1) }))
+    .where("name", "=", job.study)
+    .execute();
 }
 
 /** What a worker can take, as far as its report says. */
@@ -132,14 +144,19 @@ function keepFailure(
   return addFailure(transaction, { ...describeFailure(JSON.parse(experiment), reason), study });
 }
 
-/** Back in the queue, or among those that wait, if the study was paused meanwhile. */
+/** Back in the queue, or among those that wait, if the study was paused meanwhile, or to be dropped, if it was cancelled. */
 export function waitingState(eb: ExpressionBuilder<Tables, "jobs">) {
-  const paused = eb
+  return eb.case().when(isOfStudy(eb, 1)).then("paused").when(isOfStudy(eb, 2)).then("cancelled").else("queued").end();
+}
+
+/** Whether the study of a job is paused (1) or cancelled (2). */
+export function isOfStudy(eb: ExpressionBuilder<Tables, "jobs">, paused: 1 | 2) {
+  const found = eb
     .selectFrom("studies")
     .select("studies.name")
     .whereRef("studies.name", "=", "jobs.study")
-    .where("studies.paused", "=", 1);
-  return eb.case().when(eb.exists(paused)).then("paused").else("queued").end();
+    .where("studies.paused", "=", paused);
+  return eb.exists(found);
 }
 
 /** A job as a row of a study and a run. */

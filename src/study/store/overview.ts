@@ -1,4 +1,5 @@
-// The part of the queue that people ask and steer from any machine: counts, failures, results as they come, pause and retry.
+// The part of the queue that people ask and steer from any machine: counts, failures, results as they come, pause, cancel
+// and retry.
 
 import { type Kysely, sql } from "kysely";
 import type { ResultRow } from "../../result.ts";
@@ -21,6 +22,7 @@ export interface QueuedStudy {
   readonly name: string;
   readonly experiments: number;
   readonly isPaused: boolean;
+  readonly isCancelled: boolean;
 }
 
 /** An attempt that will be made again, or was the last. */
@@ -40,7 +42,7 @@ export function createOverview(db: Kysely<Tables>, backend: Backend) {
     async studies(): Promise<QueuedStudy[]> {
       const rows = await db.selectFrom("studies").selectAll().orderBy("name").execute();
       return rows.map(({ name, experiments, paused }) => {
-        return { name, experiments: Number(experiments), isPaused: Number(paused) === 1 };
+        return { name, experiments: Number(experiments), isPaused: paused === 1, isCancelled: paused === 2 };
       });
     },
 
@@ -79,14 +81,16 @@ export function createOverview(db: Kysely<Tables>, backend: Backend) {
       });
     },
 
-    /** Stops or goes on with what waits of a study. @returns whether there is such a study */
+    /** Stops or goes on with what waits of a study. @returns whether there is such a study, and it was not cancelled */
     pause: (study: string, isToPause: boolean): Promise<boolean> =>
       db.transaction().execute(async (transaction) => {
         const { numUpdatedRows } = await transaction
           .updateTable("studies")
           .set({ paused: isToPause ? 1 : 0 })
           .where("name", "=", study)
+          .where("paused", "!=", 2)
           .executeTakeFirst();
+        if (numUpdatedRows === 0n) return false;
         const [from, to] = isToPause ? ["queued", "paused"] : ["paused", "queued"];
         await transaction
           .updateTable("jobs")
@@ -95,19 +99,54 @@ export function createOverview(db: Kysely<Tables>, backend: Backend) {
           .where("state", "=", from)
           .execute();
         if (!isToPause) await endUntakeable(transaction, backend); // the workers that could may have left meanwhile
-        return numUpdatedRows > 0n;
+        return true;
       }),
 
-    /** Begins failed jobs anew. @param study - absent: of all @returns how many */
-    async retry(study?: string): Promise<number> {
-      const { numUpdatedRows } = await db
-        .updateTable("jobs")
-        .set((eb) => ({ state: waitingState(eb), attempts: 0, ready: 0, refused: "" }))
-        .where("state", "=", "failed")
-        .$if(study !== undefined, (query) => query.where("study", "=", study!))
-        .executeTakeFirst();
-      return Number(numUpdatedRows);
-    },
+    /**
+     * Takes what waits of a study out of the queue. What runs may finish, and is dropped if it comes back without an end.
+     *
+     * @returns how many were taken out, and how many run
+     */
+    cancel: (study: string): Promise<{ readonly cancelled: number; readonly running: number }> =>
+      db.transaction().execute(async (transaction) => {
+        await transaction.updateTable("studies").set({ paused: 2 }).where("name", "=", study).execute();
+        const { numDeletedRows } = await transaction
+          .deleteFrom("jobs")
+          .where("study", "=", study)
+          .where("state", "in", ["queued", "paused"])
+          .executeTakeFirst();
+        const cancelled = Number(numDeletedRows);
+        await transaction
+          .updateTable("studies")
+          .set((eb) => ({ experiments: eb("experiments", "-", cancelled) }))
+          .where("name", "=", study)
+          .execute();
+        const { running } = await transaction
+          .selectFrom("jobs")
+          .select(({ fn }) => fn.countAll<number>().as("running"))
+          .where("study", "=", study)
+          .where("state", "=", "running")
+          .executeTakeFirstOrThrow();
+        return { cancelled, running: Number(running) };
+      }),
+
+    /** Begins failed jobs anew, of cancelled studies too. @param study - absent: of all @returns how many */
+    retry: (study?: string): Promise<number> =>
+      db.transaction().execute(async (transaction) => {
+        await transaction
+          .updateTable("studies")
+          .set({ paused: 0 })
+          .where("paused", "=", 2)
+          .$if(study !== undefined, (query) => query.where("name", "=", study!))
+          .execute();
+        const { numUpdatedRows } = await transaction
+          .updateTable("jobs")
+          .set((eb) => ({ state: waitingState(eb), attempts: 0, ready: 0, refused: "" }))
+          .where("state", "=", "failed")
+          .$if(study !== undefined, (query) => query.where("study", "=", study!))
+          .executeTakeFirst();
+        return Number(numUpdatedRows);
+      }),
 
     /** Results stored in the last so many milliseconds, by the database's clock. */
     async countSince(ms: number): Promise<number> {

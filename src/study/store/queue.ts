@@ -7,10 +7,12 @@ import { InputError } from "../../input-error.ts";
 import type { FailureRow, ResultRow } from "../../result.ts";
 import type { Backend } from "./backend.ts";
 import {
+  dropJob,
   type Ending,
   endAttempt,
   endUntakeable,
   fromRow,
+  isOfStudy,
   type Job,
   type Offer,
   type TakenJob,
@@ -61,6 +63,7 @@ export function createQueue(db: Kysely<Tables>, backend: Backend) {
       .returning((eb) =>
         eb.exists(eb.selectFrom("results").select("results.id").whereRef("results.id", "=", "jobs.id")).as("isStored"),
       )
+      .returning((eb) => isOfStudy(eb, 2).as("isCancelled"))
       .executeTakeFirst();
   }
 
@@ -70,13 +73,18 @@ export function createQueue(db: Kysely<Tables>, backend: Backend) {
 
     /**
      * Puts experiments in the queue that have no result and are not in it. Those that failed are begun anew; those that
-     * wait for another run become this run's.
+     * wait for another run become this run's. A study that was cancelled goes on.
      */
     async enqueue(study: string, run: string, jobs: readonly Job[], experiments: number): Promise<void> {
       await db
         .insertInto("studies")
         .values({ name: study, experiments, paused: 0 })
-        .onConflict((conflict) => conflict.column("name").doUpdateSet({ experiments }))
+        .onConflict((conflict) =>
+          conflict.column("name").doUpdateSet((eb) => ({
+            experiments,
+            paused: eb.case().when("studies.paused", "=", 2).then(0).else(eb.ref("studies.paused")).end(),
+          })),
+        )
         .execute();
       const { paused } = await db
         .selectFrom("studies")
@@ -133,8 +141,10 @@ export function createQueue(db: Kysely<Tables>, backend: Backend) {
             : await take(offer, (eb) => eb.and([ofRun(eb), eb("batch", "=", offer.batch!)]))) ??
           (await take(offer, (eb) => eb.and([ofRun(eb)])));
         if (row === undefined) return undefined;
-        if (!row.isStored) return fromRow(row);
-        await db.deleteFrom("jobs").where("id", "=", row.id).execute(); // a scheduler was a moment behind
+        // A scheduler was a moment behind, or what came back met a cancel on its way.
+        if (row.isStored) await db.deleteFrom("jobs").where("id", "=", row.id).execute();
+        else if (row.isCancelled) await inTransaction((transaction) => dropJob(transaction, row.id));
+        else return fromRow(row);
       }
     },
 
@@ -163,15 +173,18 @@ export function createQueue(db: Kysely<Tables>, backend: Backend) {
       inTransaction((transaction) => endAttempt(transaction, backend, id, worker, ending)),
 
     /** Gives a job back that was not finished, as if it had not been taken. */
-    async handBack(id: string, worker: string): Promise<void> {
-      await db
-        .updateTable("jobs")
-        .set((eb) => ({ state: waitingState(eb), worker: null, attempts: eb("attempts", "-", 1) }))
-        .where("id", "=", id)
-        .where("worker", "=", worker)
-        .where("state", "=", "running")
-        .execute();
-    },
+    handBack: (id: string, worker: string): Promise<void> =>
+      inTransaction(async (transaction) => {
+        const job = await transaction
+          .updateTable("jobs")
+          .set((eb) => ({ state: waitingState(eb), worker: null, attempts: eb("attempts", "-", 1) }))
+          .where("id", "=", id)
+          .where("worker", "=", worker)
+          .where("state", "=", "running")
+          .returning("state")
+          .executeTakeFirst();
+        if (job?.state === "cancelled") await dropJob(transaction, id);
+      }),
 
     /**
      * Gives a job back that this worker has not what it takes for; where no other has, it ends with the reason.

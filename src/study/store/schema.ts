@@ -68,7 +68,7 @@ export interface StudyTable {
   name: string;
   /** Experiments of the study when it was last enqueued, those included that had a result. */
   experiments: number;
-  /** 1: its experiments wait until it goes on. */
+  /** 1: its experiments wait until it goes on. 2: it was cancelled, and what comes back of it is dropped. */
   paused: number;
 }
 
@@ -79,7 +79,7 @@ export interface JobTable {
   /** Name of the study that asked for it last, and the run that did. */
   study: string;
   run: string;
-  /** `queued`, `paused`, `running` or `failed`. */
+  /** `queued`, `paused`, `running` or `failed`; `cancelled` only within the transaction that drops it. */
   state: string;
   /** JSON of the `PlannedExperiment`. */
   experiment: string;
