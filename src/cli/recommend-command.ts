@@ -1,5 +1,6 @@
 // The commands that measure what an advice asks for, into the store that it came from.
 
+import { extname } from "node:path";
 import { parseConvention } from "../evaluate/perplexity.ts";
 import { defaultProfile } from "../evaluate/profiles.ts";
 import { quoteShell } from "../report/command.ts";
@@ -7,14 +8,20 @@ import type { ResultRow } from "../result.ts";
 import type { Candidate } from "../scaling/candidates.ts";
 import { listMembers } from "../scaling/mean-row.ts";
 import type { NextExperiment } from "../scaling/next-experiment.ts";
+import { findRowsFormat } from "../study/exchange/rows-file.ts";
 
 /**
  * The commands of an experiment; what was measured on a part of the data is measured on all of it. Null for a model that is
  * known from another tool's results only (where it is, they do not say), and for a profile or convention that no flag names.
+ * A file of exported rows takes no results: its rows go into a store first.
  */
 export function formatRuns({ candidate, beside }: NextExperiment, db: string): string[] | null {
-  const commands = [candidate, beside].flatMap((one) => (one === null ? [] : formatCandidate(one, db)));
-  return commands.includes(null) ? null : [...new Set(commands as string[])];
+  const isFile = findRowsFormat(db) !== undefined;
+  const store = isFile ? `${db.slice(0, -extname(db).length)}.db` : db;
+  const commands = [candidate, beside].flatMap((one) => (one === null ? [] : formatCandidate(one, store)));
+  if (commands.includes(null)) return null;
+  const first = isFile ? [`kbit study import ${quotePath(db)} --db ${quotePath(store)}`] : [];
+  return [...first, ...new Set(commands as string[])];
 }
 
 function formatCandidate({ row, spec, source }: Candidate, db: string): (string | null)[] {

@@ -316,6 +316,15 @@ describe("kbit recommend", () => {
     );
   });
 
+  test("of a file of exported rows, which takes no results, puts the rows into a store first", async () => {
+    const store = await openStore(db);
+    const [row] = await store.rows();
+    await store.close();
+    const commands = formatRuns(next(row), join(folder, "rows.parquet"))!;
+    expect(commands[0]).toBe(`kbit study import ${join(folder, "rows.parquet")} --db ${join(folder, "rows.db")}`);
+    expect(commands[1]).toMatch(/^kbit study run .* --db \S+rows\.db$/);
+  });
+
   test("measures a text under the convention of the row, for which no flag of studies is made up", async () => {
     const own = join(folder, "conventions.db");
     const flags = { models: [join(books, "books-0.2m")], specs: ["int4:b64"], text: join(books, "heldout.txt") };
