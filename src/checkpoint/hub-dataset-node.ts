@@ -20,6 +20,14 @@ export interface DatasetId {
   readonly split: string;
 }
 
+/** Files of a split. */
+export interface FetchedDataset {
+  /** The split, its revision the commit that the files are of. */
+  readonly id: DatasetId;
+  /** Paths in the cache, in order. */
+  readonly files: readonly string[];
+}
+
 /** The branch into which the Hub converts data sets: `<config>/<split>/0000.parquet`. */
 const converted = "refs/convert/parquet";
 
@@ -27,11 +35,11 @@ const converted = "refs/convert/parquet";
 const listRevisions = ({ revision }: DatasetId) => (revision === undefined ? ["main", converted] : [revision]);
 
 /**
- * Paths of the split's files in the cache, in order, downloaded where they are not there.
+ * The split's files in the cache, downloaded where they are not there.
  *
  * @throws InputError if the Hub has no such split or cannot be reached and the cache has no copy
  */
-export async function fetchDataset(id: DatasetId): Promise<string[]> {
+export async function fetchDataset(id: DatasetId): Promise<FetchedDataset> {
   if (!isOffline()) {
     try {
       return await download(id);
@@ -49,7 +57,7 @@ export async function fetchDataset(id: DatasetId): Promise<string[]> {
   );
 }
 
-async function download(id: DatasetId): Promise<string[]> {
+async function download(id: DatasetId): Promise<FetchedDataset> {
   const { name } = id;
   const access = hubAccess();
   const repo = { type: "dataset" as const, name };
@@ -70,7 +78,7 @@ async function download(id: DatasetId): Promise<string[]> {
       await mkdir(dirname(ref), { recursive: true });
       await writeFile(ref, sha);
     }
-    return files;
+    return { id: { ...id, revision: sha }, files };
   }
   throw new InputError(
     `${formatDataset(id)} on the Hub has no Parquet or JSONL files of that split; name another, or a revision that has.`,
@@ -107,22 +115,43 @@ function isOfSplit(path: string, split: string): boolean {
   return stem === split || stem.endsWith(`-${split}`) || (folder === split && /^\d+$/.test(stem));
 }
 
-async function findCached(id: DatasetId): Promise<string[] | undefined> {
-  const repo = join(getHFHubCachePath(), `datasets--${id.name.replace("/", "--")}`);
+async function findCached(id: DatasetId): Promise<FetchedDataset | undefined> {
+  const repo = join(getHFHubCachePath(), nameCacheFolder(id.name));
   for (const revision of listRevisions(id)) {
-    const commit = await readFile(join(repo, "refs", revision), "utf8").catch(() => revision);
-    const folder = join(repo, "snapshots", commit.trim());
+    const commit = (await readFile(join(repo, "refs", revision), "utf8").catch(() => revision)).trim();
+    const folder = join(repo, "snapshots", commit);
     if (!existsSync(folder)) continue;
     const there = readdirSync(folder, { recursive: true, encoding: "utf8" }).map((path) => path.replaceAll("\\", "/"));
     const chosen = chooseFiles(there, id);
-    if (chosen.length > 0) return chosen.map((path) => join(folder, path));
+    if (chosen.length > 0) return { id: { ...id, revision: commit }, files: chosen.map((path) => join(folder, path)) };
   }
   return undefined;
 }
 
+/** Tells which paths are files of a data set in a copy of the cache, whatever their split. */
+export function isOfDataset({ name }: DatasetId): (path: string) => boolean {
+  const folder = `/${nameCacheFolder(name)}/snapshots/`;
+  return (path) => /\.(parquet|jsonl)$/.test(path) && path.replaceAll("\\", "/").includes(folder);
+}
+
+/** The folder of a data set in the cache. */
+function nameCacheFolder(name: string): string {
+  return `datasets--${name.replace("/", "--")}`;
+}
+
 /** `org/name@revision#config/split`. */
-function formatDataset({ name, revision, config, split }: DatasetId): string {
+export function formatDataset({ name, revision, config, split }: DatasetId): string {
   return `${name}${revision ? `@${revision}` : ""}#${config ? `${config}/` : ""}${split}`;
+}
+
+/** Whether a place is on the Hub: `hub`, or `hub:org/name[@revision][#[config/]split]`. */
+export function isOnHub(place: string): boolean {
+  return place === "hub" || place.startsWith("hub:");
+}
+
+/** The data set of a place on the Hub; `own` is what `hub` alone means. @throws as `parseDatasetId` */
+export function parseDatasetPlace(place: string, own?: DatasetId): DatasetId {
+  return parseDatasetId(place.slice("hub:".length) || own?.name || "", own);
 }
 
 /**

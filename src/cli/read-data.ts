@@ -1,6 +1,6 @@
 // Data that a command names: local files, or a split of a data set on the Hugging Face Hub.
 
-import { type DatasetId, fetchDataset, parseDatasetId } from "../checkpoint/hub-dataset-node.ts";
+import { type DatasetId, fetchDataset, isOnHub, parseDatasetPlace } from "../checkpoint/hub-dataset-node.ts";
 import { readDataFile } from "../evaluate/data-node.ts";
 
 /** A file that was read. */
@@ -15,11 +15,6 @@ export interface ReadData {
   readonly sources: readonly DataSource[];
 }
 
-/** Whether a place is on the Hub: `hub`, or `hub:org/name[@revision][#[config/]split]`. */
-export function isOnHub(place: string): boolean {
-  return place === "hub" || place.startsWith("hub:");
-}
-
 /**
  * Reads what stands at a place; several files of a split are read one after the other.
  *
@@ -28,7 +23,7 @@ export function isOnHub(place: string): boolean {
  * @throws InputError if it cannot be read
  */
 export async function readData(place: string, own?: DatasetId, columns?: readonly string[]): Promise<ReadData> {
-  const files = isOnHub(place) ? await fetchDataset(parseDatasetId(place.slice(4) || own?.name || "", own)) : [place];
+  const files = isOnHub(place) ? (await fetchDataset(parseDatasetPlace(place, own))).files : [place];
   const read = [];
   for (const file of files) read.push({ file, ...(await readDataFile(file, columns)) });
   return {

@@ -3,6 +3,7 @@
 import { stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { isOnHub } from "../checkpoint/hub-dataset-node.ts";
 import { listDataNames } from "../evaluate/data-node.ts";
 import { type Document, parseDocuments } from "../evaluate/documents.ts";
 import { makePrompt, type Task } from "../evaluate/task.ts";
@@ -10,7 +11,7 @@ import { checkTask } from "../evaluate/task-program.ts";
 import { tasks } from "../evaluate/tasks/index.ts";
 import { defineColumnTask, parseTask } from "../evaluate/user-task.ts";
 import { findNearest, InputError } from "../input-error.ts";
-import { type DataSource, isOnHub, readData } from "./read-data.ts";
+import { type DataSource, readData } from "./read-data.ts";
 import { readTextFile } from "./read-text.ts";
 
 /** A task and the documents to score. */

@@ -48,7 +48,7 @@ afterEach(() => {
 
 /** Texts of the files by their paths in the snapshot. */
 async function fetchTexts(id: Omit<DatasetId, "name">): Promise<Record<string, string>> {
-  const files = await fetchDataset({ name: "org/set", ...id });
+  const { files } = await fetchDataset({ name: "org/set", ...id });
   const snapshots = join(cache, "hub/datasets--org--set/snapshots");
   return Object.fromEntries(
     files.map((file) => [relative(snapshots, file).split(/[\\/]/).slice(1).join("/"), readFileSync(file, "utf8")]),
