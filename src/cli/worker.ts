@@ -7,6 +7,7 @@ import { selectKernels } from "../kernels/select-node.ts";
 import { formatPlural, formatSize, formatValue } from "../report/units.ts";
 import { type Crew, type CrewEvent, createCrew } from "../study/crew.ts";
 import { countLanes, freeMemory } from "../study/jobs.ts";
+import { createMeters } from "../study/meters.ts";
 import { createFinder } from "../study/roots.ts";
 import { openStore } from "../study/store/store.ts";
 import { createLog } from "./log.ts";
@@ -85,6 +86,7 @@ async function runWorker(options: WorkerOptions): Promise<void> {
   const store = await openStore(db, { create: false, statementMs: Math.max(shortestStatementMs, 3 * beatMs) });
   const lanes = options.workers ?? countLanes(0, threads);
   const started = performance.now();
+  const meters = await createMeters(store);
   const crew: Crew = createCrew(store, {
     lanes,
     threads,
@@ -94,7 +96,10 @@ async function runWorker(options: WorkerOptions): Promise<void> {
     roots: { models, data },
     untilDone,
     beatMs,
-    onEvent: (event) => log(describeEvent(event), formatEvent(event)),
+    onEvent(event) {
+      meters.ofCrew(event);
+      log(describeEvent(event), formatEvent(event));
+    },
   });
   log(
     { event: "start", worker: crew.id, store: store.path, lanes, threads, memory, kernels: name, computeType },
@@ -104,6 +109,7 @@ async function runWorker(options: WorkerOptions): Promise<void> {
   try {
     await crew.work();
   } finally {
+    await meters.close();
     await Promise.race([store.close(), stop.isStopped() ? sleep(closeMs) : new Promise(() => {})]);
     stop.forget();
   }

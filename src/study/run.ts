@@ -11,6 +11,7 @@ import { createCrew } from "./crew.ts";
 import { describeFailure } from "./failure.ts";
 import { countLanes, makeJobs } from "./jobs.ts";
 import { createLane } from "./lane.ts";
+import { createMeters } from "./meters.ts";
 import { persist } from "./persist.ts";
 import { nameTimer, type Plan, type PlannedExperiment, planStudy } from "./plan.ts";
 import { learnFromRows } from "./progress.ts";
@@ -116,19 +117,15 @@ export async function runStudy(study: Study, store: StudyStore, options: RunOpti
   await sure(() => store.queue.keepUnplanned(study.name, plan.failures), store, account.waiting);
   for (const failure of plan.failures) account.failure(failure);
 
+  const meters = await createMeters(store);
   let cancelled = 0;
-  // A study with nothing for the queue but failures is in its list all the same.
-  if (scored.length + unplanned > 0 && !isAborted()) {
-    const run = randomUUID();
-    const jobs = makeJobs(scored, options.priority);
-    const enqueue = (ids: ReadonlySet<string>) => {
-      const wanted = jobs.filter(({ experiment }) => ids.has(experiment.id));
-      return store.queue.enqueue(study.name, run, wanted, planned);
-    };
-    await sure(() => enqueue(new Set(scored.map(({ id }) => id))), store, account.waiting);
-    if (scored.length > 0 && !isDetached) cancelled = await workAt(run, lanes, scored, enqueue);
+  try {
+    // A study with nothing for the queue but failures is in its list all the same.
+    if (scored.length + unplanned > 0 && !isAborted()) cancelled = await doAll(scored);
+    if (timed.length > 0 && !isDetached && !isAborted() && cancelled === 0) await takeTimes(timed);
+  } finally {
+    await meters.close();
   }
-  if (timed.length > 0 && !isDetached && !isAborted() && cancelled === 0) await takeTimes(timed);
   return {
     ids: plan.experiments.map(({ id }) => id),
     stored,
@@ -138,6 +135,18 @@ export async function runStudy(study: Study, store: StudyStore, options: RunOpti
     interrupted: isAborted(),
     seconds: secondsSince(started),
   };
+
+  /** Puts experiments in the queue, and sees to it that they are done. @returns how many were cancelled */
+  async function doAll(all: typeof scored): Promise<number> {
+    const run = randomUUID();
+    const jobs = makeJobs(all, options.priority);
+    const enqueue = (ids: ReadonlySet<string>) => {
+      const wanted = jobs.filter(({ experiment }) => ids.has(experiment.id));
+      return store.queue.enqueue(study.name, run, wanted, planned);
+    };
+    await sure(() => enqueue(new Set(all.map(({ id }) => id))), store, account.waiting);
+    return all.length > 0 && !isDetached ? workAt(run, lanes, all, enqueue) : 0;
+  }
 
   /**
    * Works with lanes of this process until every experiment has ended, here or elsewhere, or the run is stopped.
@@ -163,7 +172,10 @@ export async function runStudy(study: Study, store: StudyStore, options: RunOpti
             patienceMs: isPostgresAddress(store.path) ? patienceMs : 0,
             retryMs: options.retryMs,
             program: options.program,
-            onEvent: account.ofCrew,
+            onEvent(event) {
+              meters.ofCrew(event);
+              account.ofCrew(event);
+            },
           })
         : undefined;
     const over = new AbortController();
@@ -201,10 +213,12 @@ export async function runStudy(study: Study, store: StudyStore, options: RunOpti
         if (outcome.kind === "stopped") return;
         if (outcome.kind === "row") {
           await keep(() => store.add(outcome.row));
+          meters.result(outcome.row, study.name);
           account.result(outcome.row);
         } else {
           const failure = { ...describeFailure(experiment, outcome.reason), study: study.name };
           await keep(() => store.addFailure(failure));
+          meters.failure(failure, study.name);
           account.failure(failure);
         }
       }
