@@ -274,7 +274,7 @@ export function describeQueue(name: string, newPath: () => string | Promise<stri
         import { makeRow } from ${JSON.stringify(new URL("./rows.ts", import.meta.url).href)};
         import { makeJob } from ${JSON.stringify(new URL("./queue-jobs.ts", import.meta.url).href)};
         const [path, role] = process.argv.slice(1);
-        const { queue, close } = await openStore(path);
+        const { queue, count, close } = await openStore(path);
         const jobs = Array.from({ length: 60 }, (_, i) => makeJob(i));
         if (role === "scheduler") await queue.enqueue("study", "run " + process.pid, jobs, 60);
         const taken = [];
@@ -284,7 +284,7 @@ export function describeQueue(name: string, newPath: () => string | Promise<stri
           if (job) {
             taken.push(job.experiment.cost - 100);
             await queue.complete(makeRow(job.experiment.cost - 100));
-          } else if (taken.length > 0 || performance.now() > 30_000) break;
+          } else if ((await count()).results === 60 || performance.now() > 30_000) break;
           else await new Promise((resolve) => setTimeout(resolve, 20));
         }
         console.log(JSON.stringify(taken));

@@ -1,7 +1,17 @@
 // The result store: what goes in comes out, two processes write at once, and what is no store is refused in a sentence.
 
 import { execFile } from "node:child_process";
-import { chmodSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -28,6 +38,22 @@ const failure = { model: "m", spec: "int4:b64", task: "perplexity", reason: "It 
 describeStore("SQLite", newPath);
 describeQueue("SQLite", newPath);
 
+/** What a process that may write nothing of ours is told of a store: its rows, why it cannot add, why it cannot make it. */
+async function readAsNobody(path: string): Promise<[rows: number, refused: string, denied: string]> {
+  const program = `
+    const { openStore } = await import(${JSON.stringify(new URL("../../src/study/store/store.ts", import.meta.url).href)});
+    if (process.getuid?.() === 0) { process.setgid(65534); process.setuid(65534); }
+    const path = ${JSON.stringify(path)};
+    const store = await openStore(path, { create: false });
+    const rows = await store.rows();
+    const refused = await store.addFailure(${JSON.stringify(failure)}).catch((error) => error.message);
+    await store.close();
+    const denied = await openStore(path).catch((error) => error.message);
+    console.log(JSON.stringify([rows.length, refused, denied]));`;
+  const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", program]);
+  return JSON.parse(stdout);
+}
+
 describe("a store", () => {
   test("that may only be read is read, in a folder that may only be read too, and is not written", async () => {
     const only = mkdtempSync(join(folder, "only-"));
@@ -36,21 +62,10 @@ describe("a store", () => {
     await store.add([makeRow(1), makeRow(2)]);
     await store.close();
     chmodSync(path, 0o444);
-    const program = `
-      const { openStore } = await import(${JSON.stringify(new URL("../../src/study/store/store.ts", import.meta.url).href)});
-      if (process.getuid?.() === 0) { process.setgid(65534); process.setuid(65534); }
-      const path = ${JSON.stringify(path)};
-      const store = await openStore(path, { create: false });
-      const rows = await store.rows();
-      const refused = await store.addFailure(${JSON.stringify(failure)}).catch((error) => error.message);
-      await store.close();
-      const denied = await openStore(path).catch((error) => error.message);
-      console.log(JSON.stringify([rows.length, refused, denied]));`;
     for (const mode of [0o755, 0o555]) {
       chmodSync(folder, 0o755);
       chmodSync(only, mode);
-      const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", program]);
-      const [rows, refused, denied] = JSON.parse(stdout);
+      const [rows, refused, denied] = await readAsNobody(path);
       expect(rows).toBe(2);
       expect(refused).toMatch(/a\.db cannot be used: it is read-only\.$/);
       expect(denied).toMatch(/a\.db cannot be used: it may only be read; name another, or allow writing\.$/);
@@ -108,6 +123,22 @@ describe("a store of version 1", () => {
     database.close();
 
     const added = makeRow(2, { documents: { nll: { values: Float32Array.of(1, 2) } } });
+    // One that may only be read is read in a copy, stays as it is, and takes nothing.
+    const only = mkdtempSync(join(folder, "older-"));
+    const kept = join(only, "old.db");
+    copyFileSync(path, kept);
+    chmodSync(kept, 0o444);
+    for (const mode of [0o755, 0o555]) {
+      chmodSync(folder, 0o755);
+      chmodSync(only, mode);
+      const [rows, refused] = await readAsNobody(kept);
+      expect(rows).toBe(1);
+      expect(refused).toMatch(/old\.db cannot be used: it is read-only\.$/);
+      expect(readFileSync(kept)).toEqual(readFileSync(path));
+      expect(readdirSync(only)).toEqual(["old.db"]);
+    }
+    chmodSync(only, 0o755);
+
     for (let opened = 0; opened < 2; opened++) {
       const store = await openStore(path, { create: false });
       await store.add([old, added]);

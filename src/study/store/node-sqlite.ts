@@ -41,7 +41,11 @@ export function openSqlite(path: string): Backend {
 
 /** Opens an SQLite file for reading; what is written beside it goes on being seen. @throws as `openSqlite` */
 export function openReadOnly(path: string): Backend {
-  return describe(new DatabaseSync(path, { readOnly: true, timeout: busyTimeoutMs }), path);
+  return describe(connectReadOnly(path), path);
+}
+
+function connectReadOnly(path: string): DatabaseSync {
+  return new DatabaseSync(path, { readOnly: true, timeout: busyTimeoutMs });
 }
 
 /**
@@ -51,6 +55,10 @@ export function openReadOnly(path: string): Backend {
  * @throws InputError if results are still in a log beside the file; else as `openSqlite`
  */
 export function openImmutable(path: string): Backend {
+  return describe(connectImmutable(path), path);
+}
+
+function connectImmutable(path: string): DatabaseSync {
   if ((statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0) {
     throw new InputError(
       `The store ${path} cannot be read here: results are still in ${path}-wal; copy both to where you may write.`,
@@ -58,7 +66,24 @@ export function openImmutable(path: string): Backend {
   }
   const url = pathToFileURL(resolve(path));
   url.searchParams.set("immutable", "1");
-  return describe(new DatabaseSync(url, { readOnly: true }), path);
+  return new DatabaseSync(url, { readOnly: true });
+}
+
+/** Writes what an SQLite file that may only be read holds now into a new one. @throws as `openImmutable` */
+export function copySqlite(path: string, copy: string): void {
+  for (const connect of [connectReadOnly, connectImmutable]) {
+    try {
+      const database = connect(path);
+      try {
+        database.prepare("vacuum into ?").run(copy);
+      } finally {
+        database.close();
+      }
+      return;
+    } catch (error) {
+      if (connect === connectImmutable || !isUnwritable(error)) throw error;
+    }
+  }
 }
 
 function describe(database: DatabaseSync, path: string): Backend {

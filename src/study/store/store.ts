@@ -1,14 +1,15 @@
 // The result store: an SQLite file or a PostgreSQL that keeps what was measured and what failed, row by row, for good.
 // Rows are added and never changed; a study resumes by what is in it, laws and reports read it. The same queries serve both.
 
-import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { Kysely } from "kysely";
 import { InputError } from "../../input-error.ts";
 import type { FailureRow, ResultRow } from "../../result.ts";
 import { type Backend, explainError } from "./backend.ts";
 import { migrate } from "./migrate.ts";
-import { explainSqlite, isUnwritable, openImmutable, openReadOnly, openSqlite } from "./node-sqlite.ts";
+import { copySqlite, explainSqlite, isUnwritable, openImmutable, openReadOnly, openSqlite } from "./node-sqlite.ts";
 import { isPostgresAddress } from "./postgres-address.ts";
 import { createQueue, type Queue } from "./queue.ts";
 import {
@@ -82,9 +83,11 @@ export async function openStore(path: string, options: OpenOptions = {}): Promis
     try {
       return await openBy(open(path));
     } catch (error) {
-      if (open === openers.at(-1) || !isUnwritable(error)) throw explainError(error, path, explainSqlite);
+      if (!isUnwritable(error) || (open === openers.at(-1) && options.create !== false))
+        throw explainError(error, path, explainSqlite);
     }
   }
+  if (options.create === false) return openOlder(path); // all that is left to fail for is a schema of an older version
   throw new InputError(`The store ${path} cannot be used: it may only be read; name another, or allow writing.`);
 }
 
@@ -95,6 +98,24 @@ function isWritable(path: string): boolean {
     return true;
   } catch {
     return false;
+  }
+}
+
+/** A store that may only be read, brought to the version of this kbit in a temporary copy, which goes when it is closed. */
+async function openOlder(path: string): Promise<StudyStore> {
+  const folder = mkdtempSync(join(tmpdir(), "kbit-store-"));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  process.once("exit", remove);
+  const copy = join(folder, "copy.db");
+  try {
+    copySqlite(path, copy);
+    await (await openBy({ ...openSqlite(copy), name: path })).close();
+    const store = await openBy({ ...openReadOnly(copy), name: path }); // so that nothing is written that would be lost
+    const close = () => store.close().then(remove);
+    return { ...store, close };
+  } catch (error) {
+    remove();
+    throw explainError(error, path, explainSqlite);
   }
 }
 
