@@ -1,6 +1,7 @@
 // The store in a real PostgreSQL: what every store does, who may enter, and what each refusal says.
 
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -161,6 +162,17 @@ describe("what cannot be entered is refused in a sentence:", () => {
     }
   });
 
+  test("a server of an older PostgreSQL", async () => {
+    const old = await startServerOfVersion(110022);
+    try {
+      expect(await refusal(`postgres://ada@127.0.0.1:${old.port}/x?sslmode=disable`)).toBe(
+        `The database postgres://ada@127.0.0.1:${old.port}/x is PostgreSQL 11; kbit needs 12 or newer.`,
+      );
+    } finally {
+      old.close();
+    }
+  });
+
   test("tables of another program, and a newer version", async () => {
     const address = await server.createDatabase();
     const client = new pg.Client(address);
@@ -174,6 +186,40 @@ describe("what cannot be entered is refused in a sentence:", () => {
     expect(await refusal(address)).toMatch(/has schema version 1000, this kbit knows versions up to \d+; update kbit/);
   });
 });
+
+/** Says of PostgreSQL's protocol only what a server says that lets everyone in and is asked for its version. */
+async function startServerOfVersion(version: number): Promise<{ port: number; close(): void }> {
+  const message = (type: string, ...parts: (Buffer | string)[]) => {
+    const body = Buffer.concat(parts.map((part) => Buffer.from(part)));
+    const head = Buffer.alloc(5, type);
+    head.writeInt32BE(4 + body.length, 1);
+    return Buffer.concat([head, body]);
+  };
+  const int = (value: number, bytes: number) => {
+    const buffer = Buffer.alloc(bytes);
+    buffer.writeIntBE(value, 0, bytes);
+    return buffer;
+  };
+  const ready = message("Z", "I");
+  const text = String(version);
+  // One column of type text (25), of any length, as text; one row of it.
+  const column = [int(1, 2), "server_version_num\0", int(0, 6), int(25, 4), int(-1, 2), int(-1, 4), int(0, 2)];
+  const answer = [
+    message("T", ...column),
+    message("D", int(1, 2), int(text.length, 4), text),
+    message("C", "SHOW\0"),
+    ready,
+  ];
+  const listener = createServer((socket) => {
+    socket.once("data", () => {
+      socket.write(Buffer.concat([message("R", int(0, 4)), ready])); // whatever it began with: come in
+      socket.on("data", (bytes) => bytes.toString("latin1").startsWith("Q") && socket.write(Buffer.concat(answer)));
+    });
+    socket.on("error", () => {});
+  });
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  return { port: (listener.address() as AddressInfo).port, close: () => listener.close() };
+}
 
 test("a new database is made once, however many open it at the same time", async () => {
   const address = await server.createDatabase();
