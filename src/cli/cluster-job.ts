@@ -75,7 +75,7 @@ function listArguments(study: Study, { db, cores, memory, roots }: ClusterOption
 /** A script for `sbatch`. */
 export function emitSlurm(study: Study, options: ClusterOptions & { readonly time: string }): string {
   const { workers, cores, memory, time } = options;
-  if (!/^(\d+-)?\d{1,3}(:\d{2}){0,2}$/.test(time))
+  if (!/^(\d+-)?\d+(:\d{2}){0,2}$/.test(time))
     throw new InputError(`--time ${time} is not a time of Slurm; expected such as 12:00:00 or 2-00:00:00.`);
   const name = nameJob(study);
   const lines = ["kbit", ...listArguments(study, options)].map(quote).join(" ");
@@ -120,7 +120,8 @@ export function emitKubernetes(study: Study, options: KubernetesOptions): string
       throw new InputError(
         `--${option} ${name} is not a name of Kubernetes; expected small letters, digits, - and dots.`,
       );
-  if (!isAbsolute(mount)) throw new InputError(`--mount ${mount} is not an absolute path.`);
+  if (!isAbsolute(mount) || mount.includes(":"))
+    throw new InputError(`--mount ${mount} is not an absolute path without colons.`);
   const name = nameJob(study);
   const labels = { "app.kubernetes.io/name": "kbit", "app.kubernetes.io/instance": name };
   const size = `${Math.ceil(memory / 2 ** 20)}Mi`;
@@ -161,7 +162,7 @@ export function emitKubernetes(study: Study, options: KubernetesOptions): string
   };
   return `# Workers of a study of kbit. Its experiments are put in the queue once, by "kbit study run STUDY.yaml --db .. --detach".
 # The password of the database is the key "password" of the secret ${secret}; it stands nowhere here:
-#   kubectl create secret generic ${secret} --from-file=password=FILE
+#   printf %s "$PGPASSWORD" | kubectl create secret generic ${secret} --from-file=password=/dev/stdin
 ${stringify(job, { lineWidth: 0, aliasDuplicateObjects: false })}`;
 }
 

@@ -115,6 +115,10 @@ test("no password is written, wherever in the address it stood", () => {
     emitKubernetes(study, { ...options, ...kubernetes }),
   ])
     expect(text).not.toMatch(/s3cret|0ther/);
+  // A file would bring its line break into the password.
+  expect(emitKubernetes(study, { ...options, ...kubernetes })).toContain(
+    'printf %s "$PGPASSWORD" | kubectl create secret generic s --from-file=password=/dev/stdin',
+  );
   expect(stripPassword("postgres://db/kbit")).toBe("postgres://db/kbit");
 });
 
@@ -134,4 +138,7 @@ test("what cannot be is refused", () => {
   expect(() => emitSlurm(study, { ...options, time: "noon; rm -rf /" })).toThrow(/is not a time of Slurm/);
   expect(() => emitKubernetes(study, { ...kubernetes, secret: "Bad Name" })).toThrow(/^--secret Bad Name/);
   expect(() => emitKubernetes(study, { ...kubernetes, mount: "m" })).toThrow(/not an absolute path/);
+  expect(() => emitKubernetes(study, { ...kubernetes, mount: "/a:b" })).toThrow(/path without colons/);
+  for (const time of ["1440", "90:00", "2-00", "2-00:00:00"])
+    expect(emitSlurm(study, { ...options, time })).toContain(`--time=${time}\n`);
 });
