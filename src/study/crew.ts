@@ -7,6 +7,7 @@ import { hostname } from "node:os";
 import type { FailureRow, ResultRow } from "../result.ts";
 import { describeFailure } from "./failure.ts";
 import { createLane, type Lane, type LaneOptions, type Outcome } from "./lane.ts";
+import { countPaused, explainPause } from "./pause.ts";
 import { persist } from "./persist.ts";
 import { describePlace, isAlive } from "./place.ts";
 import type { TakenJob } from "./store/queue.ts";
@@ -232,15 +233,10 @@ export function createCrew(store: StudyStore, options: CrewOptions): Crew {
       if (isStopping) return [];
       throw error;
     });
-    const count = (...states: string[]) =>
-      counts.reduce((sum, { state, jobs }) => (states.includes(state) ? sum + jobs : sum), 0);
-    const paused = count("paused");
-    const isLeft = count("queued", "running") > 0;
-    // Only where nothing else is left: then it is they that the crew waits for.
-    if (!isLeft && paused > 0 && paused !== pausedTold)
-      tellWait(`${paused === 1 ? "1 experiment is" : `${paused} experiments are`} paused; kbit study resume goes on.`);
-    pausedTold = isLeft ? 0 : paused;
-    return !isLeft && paused === 0;
+    const paused = countPaused(counts);
+    if (paused > 0 && paused !== pausedTold) tellWait(explainPause(paused));
+    pausedTold = paused;
+    return counts.every(({ state }) => state === "failed");
   }
 
   async function dispatch(): Promise<void> {

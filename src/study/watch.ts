@@ -3,6 +3,7 @@
 import type { Account } from "./account.ts";
 import type { Crew, CrewReport } from "./crew.ts";
 import { describeFailure } from "./failure.ts";
+import { countPaused, explainPause } from "./pause.ts";
 import type { StudyStore } from "./store/store.ts";
 
 /** What watching needs. */
@@ -41,6 +42,7 @@ export async function watchRun(
     if (isOver()) wake();
   });
   signal.addEventListener("abort", () => wake(), { once: true });
+  let pausedTold = 0;
   let since = Number.MAX_SAFE_INTEGER; // the first look only asks for the time
   for (;;) {
     if (isOver()) return 0;
@@ -52,6 +54,9 @@ export async function watchRun(
     account.workers(workers.map(({ id, report }) => ({ id, report: id === crew?.id ? crew.report() : report })));
 
     const counts = await call(() => queue.counts(run));
+    const paused = countPaused(counts);
+    if (paused > 0 && paused !== pausedTold) account.waiting(explainPause(paused));
+    pausedTold = paused;
     if (counts.some(({ state }) => state === "failed")) {
       for (const { reason, experiment } of await call(() => queue.troubles({ run, final: true }))) {
         account.failure(describeFailure(experiment, reason));

@@ -171,6 +171,22 @@ describe("runStudy", () => {
     await store.close();
   });
 
+  test("says that it waits for a study that is paused, and goes on when that does", async () => {
+    const store = await openStore(":memory:");
+    const study = makeStudy(["int3-4"]);
+    await runStudy(study, store, { ...options, isDetached: true });
+    await store.queue.pause(study.name, true);
+    const reasons: string[] = [];
+    const onEvent = async (event: StudyEvent) => {
+      if (event.kind !== "waiting") return;
+      reasons.push(event.reason);
+      await store.queue.pause(study.name, false);
+    };
+    expect(await runStudy(study, store, { ...options, onEvent })).toMatchObject({ computed: 2 });
+    expect(reasons).toEqual(["2 experiments are paused; kbit study resume goes on."]);
+    await store.close();
+  });
+
   test("does nothing when it was stopped before it began", async () => {
     const store = await openStore(":memory:");
     const summary = await runStudy(makeStudy(["int4"]), store, { ...options, signal: AbortSignal.abort() });

@@ -110,11 +110,13 @@ export function createOverview(db: Kysely<Tables>, backend: Backend) {
     cancel: (study: string): Promise<{ readonly cancelled: number; readonly running: number }> =>
       db.transaction().execute(async (transaction) => {
         await transaction.updateTable("studies").set({ paused: 2 }).where("name", "=", study).execute();
-        const { numDeletedRows } = await transaction
+        const waiting = transaction
           .deleteFrom("jobs")
           .where("study", "=", study)
-          .where("state", "in", ["queued", "paused"])
-          .executeTakeFirst();
+          .where("state", "in", ["queued", "paused"]);
+        // What is done already, where a scheduler was a moment behind, is not cancelled.
+        await waiting.where("id", "in", transaction.selectFrom("results").select("results.id")).execute();
+        const { numDeletedRows } = await waiting.executeTakeFirst();
         const cancelled = Number(numDeletedRows);
         await transaction
           .updateTable("studies")
