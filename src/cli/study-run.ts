@@ -112,7 +112,8 @@ function createDisplay(
           const [name, { value }] = pickMetric(row);
           fewest = Math.min(fewest, row.metrics["perplexity"]?.n ?? fewest);
           const size = formatSize(row.bits.total).padStart(8);
-          const left = progress.done < progress.total ? `, ${formatSeconds(progress.secondsLeft)} left` : "";
+          const left =
+            !view.isLive && progress.done < progress.total ? `, ${formatSeconds(progress.secondsLeft)} left` : "";
           const times = paint("dim", `${row.seconds.toFixed(1)} s${left}`);
           const { task } = row.key;
           const metric = task === name ? name : `${task} ${name}`;

@@ -18,6 +18,8 @@ export interface StudyView {
   workers(workers: readonly WorkingCrew[]): void;
   /** Writes with the lines out of the way. */
   around(write: () => void): void;
+  /** Whether anything stands there. */
+  readonly isLive: boolean;
   end(): void;
 }
 
@@ -49,7 +51,8 @@ export function createView(stream: NodeJS.WriteStream = process.stderr): StudyVi
       const waitMs = Math.min(longestWaitMs, Math.max(shortestWaitMs, took / answerShare));
       best = { sentence, of: rows.length, nextAt: performance.now() + waitMs };
     }
-    block.show(formatLines(at, crews, countLast(ends), failed, best.sentence));
+    const barWidth = (stream.columns ?? 80) < 100 ? 12 : 24;
+    block.show(formatLines(at, barWidth, crews, countLast(ends), failed, best.sentence));
   };
   return {
     progress(progress) {
@@ -72,6 +75,7 @@ export function createView(stream: NodeJS.WriteStream = process.stderr): StudyVi
       write();
       draw(true);
     },
+    isLive: stream.isTTY === true,
     end() {
       isOver = true;
       block.end();
@@ -87,15 +91,16 @@ function countLast(times: number[]): number {
 
 function formatLines(
   { done, total, share, secondsLeft }: StudyProgress,
+  barWidth: number,
   crews: readonly WorkingCrew[],
   lastMinute: number,
   failed: { readonly count: number; readonly last: string },
   best: string,
 ): string[] {
-  const bar = "█".repeat(Math.round(share * 24)).padEnd(24, "░");
-  const left = done < total ? `${formatSeconds(secondsLeft)} left` : "";
+  const bar = "█".repeat(Math.round(share * barWidth)).padEnd(barWidth, "░");
+  const left = done < total ? `  ${formatSeconds(secondsLeft)} left` : "";
   const lines = [
-    `running ${bar} ${Math.round(share * 100)} %  ${done} of ${total}  ${lastMinute} in the last minute  ${left}`,
+    `running ${bar} ${Math.round(share * 100)} %  ${done} of ${total}${left}  ${lastMinute} in the last minute`,
   ];
   const running = crews.flatMap(({ id, report }) => report.running.map((one) => ({ id, ...one })));
   for (const { id, model, spec, task, share: part, seconds } of running.slice(0, shownExperiments)) {

@@ -224,7 +224,7 @@ test("a running study shows who is at what, what failed, and the best precision 
   expect(terminal.written()).toBe(""); // nothing before it is known how far the study is
   view.progress({ done: 7, total: 10, share: 0.5, secondsLeft: 90 });
   const lines = terminal.written().split("\n");
-  expect(lines[0]).toBe("running ████████████░░░░░░░░░░░░ 50 %  7 of 10  6 in the last minute  1 min 30 s left");
+  expect(lines[0]).toBe("running ████████████░░░░░░░░░░░░ 50 %  7 of 10  1 min 30 s left  6 in the last minute");
   expect(lines.slice(1, 4)).toEqual([
     "  ada  m2 int4:b64 perplexity  25 %  4 s",
     "  2 workers",
@@ -232,4 +232,11 @@ test("a running study shows who is at what, what failed, and the best precision 
   ]);
   expect(lines[4]).toMatch(/^ {2}So far: 4 bits give the lowest loss at equal size/);
   view.end();
+
+  const narrow = createTerminal(true);
+  narrow.stream.columns = 80;
+  const small = createView(narrow.stream);
+  small.progress({ done: 34_000, total: 35_000, share: 0.97, secondsLeft: 7200 });
+  expect(narrow.written()).toBe("running ████████████ 97 %  34000 of 35000  2 h 0 min left  0 in the last minute\n");
+  small.end();
 });
