@@ -1,6 +1,6 @@
 """The other side of harness.ts: lm-evaluation-harness with transformers on the CPU, in float32.
 
-python harness.py MODEL DATA TASKS LIMIT THREADS BATCH_SIZES CLOCK SOFTMAX
+python harness.py MODEL DATA TASKS LIMIT THREADS BATCH_SIZES CLOCK SOFTMAX PICK
   ->  one line of JSON: for each task the seconds of the fastest batch size, that size, requests and metrics; peak memory in MB
 
 DATA holds the documents, <task>.jsonl. The tasks are the harness's own files with the data set replaced. Timed is `evaluate`: from
@@ -30,11 +30,11 @@ FILES = {
 }
 
 
-def write_task(folder: Path, name: str, data: Path, limit: int) -> None:
+def write_task(folder: Path, name: str, data: Path, limit: int, pick: str) -> None:
     source, split, file = FILES[name]
     excerpt = folder / file
     lines = (data / file).read_text(encoding="utf-8").strip().split("\n")
-    excerpt.write_text("\n".join(lines[i * len(lines) // limit] for i in range(limit)), encoding="utf-8")
+    excerpt.write_text("\n".join(lines[i if pick == "first" else i * len(lines) // limit] for i in range(limit)), encoding="utf-8")
     yaml = [f"include: {Path(lm_eval.__file__).parent / 'tasks' / source}", f"task: local_{name}", "dataset_path: json", "dataset_name: null"]
     yaml += ["training_split: null", f"{split}_split: {split}", "dataset_kwargs:", "  data_files:", f"    {split}: {excerpt}"]
     yaml += ["validation_split: null"] if split == "test" else []
@@ -42,13 +42,13 @@ def write_task(folder: Path, name: str, data: Path, limit: int) -> None:
 
 
 def main() -> None:
-    model_path, data, tasks, limit, threads, sizes, clock, softmax = sys.argv[1:9]
+    model_path, data, tasks, limit, threads, sizes, clock, softmax, pick = sys.argv[1:10]
     read_clock = time.process_time if clock == "cpu" else time.perf_counter
     torch.set_num_threads(int(threads))
     out = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in tasks.split(","):
-            write_task(Path(folder), name, Path(data), int(limit))
+            write_task(Path(folder), name, Path(data), int(limit), pick)
         manager = TaskManager(include_path=folder)
         model = HFLM(pretrained=model_path, dtype="float32", device="cpu", batch_size=1, softmax_dtype=softmax)
         for name in tasks.split(","):

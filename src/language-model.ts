@@ -7,15 +7,13 @@ export interface ScoreRequest {
   readonly context: readonly number[];
   /** Each at least one token; `context.length + continuation.length - 1 <= maxLength` (the last token is never fed). */
   readonly continuations: readonly (readonly number[])[];
-  /** Tokens at the beginning of each continuation that are not scored, only stand before the rest: `(continuations)`; absent: 0. */
-  readonly skips?: readonly number[];
 }
 
 /** The score of one continuation. */
 export interface ContinuationScore {
-  /** Natural log-probability of each scored token of the continuation, `(continuation.length - skip)`. */
+  /** Natural log-probability of each token of the continuation, `(continuation.length)`. */
   readonly logProbs: Float32Array;
-  /** Whether every scored token of the continuation is the arg max at its place. */
+  /** Whether every token of the continuation is the arg max at its place. */
   readonly greedy: boolean;
 }
 

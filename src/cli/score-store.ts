@@ -106,10 +106,9 @@ export function openScoreStore(folder: string, identity: string): OpenScoreStore
   };
 }
 
-/** Of the model's identity, then the lengths, what is not scored, and the tokens of context and continuations. */
-function hashRequest(prefix: Uint8Array, { context, continuations, skips }: ScoreRequest): Uint8Array {
+/** Of the model's identity, then the lengths, and the tokens of context and continuations. */
+function hashRequest(prefix: Uint8Array, { context, continuations }: ScoreRequest): Uint8Array {
   const numbers = [context.length, continuations.length, ...continuations.map((one) => one.length)];
-  numbers.push(...continuations.map((_, i) => skips?.[i] ?? 0));
   return createHash("sha256")
     .update(prefix)
     .update(new Uint8Array(Int32Array.from([...numbers, ...context, ...continuations.flat()]).buffer))
@@ -125,8 +124,8 @@ function encodeScores(scores: readonly ContinuationScore[]): Uint8Array {
 }
 
 /** Undefined if the bytes are not what was written. */
-function decodeScores(bytes: Uint8Array, { continuations, skips }: ScoreRequest): ContinuationScore[] | undefined {
-  const lengths = continuations.map(({ length }, i) => length - (skips?.[i] ?? 0));
+function decodeScores(bytes: Uint8Array, { continuations }: ScoreRequest): ContinuationScore[] | undefined {
+  const lengths = continuations.map(({ length }) => length);
   const tokens = lengths.reduce((count, length) => count + length, 0);
   const body = bytes.slice(32);
   if (body.length !== continuations.length + 4 * tokens) return undefined;

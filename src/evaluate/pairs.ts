@@ -25,9 +25,8 @@ export interface PreparedPairs {
 }
 
 /**
- * The requests of pairs, in the order given. Too long a pair loses tokens from the left, so that `maxLength` are fed;
- * neighbours whose contexts are one (the endings of a HellaSwag item) or begin alike (WinoGrande) share a request: what
- * they begin with is computed once.
+ * The requests of pairs, one for each context (that of the endings of a HellaSwag item), in the order of the contexts' tokens:
+ * what neighbours begin with, the model computes once. Too long a pair loses tokens from the left, so that `maxLength` are fed.
  *
  * @param describe - names a pair in an error: "document 3 of piqa"
  * @throws InputError if a context or continuation is empty
@@ -37,16 +36,18 @@ export function preparePairs(
   pairs: readonly TokenPair[],
   describe: (index: number) => string,
 ): PreparedPairs {
-  const pieces: TokenPair[] = [];
-  const owners: number[] = [];
-  pairs.forEach((pair, index) => {
-    checkPair(pair, model, () => describe(index));
-    for (const piece of fitPair(pair, model.maxLength)) {
-      pieces.push(piece);
-      owners.push(index);
-    }
+  const pieces = pairs.flatMap((pair, owner) => {
+    checkPair(pair, model, () => describe(owner));
+    return fitPair(pair, model.maxLength).map((piece) => ({ ...piece, owner }));
   });
-  return { pairs: pairs.length, requests: Object.freeze(groupPieces(pieces)), owners };
+  pieces.sort((a, b) => compareTokens(a.context, b.context));
+  const requests: { context: readonly number[]; continuations: (readonly number[])[] }[] = [];
+  for (const { context, continuation } of pieces) {
+    const last = requests.at(-1);
+    if (last && compareTokens(last.context, context) === 0) last.continuations.push(continuation);
+    else requests.push({ context, continuations: [continuation] });
+  }
+  return { pairs: pairs.length, requests: Object.freeze(requests), owners: pieces.map(({ owner }) => owner) };
 }
 
 /**
@@ -73,54 +74,12 @@ export async function scorePairs(
   return scores;
 }
 
-/** Fewest tokens that a request must save to be worth sharing, and most tokens of one that is shared. */
-const leastSaved = 4;
-const mostShared = 1024;
-
-/**
- * Requests of neighbouring pieces, in order. With k pieces on a common beginning of P tokens, another that shares q of
- * them saves q and makes the k feed the other P - q each, so it joins if `k q - (k - 1) P` is worth it.
- */
-export function groupPieces(pieces: readonly TokenPair[]): ScoreRequest[] {
-  const requests: ScoreRequest[] = [];
-  let members: TokenPair[] = [];
-  let common: readonly number[] = [];
-  let tokens = 0;
-  const finish = () => {
-    if (members.length === 0) return;
-    const skips = members.map(({ context }) => context.length - common.length);
-    const continuations = members.map(({ context, continuation }) =>
-      context.length === common.length ? continuation : [...context.slice(common.length), ...continuation],
-    );
-    requests.push({ context: common, continuations, ...(skips.some((skip) => skip > 0) && { skips }) });
-  };
-  for (const piece of pieces) {
-    const length = piece.context.length + piece.continuation.length;
-    const shared = countCommon(common, piece.context);
-    const saved = members.length * shared - (members.length - 1) * common.length;
-    const isOne = shared === common.length && shared === piece.context.length;
-    if (members.length > 0 && (isOne || (saved >= leastSaved && tokens + length - shared <= mostShared))) {
-      members.push(piece);
-      tokens += length - shared + (members.length - 1) * (common.length - shared);
-      if (shared < common.length) common = common.slice(0, shared);
-    } else {
-      finish();
-      members = [piece];
-      common = piece.context;
-      tokens = length;
-    }
-  }
-  finish();
-  return requests;
-}
-
-/** Tokens that two contexts begin with. */
-function countCommon(a: readonly number[], b: readonly number[]): number {
+/** Lists of tokens as a dictionary has words. */
+function compareTokens(a: readonly number[], b: readonly number[]): number {
+  if (a === b) return 0;
   const most = Math.min(a.length, b.length);
-  if (a === b) return most;
-  let same = 0;
-  while (same < most && a[same] === b[same]) same++;
-  return same;
+  for (let t = 0; t < most; t++) if (a[t] !== b[t]) return a[t] - b[t];
+  return a.length - b.length;
 }
 
 /** Whether a continuation is longer than what the model can take at once. */

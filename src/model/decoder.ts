@@ -16,6 +16,8 @@ export interface Feed {
   readonly slots: Int32Array; // (tokens)
   /** What each token sees: prefixStart, prefixLength, ownStart, ownLength; the last slot of own is its own. */
   readonly spans: Int32Array; // (tokens, 4)
+  /** Slots that take the keys and values of other slots, once those of this feed are placed. */
+  readonly copies?: { readonly from: Int32Array; readonly to: Int32Array };
   /** The tokens whose hidden states are wanted, ascending; absent: all. */
   readonly wanted?: Int32Array;
   /** Tokens of the longest sequence, for rotary positions that depend on it. */
@@ -208,6 +210,9 @@ export function createDecoder(
       place(query, block.query, heads, own, turn);
       place(cache.keys[layer], block.key, keyHeads, feed.slots, turn);
       place(cache.values[layer], block.value, keyHeads, feed.slots);
+      // What was projected has been placed, so that its memory is free.
+      if (feed.copies)
+        for (const kept of [cache.keys[layer], cache.values[layer]]) copySlots(kept, feed.copies, projected[0]);
       kernels.attend(attended, query, cache.keys[layer], cache.values[layer], {
         tokens,
         heads,
@@ -219,6 +224,24 @@ export function createDecoder(
         cap: shape.scoreCap,
       });
     };
+  }
+
+  /** Copies slots of a cache through `spare`, which holds at least one of them for each token of a forward. */
+  function copySlots(kept: KernelBuffer, { from, to }: NonNullable<Feed["copies"]>, spare: KernelBuffer): void {
+    const size = keyHeads * headSize;
+    for (let i = 0; i < from.length; i += maxTokens) {
+      const sources = from.subarray(i, i + maxTokens);
+      kernels.gather(spare, kept, sources, size);
+      kernels.placeHeads(kept, spare, {
+        tokens: sources.length,
+        heads: keyHeads,
+        headSize,
+        width: size,
+        offset: 0,
+        stride: headSize,
+        slots: to.subarray(i, i + maxTokens),
+      });
+    }
   }
 
   /** Part 0 or 1 of every row of `gateUp`. */

@@ -29,19 +29,18 @@ export async function* readLogits(
   const tile = kernels.createBuffer(tileRows * head.columns);
   const out = kernels.createBuffer(tileRows * head.rows);
   try {
-    for (const group of groupRequests(requests, maxTokens)) {
-      const { ids, positions, spans, predictors } = layOut(group);
+    for (const group of groupRequests(requests, maxTokens, false)) {
+      const { ids, positions, slots, spans, predictors } = layOut(group, false);
       const cache = createCache(kernels, shape, ids.length, ids.length <= maxTokens ? "forward" : "forwards");
       try {
         for (let start = 0; start < ids.length; start += maxTokens) {
           const end = Math.min(start + maxTokens, ids.length);
           const wanted = predictors.filter((t) => t >= start && t < end).map((t) => t - start);
-          const slots = Int32Array.from({ length: end - start }, (_, t) => start + t);
           const hidden = decoder.forward(
             {
               ids: ids.subarray(start, end),
               positions: positions.subarray(start, end),
-              slots,
+              slots: slots.subarray(start, end),
               spans: spans.subarray(4 * start, 4 * end),
               wanted: wanted.length > 0 ? wanted : Int32Array.of(0),
               length: shape.maxLength,

@@ -1,10 +1,11 @@
-// Requests laid out as forwards: the tokens of many requests one after another in slots, each context once, with what all
-// of its continuations begin with, the rest of them on top of it, and which rows the head is asked for.
+// Requests laid out as forwards: the tokens of many requests one after another, what several begin with once, the rest of each
+// on top of it, and which rows the head is asked for.
 // It depends on the requests and three numbers of the model alone, so that a study packs once for many models.
 
 import { InputError } from "../input-error.ts";
 import type { ScoreRequest } from "../language-model.ts";
 import type { Feed } from "./decoder.ts";
+import { buildTree, findPath, type Segment } from "./prefix-tree.ts";
 
 /** The numbers of a decoder that packing depends on. */
 export interface PackShape {
@@ -15,12 +16,17 @@ export interface PackShape {
   readonly vocabulary: number;
 }
 
-/** The tokens of several requests one after another, each in the slot of its place. */
+/** The tokens of several requests one after another, each in a slot of the cache. */
 export interface Batch {
   readonly requests: readonly ScoreRequest[];
   readonly ids: Int32Array; // (tokens)
   readonly positions: Int32Array; // (tokens)
+  readonly slots: Int32Array; // (tokens)
   readonly spans: Int32Array; // (tokens, 4)
+  /** Slots that are taken, those of copies included. */
+  readonly slotCount: number;
+  /** Slots that hold the same as others, which are filled when the `at`-th token is fed. */
+  readonly copies: readonly { readonly at: number; readonly from: number; readonly to: number }[];
   /** What is asked of the head: tokens to score, each with the token whose hidden state predicts it. */
   readonly predictors: Int32Array; // (targets)
   readonly targets: Int32Array; // (targets)
@@ -61,7 +67,9 @@ export function packRequests(requests: readonly ScoreRequest[], shape: PackShape
   if (known && equals(known.shape, shape)) return known.batches;
   for (const request of requests) checkRequest(request, shape.maxLength, shape.vocabulary);
   const groups = groupRequests(requests, shape.maxTokens);
-  const batches = groups.map((group) => cutBatch(layOut(group), shape));
+  const batches = groups
+    .flatMap((group) => layOutWithin(group, shape.maxTokens))
+    .map((batch) => cutBatch(batch, shape));
   if (Object.isFrozen(requests)) packed.set(requests, { shape, batches });
   return batches;
 }
@@ -70,8 +78,16 @@ function equals(a: PackShape, b: PackShape): boolean {
   return a.maxTokens === b.maxTokens && a.maxLength === b.maxLength && a.vocabulary === b.vocabulary;
 }
 
+/** A group as one batch, or as several where less is shared than its size was told by. */
+function layOutWithin(group: readonly ScoreRequest[], maxTokens: number): Batch[] {
+  const batch = layOut(group);
+  if (batch.ids.length <= maxTokens || group.length === 1) return [batch];
+  const half = group.length >> 1;
+  return [group.slice(0, half), group.slice(half)].flatMap((part) => layOutWithin(part, maxTokens));
+}
+
 function cutBatch(batch: Batch, { maxTokens, maxLength }: PackShape): PackedBatch {
-  const { ids, positions, spans, predictors, targets } = batch;
+  const { ids, positions, slots, spans, copies, predictors, targets } = batch;
   const forwards: Forward[] = [];
   for (let start = 0; start < ids.length; start += maxTokens) {
     const end = Math.min(start + maxTokens, ids.length);
@@ -82,16 +98,20 @@ function cutBatch(batch: Batch, { maxTokens, maxLength }: PackShape): PackedBatc
     const questions: Question[] = [];
     for (let from = 0; from < asked.length; from += maxTokens) {
       const places = Int32Array.from(asked.slice(from, from + maxTokens));
-      // A context that several continuations share predicts the first token of each: its row is needed once for each.
+      // A token that several continuations share predicts the next of each: its row is needed once for each.
       const rows = places.map((i) => rowOf.get(predictors[i])!);
       const isInOrder = rows.every((row, i) => row === i);
       questions.push({ rows: isInOrder ? undefined : rows, targets: places.map((i) => targets[i]), places });
     }
+    const due = copies.filter(({ at }) => at >= start && at < end);
     const feed = {
       ids: ids.subarray(start, end),
       positions: positions.subarray(start, end),
-      slots: Int32Array.from({ length: end - start }, (_, t) => start + t),
+      slots: slots.subarray(start, end),
       spans: spans.subarray(4 * start, 4 * end),
+      ...(due.length > 0 && {
+        copies: { from: Int32Array.from(due, ({ from }) => from), to: Int32Array.from(due, ({ to }) => to) },
+      }),
       wanted,
       length: maxLength,
       path: "scoring",
@@ -101,32 +121,10 @@ function cutBatch(batch: Batch, { maxTokens, maxLength }: PackShape): PackedBatc
   return { ...batch, forwards };
 }
 
-/** Tokens after the context that all continuations begin with, and that each of them feeds. */
-function countShared(continuations: readonly (readonly number[])[]): number {
-  const [first, ...others] = continuations;
-  if (others.length === 0) return 0;
-  let shared = Math.min(...continuations.map(({ length }) => length)) - 1;
-  for (const other of others) {
-    let same = 0;
-    while (same < shared && other[same] === first[same]) same++;
-    shared = same;
-  }
-  return shared;
-}
-
-/** Tokens that a request feeds: context and shared beginning once, each continuation without its last token. */
-function countTokens({ context, continuations }: ScoreRequest): number {
-  const shared = countShared(continuations);
-  return continuations.reduce((sum, continuation) => sum + continuation.length - 1 - shared, context.length + shared);
-}
-
 /** @throws InputError if a token is not in the vocabulary; a programming error if the request is empty or too long */
 export function checkRequest(request: ScoreRequest, maxLength: number, vocabulary: number): void {
-  const { context, continuations, skips } = request;
+  const { context, continuations } = request;
   if (context.length === 0) throw new Error("score: an empty context");
-  if (skips && !continuations.every(({ length }, i) => skips[i] >= 0 && skips[i] < length)) {
-    throw new Error("score: a continuation of which nothing is scored");
-  }
   for (const continuation of continuations) {
     if (continuation.length === 0) throw new Error("score: an empty continuation");
     const length = context.length + continuation.length - 1;
@@ -142,72 +140,125 @@ export function checkRequest(request: ScoreRequest, maxLength: number, vocabular
   }
 }
 
-/** Requests in groups of at most `maxTokens` tokens; one that alone has more is a group of its own. */
-export function groupRequests(requests: readonly ScoreRequest[], maxTokens: number): ScoreRequest[][] {
+/** Tokens of a request by itself: the context once, each continuation without its last token. */
+function countTokens({ context, continuations }: ScoreRequest): number {
+  return continuations.reduce((sum, { length }) => sum + length - 1, context.length);
+}
+
+/**
+ * Requests in groups of about `maxTokens` tokens at most; one that alone has more is a group of its own.
+ *
+ * @param isShared - whether neighbours share what their contexts begin with
+ */
+export function groupRequests(requests: readonly ScoreRequest[], maxTokens: number, isShared = true): ScoreRequest[][] {
   const groups: ScoreRequest[][] = [];
   let room = 0;
+  let last: readonly number[] = [];
   for (const request of requests) {
-    const tokens = countTokens(request);
+    const { context } = request;
+    let tokens = countTokens(request);
+    if (isShared) for (let t = 0; t < context.length && context[t] === last[t]; t++) tokens--;
     if (groups.length === 0 || tokens > room) {
       groups.push([]);
       room = maxTokens;
+      tokens = countTokens(request);
     }
     groups[groups.length - 1].push(request);
     room -= tokens;
+    last = context;
   }
   return groups;
 }
 
-/** The tokens of all requests in one row of slots. */
-export function layOut(requests: readonly ScoreRequest[]): Batch {
-  const tokens = requests.reduce((sum, request) => sum + countTokens(request), 0);
-  const ids = new Int32Array(tokens);
-  const positions = new Int32Array(tokens);
-  const spans = new Int32Array(4 * tokens);
+/**
+ * The tokens of all requests in slots.
+ *
+ * @param isShared - whether requests share what they begin with; continuations of one always do
+ */
+export function layOut(requests: readonly ScoreRequest[], isShared = true): Batch {
+  // Of each continuation, what is fed: all but its last token.
+  const sequences = requests.map(({ context, continuations }) =>
+    continuations.map((continuation) => [...context, ...continuation.slice(0, -1)]),
+  );
+  const trees = isShared ? [buildTree(sequences.flat())] : sequences.map(buildTree);
+  return { requests, ...placeTokens(trees.flat()), ...askTargets(requests, sequences, trees) };
+}
+
+/** Gives every token of the trees a place in the feed, a slot, and the spans of slots that it sees. */
+function placeTokens(roots: readonly Segment[]) {
+  const ids: number[] = [];
+  const positions: number[] = [];
+  const slots: number[] = [];
+  const spans: number[] = [];
+  const copies: { at: number; from: number; to: number }[] = [];
+  const sources: number[] = []; // of each slot: the slot whose token is computed, itself if it is no copy
+
+  /** `above` is the first of `depth` slots with all that stands before the segment. */
+  function place(segment: Segment, above: number, depth: number): void {
+    const { tokens, children } = segment;
+    segment.at = ids.length;
+    // Whether all that a token sees is one span from `start` on: what stands right behind what it follows needs no copy.
+    let isWhole = depth === 0 || above + depth === sources.length;
+    const start = isWhole ? sources.length - depth : sources.length;
+    if (!isWhole && children.length > 0) {
+      for (let i = 0; i < depth; i++) {
+        copies.push({ at: ids.length, from: sources[above + i], to: sources.length });
+        sources.push(sources[above + i]);
+      }
+      isWhole = true;
+    }
+    for (const [t, id] of tokens.entries()) {
+      ids.push(id);
+      positions.push(depth + t);
+      slots.push(sources.length);
+      sources.push(sources.length);
+      if (isWhole) spans.push(start, 0, start, depth + t + 1);
+      else spans.push(above, depth, start, t + 1);
+    }
+    for (const child of children) place(child, start, depth + tokens.length);
+  }
+  for (const root of roots) place(root, 0, 0);
+  return {
+    ids: Int32Array.from(ids),
+    positions: Int32Array.from(positions),
+    slots: Int32Array.from(slots),
+    spans: Int32Array.from(spans),
+    slotCount: sources.length,
+    copies,
+  };
+}
+
+/** The scored tokens with what predicts them; what several continuations ask is asked once. */
+function askTargets(
+  requests: readonly ScoreRequest[],
+  sequences: readonly (readonly (readonly number[])[])[],
+  trees: readonly (readonly Segment[])[],
+) {
   const predictors: number[] = [];
   const targets: number[] = [];
   const answers: number[] = [];
-  let slot = 0;
-  for (const { context, continuations, skips } of requests) {
-    const start = slot;
-    const shared = countShared(continuations);
-    const place = (id: number, position: number, prefix: number, own: number, ownLength: number) => {
-      ids[slot] = id;
-      positions[slot] = position;
-      spans[4 * slot] = start;
-      spans[4 * slot + 1] = prefix;
-      spans[4 * slot + 2] = own;
-      spans[4 * slot + 3] = ownLength;
-      slot++;
-    };
-    const trunk = [...context, ...continuations[0].slice(0, shared)];
-    trunk.forEach((id, t) => {
-      place(id, t, 0, start, t + 1);
-    });
-    const askedInTrunk = new Map<number, number>(); // by place in the shared beginning
-    continuations.forEach((continuation, i) => {
-      const own = slot;
-      continuation.forEach((id, t) => {
-        if (t >= (skips?.[i] ?? 0)) {
-          let answer = t < shared ? askedInTrunk.get(t) : undefined;
-          if (answer === undefined) {
-            answer = targets.length;
-            predictors.push(t <= shared ? start + context.length - 1 + t : slot - 1);
-            targets.push(id);
-            if (t < shared) askedInTrunk.set(t, answer);
-          }
-          answers.push(answer);
+  const asked = new Map<number, Map<number, number>>(); // by predictor, then target
+  requests.forEach(({ context, continuations }, r) => {
+    continuations.forEach((continuation, c) => {
+      const fed = findPath(trees[trees.length === 1 ? 0 : r], sequences[r][c]).flatMap(({ at, tokens }) =>
+        tokens.map((_, i) => at + i),
+      );
+      continuation.forEach((target, t) => {
+        const predictor = fed[context.length + t - 1];
+        let known = asked.get(predictor);
+        if (!known) asked.set(predictor, (known = new Map()));
+        let answer = known.get(target);
+        if (answer === undefined) {
+          answer = targets.length;
+          known.set(target, answer);
+          predictors.push(predictor);
+          targets.push(target);
         }
-        if (t < shared || t === continuation.length - 1) return;
-        place(id, context.length + t, trunk.length, own, t - shared + 1);
+        answers.push(answer);
       });
     });
-  }
+  });
   return {
-    requests,
-    ids,
-    positions,
-    spans,
     predictors: Int32Array.from(predictors),
     targets: Int32Array.from(targets),
     answers: Int32Array.from(answers),

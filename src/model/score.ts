@@ -28,21 +28,31 @@ export function createScorer(kernels: Kernels, decoder: Decoder): Scorer {
     const { maxLength, vocabulary } = shape;
     const batches = packRequests(requests, { maxTokens, maxLength, vocabulary });
     const total = batches.reduce((sum, batch) => sum + batch.ids.length, 0);
+    const slots = Math.max(
+      maxTokens,
+      ...batches.map(({ forwards, slotCount }) => (forwards.length > 1 ? 0 : slotCount)),
+    );
     const results: ContinuationScore[][] = [];
     let done = 0;
     for (const batch of batches) {
-      const tokens = batch.ids.length;
-      if (tokens <= maxTokens) shared ??= createCache(kernels, shape, maxTokens, "forward");
-      const cache = tokens <= maxTokens ? shared! : createCache(kernels, shape, tokens, "forwards");
+      const own = batch.forwards.length > 1 ? createCache(kernels, shape, batch.slotCount, "forwards") : undefined;
       try {
-        const scores = await scoreBatch(batch, cache, (fed) => onProgress?.(done + fed, total));
+        const scores = await scoreBatch(batch, own ?? share(slots), (fed) => onProgress?.(done + fed, total));
         results.push(...scores);
       } finally {
-        if (cache !== shared) cache.release();
+        own?.release();
       }
-      done += tokens;
+      done += batch.ids.length;
     }
     return results;
+  }
+
+  /** The cache of all single forwards; nobody holds it for longer than one. */
+  function share(slots: number): KeyValueCache {
+    if (shared && shared.slots >= slots) return shared;
+    shared?.release();
+    shared = createCache(kernels, shape, slots, "forward");
+    return shared;
   }
 
   async function scoreBatch(batch: PackedBatch, cache: KeyValueCache, onFed: (tokens: number) => void) {
@@ -82,9 +92,9 @@ export function createScorer(kernels: Kernels, decoder: Decoder): Scorer {
 
 function collectScores({ requests, targets, answers }: PackedBatch, logProbs: Float32Array, best: Int32Array) {
   let from = 0;
-  return requests.map(({ continuations, skips }): ContinuationScore[] =>
-    continuations.map((continuation, i) => {
-      const own = new Float32Array(continuation.length - (skips?.[i] ?? 0));
+  return requests.map(({ continuations }): ContinuationScore[] =>
+    continuations.map(({ length }) => {
+      const own = new Float32Array(length);
       let greedy = true;
       for (let t = 0; t < own.length; t++) {
         const answer = answers[from + t];

@@ -25,14 +25,12 @@ export function createFakeModel(change: Partial<LanguageModel> = {}): LanguageMo
     async score(requests, onProgress) {
       calls.push([...requests]);
       onProgress?.(1, 1);
-      return requests.map(({ context, continuations, skips }) =>
-        continuations.map((continuation, i) => {
+      return requests.map(({ context, continuations }) =>
+        continuations.map((continuation) => {
           if (context.length + continuation.length - 1 > this.maxLength)
             throw new Error("The fake was given too much.");
           const previous = [context.at(-1)!, ...continuation];
-          const logProbs = Float32Array.from(continuation, (token, t) => fakeLogProb(previous[t], token)).slice(
-            skips?.[i] ?? 0,
-          );
+          const logProbs = Float32Array.from(continuation, (token, t) => fakeLogProb(previous[t], token));
           return { logProbs, greedy: logProbs.every((value) => value > -2.5) };
         }),
       );

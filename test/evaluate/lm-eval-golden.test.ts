@@ -52,12 +52,16 @@ describe.each([
     const { metrics, requests } = golden[taskName];
     const file = task.files[0];
     const documents = parseDocuments(readGolden(file), task.fields, file);
-    const scores: ContinuationScore[] = [];
+    const scores = new Map<string, ContinuationScore>(); // by what is fed and scored
+    const nameScore = (context: readonly number[], continuation: readonly number[]) =>
+      `${[...context, ...continuation].slice(-(model.maxLength + 1))} ${continuation.length}`;
     const recording: LanguageModel = {
       ...model,
       async score(asked: readonly ScoreRequest[]) {
         const given = await model.score(asked);
-        scores.push(...given.flat());
+        asked.forEach(({ context, continuations }, r) => {
+          for (const [c, one] of continuations.entries()) scores.set(nameScore(context, one), given[r][c]);
+        });
         return given;
       },
     };
@@ -73,7 +77,7 @@ describe.each([
       if (!expected.contextIds) return; // rolling
       const pair = encoder.encodePair(context, continuation);
       expect([pair.context, pair.continuation]).toEqual([expected.contextIds, expected.continuationIds]);
-      expect(scores[i].greedy).toBe(expected.greedy);
+      expect(scores.get(nameScore(pair.context, pair.continuation))!.greedy).toBe(expected.greedy);
     });
     for (const [key, value] of Object.entries(metrics)) {
       const found = result.metrics[key.replace("_stderr", "")];

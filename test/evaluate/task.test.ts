@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
 import { indexOfLargest, listDocumentValues, scoreChoices, summarize } from "../../src/evaluate/metrics.ts";
-import { groupPieces } from "../../src/evaluate/pairs.ts";
 import { createEncoder, findProfile } from "../../src/evaluate/profiles.ts";
 import { summarizeAccuracy } from "../../src/evaluate/summary.ts";
 import { formatTaskTable } from "../../src/evaluate/table.ts";
@@ -47,41 +46,28 @@ test("choices with one context become one request, whose context is computed onc
   expect(model.calls[1]).toHaveLength(2);
 });
 
-test("contexts that begin alike share a request, scored from where each one's continuation begins", async () => {
+test("requests stand in the order of their contexts, so that what begins alike is neighbours; scores in that of documents", async () => {
+  const sentences = ["The man saw when _ came.", "Birds _ sing.", "The man sat when _ left.", "Birds _ fly."];
+  const documents = sentences.map((sentence) => ({ sentence, option1: "he", option2: "all", answer: "1" }));
   const model = createFakeModel({ maxLength: 99 });
-  const twins = [
-    { sentence: "The man saw the boy when _ came.", option1: "he", option2: "the boy", answer: "1" },
-    { sentence: "The man saw the boy when _ left.", option1: "he", option2: "the boy", answer: "2" },
-    { sentence: "Birds _ sing.", option1: "can", option2: "will", answer: "2" },
-  ];
-  const shared = await evaluateTask(model, tasks["winogrande"], twins);
+  const all = await evaluateTask(model, tasks["winogrande"], documents);
   const [requests] = model.calls;
-  expect(requests.map(({ continuations }) => continuations.length)).toEqual([4, 2]);
-  expect(new TextDecoder().decode(Uint8Array.from(requests[0].context.slice(1)))).toBe("The man saw the boy when ");
-  expect(requests[0].skips).toEqual([2, 7, 2, 7]);
+  const contexts = requests.map(({ context }) => new TextDecoder().decode(Uint8Array.from(context.slice(1))));
+  expect(contexts).toEqual([
+    "Birds all",
+    "Birds he",
+    "The man sat when all",
+    "The man sat when he",
+    "The man saw when all",
+    "The man saw when he",
+  ]);
+  expect(requests[0].continuations).toHaveLength(2);
   const each: number[] = [];
-  for (const twin of twins) {
-    const result = await evaluateTask(createFakeModel({ maxLength: 99 }), tasks["winogrande"], [twin]);
+  for (const document of documents) {
+    const result = await evaluateTask(createFakeModel({ maxLength: 99 }), tasks["winogrande"], [document]);
     each.push(...result.documents[0].logLikelihoods);
   }
-  expect(shared.documents.flatMap(({ logLikelihoods }) => logLikelihoods)).toEqual(each);
-});
-
-test("a piece joins a request only where that saves tokens", () => {
-  const piece = (text: string, continuation = "x") => ({
-    context: [...text].map((c) => c.charCodeAt(0)),
-    continuation: [...continuation].map((c) => c.charCodeAt(0)),
-  });
-  const sizes = (...pieces: ReturnType<typeof piece>[]) => groupPieces(pieces).map((one) => one.continuations.length);
-  expect(sizes(piece("abcdefgh"), piece("abcdefgi"))).toEqual([2]);
-  expect(sizes(piece("abc"), piece("abd"))).toEqual([1, 1]);
-  // Three on a context of twelve would each feed six again to save six.
-  const context = "abcdefghijkl";
-  expect(sizes(piece(context), piece(context), piece(context), piece("abcdef123456"))).toEqual([3, 1]);
-  expect(sizes(piece(context), piece(context), piece("abcdefghijk3"))).toEqual([3]);
-  expect(sizes(piece("ab"), piece("ab"))).toEqual([2]);
-  const long = "a".repeat(600);
-  expect(sizes(piece(long, "b".repeat(300)), piece(`${long}c`, "d".repeat(300)))).toEqual([1, 1]);
+  expect(all.documents.flatMap(({ logLikelihoods }) => logLikelihoods)).toEqual(each);
 });
 
 test("too long a context loses tokens from the left, so that maxLength tokens are fed", async () => {

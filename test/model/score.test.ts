@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Kernels } from "../../src/kernels/kernels.ts";
 import { selectKernels } from "../../src/kernels/select-node.ts";
-import type { ScoreRequest } from "../../src/language-model.ts";
+import type { ContinuationScore, ScoreRequest } from "../../src/language-model.ts";
 import { narrowSpans } from "../../src/model/decoder.ts";
 import { openModel } from "./open.ts";
 
@@ -17,6 +17,27 @@ const anyRequests = fc.array(
   fc.record({ context: tokens(1, 6), continuations: fc.array(tokens(1, 5), { minLength: 1, maxLength: 4 }) }),
   { minLength: 1, maxLength: 5 },
 );
+
+/** Contexts that begin alike to different lengths, with continuations that do too. */
+const branching = fc
+  .tuple(tokens(4, 6), fc.array(fc.tuple(tokens(2, 6), fc.array(tokens(0, 3), { minLength: 1, maxLength: 3 }))))
+  .chain(([root, middles]) =>
+    fc.array(
+      fc.record({
+        context: fc.constantFrom(
+          root,
+          ...middles.flatMap(([middle, ends]) => ends.map((end) => [...root, ...middle, ...end])),
+        ),
+        continuations: fc.array(
+          fc
+            .tuple(fc.constantFrom([], ...middles.flatMap(([middle, ends]) => [middle, ...ends])), tokens(1, 3))
+            .map(([start, rest]) => [...start, ...rest]),
+          { minLength: 1, maxLength: 4 },
+        ),
+      }),
+      { minLength: 2, maxLength: 6 },
+    ),
+  );
 
 describe.each(["reference", "wasm"])("on the %s kernels", (set) => {
   let kernels: Kernels;
@@ -70,39 +91,20 @@ describe.each(["reference", "wasm"])("on the %s kernels", (set) => {
       for (const cut of [2, 7, 13]) {
         const [[part]] = await model.score([{ context: text.slice(0, cut), continuations: [text.slice(cut)] }]);
         expect(part.logProbs).toEqual(whole.logProbs.slice(cut - 1));
-        const skipped = { context: text.slice(0, 1), continuations: [text.slice(1)], skips: [cut - 1] };
-        expect(await model.score([skipped])).toEqual([[part]]);
       }
     });
 
-    test("what all continuations begin with is fed once, and scores as if it were fed for each", async () => {
-      const sharing = tokens(0, 5).chain((shared) =>
-        fc.record({
-          context: tokens(1, 4),
-          continuations: fc.array(
-            tokens(1, 4).map((rest) => [...shared, ...rest]),
-            { minLength: 1, maxLength: 4 },
-          ),
-          skip: fc.integer({ min: 0, max: 3 }),
-        }),
-      );
+    test("what requests begin with is fed once, at any depth, and scores as if it were fed for each", async () => {
       const models = await Promise.all(
-        [3, 2048].map((maxTokens) => openModel(`${architectures}/${name}`, { maxTokens }, kernels)),
+        [3, 20, 2048].map((maxTokens) => openModel(`${architectures}/${name}`, { maxTokens }, kernels)),
       );
       await fc.assert(
-        fc.asyncProperty(fc.array(sharing, { minLength: 1, maxLength: 3 }), async (drawn) => {
-          const requests: ScoreRequest[] = drawn.map(({ context, continuations, skip }) => ({
-            context,
-            continuations,
-            skips: continuations.map(({ length }, i) => Math.min(length - 1, i === 0 ? 0 : skip)),
-          }));
-          const alone = requests.flatMap(({ context, continuations, skips }) =>
-            continuations.map((continuation, i) => ({
-              context: [...context, ...continuation.slice(0, skips![i])],
-              continuations: [continuation.slice(skips![i])],
-            })),
+        fc.asyncProperty(branching, async (requests) => {
+          const alone = requests.flatMap(({ context, continuations }) =>
+            continuations.map((continuation) => ({ context, continuations: [continuation] })),
           );
-          const expected = (await models[1].score(alone)).flat();
+          const expected: ContinuationScore[] = [];
+          for (const one of alone) expected.push(...(await models[2].score([one]))[0]);
           for (const model of models) expect((await model.score(requests)).flat()).toEqual(expected);
         }),
         { numRuns: 12, seed: 3 },
@@ -128,8 +130,8 @@ describe("scoring", () => {
   test("tells how many tokens were fed, up to all of them", async () => {
     const model = await openModel(`${architectures}/llama`, { maxTokens: 8 });
     const steps: [number, number][] = [];
-    const request = { context: [1, 2, 3], continuations: [[4, 5, 6], [7]] };
-    await model.score([request, request, request], (done, total) => steps.push([done, total]));
+    const request = (first: number) => ({ context: [first, 2, 3], continuations: [[4, 5, 6], [7]] });
+    await model.score([request(1), request(2), request(3)], (done, total) => steps.push([done, total]));
     expect(steps).toEqual([
       [5, 15],
       [10, 15],
@@ -147,13 +149,11 @@ describe("scoring", () => {
         [3, 4, 7],
         [3, 4, 5, 9],
       ],
-      skips: [0, 2, 1],
     };
     await model.score([request], (_, total) => {
       fed = total;
     });
-    expect(fed).toBe(2 + 2 + 1 + 0 + 1);
-    await expect(model.score([{ ...request, skips: [0, 3, 0] }])).rejects.toThrow(/nothing is scored/);
+    expect(fed).toBe(2 + 3);
   });
 
   test("of nothing is nothing", async () => {
