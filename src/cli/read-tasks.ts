@@ -44,8 +44,9 @@ export async function readTasks(list: string, data: string | undefined, limit?: 
     const place = await findDocuments(task, data, names.length);
     const { text, sources } = await readData(place, task.hub, Object.keys(task.fields));
     const name = isOnHub(place) ? sources.map(({ file }) => file).join(", ") : place;
-    const documents = parseDocuments(text, task.fields, name, limit);
-    for (const [i, document] of documents.entries()) makePrompt(task, document, `document ${i + 1} of ${name}`);
+    const documents = parseDocuments(text, task.fields, name, limit, (document, where) => {
+      makePrompt(task, document, where);
+    });
     chosen.push({ task, documents, sources, documentsInFile: countLines(text) });
   }
   return chosen;

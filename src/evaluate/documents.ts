@@ -39,6 +39,7 @@ export type Document<F extends Fields = Fields> = {
  * @param fields - the fields that each document must have
  * @param source - the file's name, for messages
  * @param limit - only the first so many documents; the rest is not looked at
+ * @param check - called with each document and its file and line
  * @throws InputError naming the line if it is not a JSON object or a field is missing or of another kind, or if the
  *   file holds no document
  */
@@ -47,6 +48,7 @@ export function parseDocuments<F extends Fields>(
   fields: F,
   source: string,
   limit = Number.POSITIVE_INFINITY,
+  check?: (document: Document<F>, where: string) => void,
 ): Document<F>[] {
   const documents: Document<F>[] = [];
   let line = 0;
@@ -55,7 +57,11 @@ export function parseDocuments<F extends Fields>(
     const end = found < 0 ? text.length : found;
     const row = text.slice(start, end).trim();
     start = end + 1;
-    if (row !== "") documents.push(parseDocument(row, fields, `${source}, line ${line + 1}`));
+    if (row === "") continue;
+    const where = `${source}, line ${line + 1}`;
+    const document = parseDocument(row, fields, where);
+    check?.(document, where);
+    documents.push(document);
   }
   if (documents.length === 0) {
     throw new InputError(`${source} holds no documents; expected one JSON object a line with ${listFields(fields)}.`);
@@ -76,7 +82,8 @@ function parseDocument<F extends Fields>(row: string, fields: F, where: string):
   const checked: Record<string, FieldTypes[FieldKind]> = Object.create(null);
   for (const [name, kind] of Object.entries(fields)) {
     if (!Object.hasOwn(parsed, name)) {
-      throw new InputError(`${where} has no field "${name}"; expected ${listFields(fields)}.`);
+      const there = Object.keys(parsed);
+      throw new InputError(`${where} has no field "${name}"; it has ${listNames(there)}.`);
     }
     checked[name] = readField((parsed as Record<string, unknown>)[name], kind, () => `${where}, field "${name}"`);
   }
@@ -123,6 +130,12 @@ function checkText(text: string, where: () => string): string {
   return text;
 }
 
+/** Names in a message, of many the first. */
+export function listNames(names: readonly string[]): string {
+  if (names.length === 0) return "none";
+  return `${names.slice(0, 20).map(showValue).join(", ")}${names.length > 20 ? ", .." : ""}`;
+}
+
 /** A value in a message, cut short. */
 export function showValue(value: unknown): string {
   const shown = JSON.stringify(value) ?? String(value);
@@ -130,7 +143,5 @@ export function showValue(value: unknown): string {
 }
 
 function listFields(fields: Fields): string {
-  return Object.keys(fields)
-    .map((name) => `"${name}"`)
-    .join(", ");
+  return listNames(Object.keys(fields));
 }

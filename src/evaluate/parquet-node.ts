@@ -5,6 +5,7 @@ import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib"
 import { type Compressors, type FileMetaData, parquetMetadata, parquetReadObjects, parquetSchema } from "hyparquet";
 import { parquetHeader } from "hyparquet/src/column.js";
 import { InputError } from "../input-error.ts";
+import { listNames, showValue } from "./documents.ts";
 
 /** A row: each column's value as JSON has it. */
 export type ParquetRow = Readonly<Record<string, unknown>>;
@@ -37,8 +38,8 @@ export const compressors: Compressors = {
 /**
  * The rows of a Parquet file.
  *
- * @param columns - read only these, where they are there; absent: all
- * @throws InputError if the file is damaged
+ * @param columns - read only these; absent: all
+ * @throws InputError if the file is damaged or lacks one of them
  */
 export async function readParquetRows(
   bytes: Uint8Array,
@@ -50,6 +51,9 @@ export async function readParquetRows(
   try {
     const metadata = parquetMetadata(buffer, { geoparquet: false });
     const there = parquetSchema(metadata).children.map(({ element }) => element.name);
+    const missing = columns?.find((name) => !there.includes(name));
+    if (missing !== undefined)
+      throw new InputError(`${source} has no column ${showValue(missing)}; it has ${listNames(there)}.`);
     const wanted = columns ? there.filter((name) => columns.includes(name)) : there;
     checkSizes(metadata, new Uint8Array(buffer), new Set(wanted));
     if (wanted.length === 0) return Array.from({ length: Number(metadata.num_rows) }, () => ({}));

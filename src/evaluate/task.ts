@@ -215,7 +215,7 @@ export function makePrompt(task: Task, document: Document, where: string): Promp
     return prompt;
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
-    const start = where[0].toUpperCase() + where.slice(1);
+    const start = where.replace(/^document /, "Document ");
     throw new InputError(`${start} cannot be used: ${error.message}.`);
   }
 }

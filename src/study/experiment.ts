@@ -13,7 +13,7 @@ import {
   prepareText,
   scoreText,
 } from "../evaluate/perplexity.ts";
-import { type PreparedTask, prepareTask, scoreTask, type TaskOptions } from "../evaluate/task.ts";
+import { makePrompt, type PreparedTask, prepareTask, scoreTask, type TaskOptions } from "../evaluate/task.ts";
 import { InputError } from "../input-error.ts";
 import type { LanguageModel } from "../language-model.ts";
 import { averageCodeBits, countBits, countParameters } from "../model/count.ts";
@@ -143,7 +143,10 @@ async function evaluate(
   const { profile } = choice as ZeroShotChoice;
   const prepared = await prepare((text) => {
     const task = resolveTask(choice);
-    return prepareTask(model, task, parseDocuments(text, task.fields, choice.data, limit), { profile, limit });
+    const documents = parseDocuments(text, task.fields, choice.data, limit, (document, where) => {
+      makePrompt(task, document, where);
+    });
+    return prepareTask(model, task, documents, { profile, limit });
   });
   const onProgress: TaskOptions["onProgress"] = (phase, done, total) => phase === "score" && report(done / total);
   const result = await scoreTask(model, prepared, { onProgress });

@@ -162,7 +162,7 @@ test("a task may be a program, whose task and prompts are checked", async () => 
     return attempt.then(String, (error: Error) => error.message.replaceAll(join(folder, "/"), ""));
   };
   write("half.ts", "{ context: row.goal }");
-  expect(await refused("half.ts")).toMatch(/^Document 1 of piqa.jsonl cannot be used: half.ts makes no continuation/);
+  expect(await refused("half.ts")).toMatch(/^piqa.jsonl, line 1 cannot be used: half.ts makes no continuation/);
   write("throws.ts", "row.goals.toUpperCase()");
   expect(await refused("throws.ts")).toMatch(/throws.ts fails at it \(Cannot read properties of undefined/);
   write("metric.ts", "row", 'metrics: ["acc_norm"],');
@@ -233,7 +233,7 @@ test.each([
   [["--tasks", "piqa,lambada_openai", "--data", "TMP/piqa.jsonl"], /is a file, but there are 2 tasks/],
   [
     ["--tasks", "winogrande", "--data", "TMP"],
-    /Document 1 of .*winogrande_xl\.jsonl cannot be used: the field "answer" should be "1" or "2"/,
+    /winogrande_xl\.jsonl, line 1 cannot be used: the field "answer" should be "1" or "2"/,
   ],
   [["--tasks", "piqa,piqa", "--data", "TMP"], /names piqa twice/],
   [
@@ -242,7 +242,11 @@ test.each([
   ],
   [["--tasks", "TMP/quiz.json", "--data", "hub"], /quiz has no data set of its own on the Hub; say --data hub:org/],
   [["--tasks", "piqa", "--data", "TMP", "--column", "a"], /--column goes with --text/],
-  [["--text", "TMP/piqa.jsonl", "--column", "goals"], /piqa\.jsonl, line 1 has no field "goals"/],
+  [["--text", "TMP/piqa.jsonl", "--column", "goals"], /piqa\.jsonl, line 1 has no field "goals"; it has "goal", /],
+  [
+    ["--text", join(root, "test/fixtures/parquet/piqa.parquet"), "--column", "goals"],
+    /piqa\.parquet has no column "goals"; it has "goal", /,
+  ],
   [["--text", "TMP/piqa.jsonl", "--column", "goal", "--window", "8"], /--window goes with --text, not with --column/],
   [
     ["--text", join(root, "test/fixtures/parquet/piqa.parquet")],

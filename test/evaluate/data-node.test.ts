@@ -44,6 +44,9 @@ test("a file is known by its bytes, and bad rows of a Parquet file by their numb
   const { text, sha256 } = await readDataFile(path, ["goal"]);
   expect(sha256).toBe(createHash("sha256").update(readFileSync(path)).digest("hex"));
   expect(() => parseDocuments(text, tasks["piqa"].fields, path)).toThrow(/piqa.parquet, line 1 has no field "sol1"/);
+  await expect(readDataFile(path, ["goal", "sol3"])).rejects.toThrow(
+    /piqa.parquet has no column "sol3"; it has "goal",/,
+  );
 });
 
 test("a file that only its name makes a Parquet file is told to be none", async () => {
