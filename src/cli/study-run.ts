@@ -14,6 +14,14 @@ import { createProgress, formatSeconds, type Progress, paint, printLine, printNo
 export interface TerminalRunOptions extends Pick<RunOptions, "workers" | "threads" | "priority" | "isDetached"> {
   /** Nothing on standard output. */
   readonly isQuiet?: boolean;
+  /** In place of lines and a live view. */
+  readonly display?: StudyDisplay;
+}
+
+/** Shows a run: what happens in it, and how it ended, which is unknown where it failed. */
+export interface StudyDisplay {
+  show(event: StudyEvent): void;
+  end(summary?: StudySummary): void;
 }
 
 /** Reasons of failures that a summary prints; the store has all. */
@@ -28,7 +36,7 @@ export async function runInTerminal(
   store: StudyStore,
   options: TerminalRunOptions = {},
 ): Promise<StudySummary> {
-  const { isQuiet = false, ...wanted } = options;
+  const { isQuiet = false, display = createDisplay(study, store, options), ...wanted } = options;
   const controller = new AbortController();
   const stop = () => {
     if (controller.signal.aborted) process.exit(130);
@@ -36,17 +44,14 @@ export async function runInTerminal(
   };
   process.on("SIGINT", stop).on("SIGTERM", stop);
   for (const note of study.notes) printNote(note);
-  const display = createDisplay(study, store, wanted, isQuiet ? () => {} : printLine);
+  let summary: StudySummary | undefined;
   try {
     const kernels = process.env["KBIT_KERNELS"] || undefined;
     const { signal } = controller;
-    const summary = await runStudy(study, store, { ...wanted, kernels, signal, onEvent: display.show });
-    display.finish();
-    if (!isQuiet) printSummary(summary);
-    if (!isQuiet && display.fewestTokens() < fewTokens) printNote(`Note: ${describeFew(display.fewestTokens())}`);
+    summary = await runStudy(study, store, { ...wanted, kernels, signal, onEvent: display.show });
     return summary;
   } finally {
-    display.finish();
+    display.end(summary);
     process.off("SIGINT", stop).off("SIGTERM", stop);
   }
 }
@@ -61,9 +66,9 @@ export function pickMetric(row: ResultRow): [name: string, metric: Metric] {
 function createDisplay(
   study: Study,
   store: StudyStore,
-  { isDetached = false }: TerminalRunOptions,
-  print: (line: string) => void,
-) {
+  { isDetached = false, isQuiet = false }: TerminalRunOptions,
+): StudyDisplay {
+  const print = isQuiet ? () => {} : printLine;
   const modelWidth = Math.max(...study.models.map(({ name }) => name.length));
   const specWidth = Math.max(...study.specs.map(({ text }) => text.length));
   const label = (model: string, spec: string) => `${model.padEnd(modelWidth)}  ${spec.padEnd(specWidth)}`;
@@ -143,11 +148,13 @@ function createDisplay(
           view.around(() => printNote(`Waiting: ${event.reason}`));
       }
     },
-    finish() {
+    end(summary) {
       reading.finish();
       view.end();
+      if (isQuiet || summary === undefined) return;
+      printSummary(summary);
+      if (fewest < fewTokens) printNote(`Note: ${describeFew(fewest)}`);
     },
-    fewestTokens: () => fewest,
   };
 }
 

@@ -9,10 +9,12 @@ import { isPostgresAddress } from "../study/store/postgres-address.ts";
 import { openStore } from "../study/store/store.ts";
 import type { Study } from "../study/study.ts";
 import { createStudy, parseStudy } from "../study/study-file.ts";
+import { createLog } from "./log.ts";
 import { parseWhole } from "./open-model.ts";
 import { addEmitCommand } from "./study-emit.ts";
 import { addExportCommand } from "./study-export.ts";
 import { addImportCommand } from "./study-import.ts";
+import { createStudyLog } from "./study-log.ts";
 import { planInTerminal } from "./study-plan.ts";
 import { runInTerminal } from "./study-run.ts";
 import { addStatusCommands } from "./study-status.ts";
@@ -40,6 +42,7 @@ export function addStudyCommand(program: Command): void {
       parseWhole("--priority"),
     )
     .option("--detach", "end when everything is in the queue; workers do the rest")
+    .option("--log <form>", "text, or json: one object a line", "text")
     .option("--allow-nonfinite", "measure models with weights that are NaN or infinite too, quantized as 0")
     .option("--json", "print one JSON document")
     .addHelpText("after", examples("run", "--db results.db"))
@@ -86,6 +89,7 @@ interface RunCommandOptions extends StudyOptions {
   readonly allowNonfinite?: boolean;
   readonly priority?: number;
   readonly detach?: boolean;
+  readonly log: string;
 }
 
 function addStudyInput(command: Command): Command {
@@ -168,18 +172,23 @@ function hintNeighbour(path: string): string {
 
 async function runCommand(inputs: string[], options: RunCommandOptions): Promise<void> {
   const db = checkComplete(inputs, options);
+  const log = createLog(options.log, options.json ? process.stderr : process.stdout);
+  const isLog = options.log === "json";
   const read = readStudy(inputs, options);
   const study = options.allowNonfinite ? { ...read, allowNonfinite: true } : read;
   refuseRowsFile(db);
   const store = await openStore(db);
   const { threads, priority, detach: isDetached, json } = options;
   const workers = options.workers ?? (isPostgresAddress(db) ? 0 : undefined);
-  const summary = await runInTerminal(study, store, { workers, threads, priority, isDetached, isQuiet: json });
+  const summary = await runInTerminal(study, store, {
+    ...{ workers, threads, priority, isDetached, isQuiet: json },
+    ...(isLog && { display: createStudyLog(study.name, log) }),
+  });
   if (json) {
     const ids = new Set(summary.ids);
     const rows = (await store.rows()).filter(({ id }) => ids.has(id));
     printJson({ study: study.name, db: store.path, ...summary, ids: undefined, rows });
-  } else if (!summary.interrupted && summary.computed + summary.stored > 0) {
+  } else if (!isLog && !summary.interrupted && summary.computed + summary.stored > 0) {
     printReportHint(store.path, await store.rows());
   }
   await store.close();

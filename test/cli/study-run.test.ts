@@ -1,10 +1,12 @@
-// kbit study run where models do not open: what it says is to be done, by whom, and that status counts the same.
+// kbit study run where models do not open: what it says is to be done, by whom, and that status counts the same; its log.
 
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Command } from "commander";
 import { afterAll, expect, test, vi } from "vitest";
+import { addStudyCommand } from "../../src/cli/study.ts";
 import { runInTerminal } from "../../src/cli/study-run.ts";
 import { readStatus } from "../../src/study/status.ts";
 import { openStore } from "../../src/study/store/store.ts";
@@ -42,4 +44,49 @@ test("a study of models that do not open invites no workers, and its failures ar
   expect(await readStatus(store)).toMatchObject({ failed: 1, studies: [{ ...state, experiments: 2, queued: 1 }] });
   expect(await store.failures()).toMatchObject([{ model: "broken", study: "books" }]);
   await store.close();
+});
+
+test("with --log json it writes one object a line, and with --json its document alone to standard output", async () => {
+  const written = { out: "", log: "" };
+  const spies = [
+    vi.spyOn(process.stdout, "write").mockImplementation((text) => (written.out += text) !== ""),
+    vi.spyOn(process.stderr, "write").mockImplementation((text) => (written.log += text) !== ""),
+  ];
+  const run = async (...flags: string[]) => {
+    Object.assign(written, { out: "", log: "" });
+    const program = new Command().exitOverride();
+    addStudyCommand(program);
+    const input = ["--specs", "int4", "--text", join(books, "heldout.txt"), "--window", "16", "--limit", "1"];
+    const args = ["study", "run", model, broken, ...input, "--db", join(folder, "log.db"), "--workers", "1", ...flags];
+    await program.parseAsync(args, { from: "user" });
+    return { ...written };
+  };
+  const parse = (lines: string) =>
+    lines
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+  try {
+    const first = parse((await run("--log", "json")).out);
+    expect(first.map(({ event }) => event)).toEqual(["planned", "failure", "result", "end"]);
+    expect(first[0]).toMatchObject({ planned: 2, stored: 0, unplanned: 1, workers: 1 });
+    expect(first[1]).toMatchObject({ model: "broken", spec: "int4", final: true });
+    expect(first[2]).toMatchObject({
+      model: "books-0.2m",
+      task: "perplexity",
+      metric: "perplexity",
+      done: 2,
+      total: 2,
+    });
+    expect(first[2].value).toBeGreaterThan(1);
+    expect(first[3]).toMatchObject({ computed: 1, failed: 1, cancelled: 0, interrupted: false });
+    expect(first.every(({ time, study }) => study === first[0].study && !Number.isNaN(Date.parse(time)))).toBe(true);
+    const { out, log } = await run("--log", "json", "--json");
+    expect(JSON.parse(out)).toMatchObject({ stored: 1, computed: 0, rows: { length: 1 } });
+    expect(parse(log).map(({ event }) => event)).toEqual(["planned", "failure", "end"]);
+    await expect(run("--log", "xml")).rejects.toThrow("--log xml is not known; expected text or json.");
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+    process.exitCode = undefined;
+  }
 });
