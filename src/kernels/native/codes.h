@@ -96,15 +96,22 @@ KBIT_INLINE float absmaxOf(const Matrix& w, int64_t block) {
   return w.absmaxHalves ? f16Scale(w.absmaxHalves[block]) : w.absmax[block];
 }
 
-// Scales of the eight runs of 64 weights from weight i on, which begins a group; blocks are multiples of 64.
-KBIT_INLINE void scalesOf(float* scale, const Matrix& w, int64_t i) {
-#if defined(__AVX512F__)
+// Scales ahead that are fetched, so that they are there before the codes on their way (PrefetchBytes).
+constexpr int64_t ScalePrefetch = 256;
+
+// Scales of `count` runs of 64 weights, a multiple of eight, from weight i on, which begins a group; blocks are multiples of 64.
+inline void scalesOf(float* scale, const Matrix& w, int64_t i, int64_t count) {
+#if defined(__AVX2__)
   if (w.absmaxHalves && w.blockSize == 64) {
-    _mm256_storeu_ps(scale, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(w.absmaxHalves + i / 64))));
+    const uint16_t* halves = w.absmaxHalves + i / 64;
+    for (int64_t n = 0; n < count; n += 8) {
+      __builtin_prefetch(halves + n + ScalePrefetch);
+      _mm256_storeu_ps(scale + n, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(halves + n))));
+    }
     return;
   }
 #endif
-  for (int n = 0; n < 8; n++) scale[n] = absmaxOf(w, blockOf(w, i + 64 * n));
+  for (int64_t n = 0; n < count; n++) scale[n] = absmaxOf(w, blockOf(w, i + 64 * n));
 }
 
 // Columns from .. to - 1 of a row as float32, outlier columns included.

@@ -67,7 +67,7 @@ KBIT_INLINE void dotGroups(float* out, int64_t outStride, const Matrix& w, const
     const uint8_t* group = w.codes + (start + c) / 512 * (64 * K);
     for (int k = 0; k < K; k++) __builtin_prefetch(group + 64 * k + PrefetchBytes);
     float scale[8];
-    scalesOf(scale, w, start + c);
+    scalesOf(scale, w, start + c, 8);
     eachBlock([&](auto block) __attribute__((always_inline)) {
       constexpr int B = decltype(block)::value;
       F part[N] = {};
