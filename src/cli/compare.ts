@@ -7,7 +7,7 @@ import { compareOnText, type TextComparison } from "../evaluate/compare/text.ts"
 import type { Mean, Spread } from "../evaluate/compare/tokens.ts";
 import { describeComparison } from "../evaluate/compare/verdict.ts";
 import { type Convention, conventions } from "../evaluate/perplexity.ts";
-import { defaultProfile, findProfile, profiles } from "../evaluate/profiles.ts";
+import { countRead, defaultProfile, findProfile, profiles } from "../evaluate/profiles.ts";
 import { evaluateTask } from "../evaluate/task.ts";
 import { tasks } from "../evaluate/tasks/index.ts";
 import { InputError } from "../input-error.ts";
@@ -83,9 +83,9 @@ async function runCompare(basePath: string, otherPath: string | undefined, optio
     throw new InputError("There is nothing to compare; name a second model, or give --spec or --inputs.");
   }
   if (options.tasks === undefined && options.data !== undefined) throw new InputError("--data goes with --tasks.");
-  findProfile(options.profile);
+  const limit = countRead(findProfile(options.profile), options.limit);
   const text = options.text === undefined ? undefined : await readHashedText(options.text);
-  const chosen = options.tasks === undefined ? [] : await readTasks(options.tasks, options.data, options.limit);
+  const chosen = options.tasks === undefined ? [] : await readTasks(options.tasks, options.data, limit);
 
   const base = await openModel(basePath, { ...options, spec: options.baseSpec, inputs: options.baseInputs });
   try {
@@ -123,7 +123,7 @@ async function compareTasks(
   base: OpenModel,
   other: OpenModel,
   chosen: readonly ChosenTask[],
-  { profile }: CompareOptions,
+  { profile, limit }: CompareOptions,
 ): Promise<TaskComparison[]> {
   const comparisons: TaskComparison[] = [];
   for (const { task, documents } of chosen) {
@@ -131,6 +131,7 @@ async function compareTasks(
       const progress = createProgress(`${task.name}, ${which}`);
       return evaluateTask(model, task, documents, {
         profile,
+        limit,
         bootstrapIterations: 0,
         onProgress: (phase, done, total) => progress.update(done, total, phase),
       }).finally(() => progress.finish());

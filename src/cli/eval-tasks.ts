@@ -4,7 +4,7 @@ import { stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Document } from "../evaluate/documents.ts";
 import { listLmEvalResults } from "../evaluate/lm-eval-results.ts";
-import { findProfile } from "../evaluate/profiles.ts";
+import { countRead, findProfile } from "../evaluate/profiles.ts";
 import { summarizeAccuracy } from "../evaluate/summary.ts";
 import { formatTaskTable } from "../evaluate/table.ts";
 import { evaluateTask, type TaskResult } from "../evaluate/task.ts";
@@ -30,8 +30,8 @@ export async function prepareTasks(options: EvalOptions): Promise<(opened: OpenM
   const profile = findProfile(options.profile);
   const chosen =
     options.column === undefined
-      ? await readTasks(options.tasks!, options.data, options.limit)
-      : [await readColumn(options.text!, options.column, options.limit)];
+      ? await readTasks(options.tasks!, options.data, countRead(profile, options.limit))
+      : [await readColumn(options.text!, options.column, countRead(profile, options.limit))];
   if (options.output !== undefined) await checkOutput(options.output);
   return async (opened) => {
     const results: TaskResult[] = [];
@@ -46,6 +46,7 @@ export async function prepareTasks(options: EvalOptions): Promise<(opened: OpenM
         const progress = createProgress(task.name);
         const result = await evaluateTask(model, task, documents, {
           profile: profile.name,
+          limit: options.limit,
           bootstrapIterations,
           onProgress: (phase, done, total) => progress.update(done, total, phases[phase]),
         }).finally(() => progress.finish());

@@ -1,5 +1,5 @@
-// Python's `random.Random(seed).random()`: MT19937 seeded by array, 53-bit floats.
-// Only so that a bootstrap repeats lm-eval's to the digit; new code takes the random numbers of tensor/.
+// Python's `random.Random(seed)`: MT19937 seeded by array; `random()`, which gives 53-bit floats, and `shuffle()`.
+// Only so that bootstraps and orders repeat lm-eval's to the digit; new code takes the random numbers of tensor/.
 
 const size = 624;
 const shift = 397;
@@ -28,6 +28,27 @@ export function createPythonRandom(seed: number): PythonRandom {
       return floats;
     },
   };
+}
+
+/** The order in which Python's `random.Random(seed).shuffle` leaves `count` things: `(count)`, less than 2^32. */
+export function shuffleAsPython(count: number, seed: number): number[] {
+  const order = Array.from({ length: count }, (_, i) => i);
+  const state = seedByArray(seed >>> 0);
+  let used = size;
+  const nextBits = (bits: number) => {
+    if (used === size) {
+      advance(state);
+      used = 0;
+    }
+    return temper(state[used++]) >>> (32 - bits);
+  };
+  for (let i = count - 1; i > 0; i--) {
+    const bits = 32 - Math.clz32(i + 1);
+    let j = nextBits(bits);
+    while (j > i) j = nextBits(bits);
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+  return order;
 }
 
 /** `init_by_array` with the one key `seed`. */

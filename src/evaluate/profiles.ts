@@ -1,8 +1,10 @@
-// How each generation of lm-evaluation-harness turns a context and a continuation into tokens: one row a generation.
+// How each generation of lm-evaluation-harness orders documents, and turns a context and a continuation into tokens: one row a
+// generation.
 // For byte-level BPE without special tokens all rows agree; OPT, Llama and Gemma differ, and a score names its row.
 
 import { findNearest, InputError } from "../input-error.ts";
 import type { LanguageModel } from "../language-model.ts";
+import { shuffleAsPython } from "./mersenne.ts";
 import { stripEnd } from "./python-text.ts";
 
 /** The conventions of one generation. */
@@ -18,6 +20,8 @@ export interface Profile {
   readonly prefix: "bos" | "eos";
   /** A continuation without context that begins with the prefix token is not given a second one. */
   readonly splitPrefix: boolean;
+  /** Documents are shuffled before the first of them are taken, always in the same way. */
+  readonly shuffles: boolean;
 }
 
 /** By name; the last is the default. */
@@ -29,6 +33,7 @@ export const profiles = {
     special: "none",
     prefix: "eos",
     splitPrefix: false,
+    shuffles: true,
   },
   "lm-eval-0.4.0": {
     name: "lm-eval-0.4.0",
@@ -37,6 +42,7 @@ export const profiles = {
     special: "none",
     prefix: "eos",
     splitPrefix: false,
+    shuffles: false,
   },
   "lm-eval-0.4.9.2": {
     name: "lm-eval-0.4.9.2",
@@ -45,6 +51,7 @@ export const profiles = {
     special: "default",
     prefix: "bos",
     splitPrefix: true,
+    shuffles: false,
   },
 } as const satisfies Record<string, Profile>;
 
@@ -63,6 +70,16 @@ export function findProfile(name: string = defaultProfile): Profile {
   throw new InputError(
     `There is no profile "${name}"${nearest ? `; did you mean "${nearest}"?` : ""} (profiles: ${names.join(", ")}).`,
   );
+}
+
+/** The numbers from 0 of documents in the order in which a profile takes them: `(count)`. */
+export function orderDocuments({ shuffles }: Profile, count: number): number[] {
+  return shuffles ? shuffleAsPython(count, 42) : Array.from({ length: count }, (_, i) => i);
+}
+
+/** How many documents at the beginning of a file must be read for the first `limit` of a profile; undefined: all. */
+export function countRead({ shuffles }: Profile, limit: number | undefined): number | undefined {
+  return shuffles ? undefined : limit;
 }
 
 /** Token ids of a context, at least one, and of the continuation to score. */

@@ -15,7 +15,7 @@ import {
   summarize,
 } from "./metrics.ts";
 import { isCut, isOverlong, type PairScore, type PreparedPairs, preparePairs, scorePairs } from "./pairs.ts";
-import { createEncoder, type Encoder, findProfile, type TokenPair } from "./profiles.ts";
+import { createEncoder, type Encoder, findProfile, orderDocuments, type TokenPair } from "./profiles.ts";
 import { mean } from "./sum.ts";
 import { planRolling } from "./windows.ts";
 
@@ -72,7 +72,7 @@ export function defineTask<const F extends Fields>(task: Task<F>): Task {
 export interface TaskOptions {
   /** Conventions of encoding, such as `lm-eval-0.4.9.2` (default) or `0.3`. */
   readonly profile?: string;
-  /** Only the first so many documents. */
+  /** Only the first so many documents, in the order of the profile. */
   readonly limit?: number;
   /** Resamples for the standard error of a perplexity, 100000 if absent; 0: none. */
   readonly bootstrapIterations?: number;
@@ -93,7 +93,7 @@ export interface TaskResult {
   readonly overlong: number;
   /** Documents of which the model does not see the beginning, since they are longer than its window; not of rolling tasks. */
   readonly cut: number;
-  /** One for each document, for paired comparisons. */
+  /** One for each document, in the order of the profile, for paired comparisons. */
   readonly documents: readonly DocumentScore[];
 }
 
@@ -101,6 +101,8 @@ export interface TaskResult {
 export interface PreparedTask {
   readonly task: Task;
   readonly profile: string;
+  /** Numbers of the documents from 0, in the order in which they are scored. */
+  readonly order: readonly number[];
   readonly prompts: readonly Prompt[];
   readonly pairs: PreparedPairs;
   /** Pairs up to and including those of each document. */
@@ -131,14 +133,15 @@ export function prepareTask(
   { profile: profileName, limit, onProgress }: TaskOptions = {},
 ): PreparedTask {
   const profile = findProfile(profileName);
-  const chosen = documents.slice(0, limit);
+  const order = orderDocuments(profile, documents.length).slice(0, limit);
+  const chosen = order.map((number) => documents[number]);
   if (chosen.length === 0) throw new InputError(`There are no documents to evaluate ${task.name} on.`);
 
   const encoder = createEncoder(model, profile);
   const pairs: TokenPair[] = [];
   const ends: number[] = [];
   const prompts = chosen.map((document, index) => {
-    const prompt = makePrompt(task, document, nameDocument(task, index));
+    const prompt = makePrompt(task, document, nameDocument(task, order[index]));
     pairs.push(...encodePrompt(prompt, encoder, model));
     ends.push(pairs.length);
     onProgress?.("encode", index + 1, chosen.length);
@@ -149,7 +152,8 @@ export function prepareTask(
     task,
     profile: profile.name,
     prompts,
-    pairs: preparePairs(model, pairs, (pair) => nameOwner(task, ends, pair)),
+    pairs: preparePairs(model, pairs, (pair) => nameOwner(task, order, ends, pair)),
+    order,
     ends,
     overlong: pairs.filter((pair) => isOverlong(pair, model)).length,
     cut: task.kind === "rolling" ? 0 : ends.filter(loses).length,
@@ -159,13 +163,13 @@ export function prepareTask(
 /** The second half of `evaluateTask`. */
 export async function scoreTask(
   model: LanguageModel,
-  { task, profile, prompts, pairs, ends, overlong, cut }: PreparedTask,
+  { task, profile, order, prompts, pairs, ends, overlong, cut }: PreparedTask,
   { onProgress, bootstrapIterations = 100000 }: TaskOptions = {},
 ): Promise<TaskResult> {
   const scores = await scorePairs(
     model,
     pairs,
-    (pair) => nameOwner(task, ends, pair),
+    (pair) => nameOwner(task, order, ends, pair),
     onProgress && ((done, total) => onProgress("score", done, total)),
   );
   const documents = prompts.map((prompt, i) => scorePrompt(prompt, scores.slice(ends[i - 1] ?? 0, ends[i])));
@@ -181,11 +185,8 @@ function nameDocument(task: Task, index: number): string {
 }
 
 /** The document of a pair. */
-function nameOwner(task: Task, ends: readonly number[], pair: number): string {
-  return nameDocument(
-    task,
-    ends.findIndex((end) => pair < end),
-  );
+function nameOwner(task: Task, order: readonly number[], ends: readonly number[], pair: number): string {
+  return nameDocument(task, order[ends.findIndex((end) => pair < end)]);
 }
 
 function encodePrompt(prompt: Prompt, encoder: Encoder, model: LanguageModel): TokenPair[] {

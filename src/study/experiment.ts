@@ -13,6 +13,7 @@ import {
   prepareText,
   scoreText,
 } from "../evaluate/perplexity.ts";
+import { countRead, findProfile } from "../evaluate/profiles.ts";
 import { makePrompt, type PreparedTask, prepareTask, scoreTask, type TaskOptions } from "../evaluate/task.ts";
 import { InputError } from "../input-error.ts";
 import type { LanguageModel } from "../language-model.ts";
@@ -143,7 +144,8 @@ async function evaluate(
   const { profile } = choice as ZeroShotChoice;
   const prepared = await prepare((text) => {
     const task = resolveTask(choice);
-    const documents = parseDocuments(text, task.fields, choice.data, limit, (document, where) => {
+    const read = countRead(findProfile(profile), limit);
+    const documents = parseDocuments(text, task.fields, choice.data, read, (document, where) => {
       makePrompt(task, document, where);
     });
     return prepareTask(model, task, documents, { profile, limit });

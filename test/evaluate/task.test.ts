@@ -22,7 +22,7 @@ function logLikelihood(before: number, text: string): number {
 
 test("a choice task sums log-probabilities of each continuation and compares sums, code points and bytes", async () => {
   const model = createFakeModel({ maxLength: 64 });
-  const result = await evaluateTask(model, tasks["piqa"], piqa, { profile: "0.3" });
+  const result = await evaluateTask(model, tasks["piqa"], piqa, { profile: "0.4.0" });
   const expected = piqa.map(({ sol1, sol2 }) => [sol1, sol2].map((choice) => logLikelihood(58, ` ${choice}`)));
   result.documents.forEach((document, i) => {
     for (const [j, value] of document.logLikelihoods.entries()) expect(value).toBeCloseTo(expected[i][j], 10);
@@ -32,7 +32,7 @@ test("a choice task sums log-probabilities of each continuation and compares sum
   expect(result.metrics["acc"].value).toBeCloseTo(right.reduce((a, b) => a + b) / 3, 14);
   expect(result.metrics["acc"].n).toBe(3);
   expect(result.chance).toBe(0.5);
-  expect(result.profile).toBe("lm-eval-0.3");
+  expect(result.profile).toBe("lm-eval-0.4.0");
 });
 
 test("choices with one context become one request, whose context is computed once", async () => {

@@ -118,7 +118,7 @@ test.each([
   [
     "piqa",
     { goal: "g", sol1: "a", sol2: "b", label: 2 },
-    /^Test, line 1 cannot be used: its answer is number 2 from 0, but it has 2 choices\.$/,
+    /^test, line 1 cannot be used: its answer is number 2 from 0, but it has 2 choices\.$/,
   ],
   ["winogrande", { sentence: "no blank", option1: "a", option2: "b", answer: "1" }, /no blank/],
   ["winogrande", { sentence: "a _", option1: "a", option2: "b", answer: "toString" }, /"1" or "2"/],
@@ -139,7 +139,7 @@ test("labelled choices need as many labels as texts, and an answer among the lab
   const arc = { question: "Q", choices, answerKey: "B" };
   expect(prompt("arc_easy", arc)).toMatchObject({ choices: ["one", "two"], gold: 1 });
   expect(() => prompt("arc_challenge", { ...arc, answerKey: "C" })).toThrow(
-    'Test, line 1 cannot be used: its answer "C" is none of the labels "A", "B".',
+    'test, line 1 cannot be used: its answer "C" is none of the labels "A", "B".',
   );
   for (const wrong of [["one"], { text: ["one", "two"], label: ["A"] }, { text: "ab", label: "AB" }, null]) {
     expect(() => prompt("openbookqa", { question_stem: "Q", choices: wrong, answerKey: "A" })).toThrow(
