@@ -30,22 +30,32 @@ struct Run {
   static constexpr int Vectors = 2 * Step, Weights = 32 * Vectors, Count = 512 / Weights, Blocks = Weights / 64;
 };
 
-// The codes of a group, read where they are used: they come from the first cache, and registers are for tables.
-template <int K>
+// The codes of a group. Words are kept in registers where few sums leave room for that (`Kept`), else read again from the
+// first cache: reading them twice costs most where they do not begin with a cache line.
+template <int K, bool Kept>
 struct Group {
   static constexpr int P = 32 / K, Left = 32 - K * P, Step = Run<K>::Step;
   const uint8_t* bytes;
+  __m512i words[Kept ? K : 1];
   __m512i rest;  // the last positions, in the bits left over at the top of the words
 
   explicit KBIT_MEMBER Group(const uint8_t* from) : bytes(from) {
     if constexpr (Left > 0) {
+      if constexpr (Kept) {
+        for (int w = 0; w < K; w++) {
+          words[w] = _mm512_loadu_si512(bytes + 64 * w);
+          __asm__("" : "+v"(words[w]));
+        }
+      }
       rest = _mm512_srli_epi32(word(K - 1), 32 - Left);
       for (int w = K - 2; w >= 0; w--) rest = _mm512_shldi_epi32(rest, word(w), Left);
+      __asm__("" : "+r"(bytes));  // for the compiler these are other words from here on
     }
-    __asm__("" : "+r"(bytes));  // so that the compiler does not keep the words from here on
   }
 
-  KBIT_MEMBER __m512i word(int w) const { return _mm512_loadu_si512(bytes + 64 * w); }
+  KBIT_MEMBER __m512i word(int w) const {
+    return Kept && Left > 0 ? words[Kept ? w : 0] : _mm512_loadu_si512(bytes + 64 * w);
+  }
 
   // Fields of 8 bits from bits A, B, C, D of each lane.
   template <int A, int B, int C, int D>
@@ -115,6 +125,7 @@ struct Table {
   explicit KBIT_MEMBER Table(const float* codebook) : lower(codebook, 0), upper(codebook, Both ? K : 0) {}
 
   KBIT_MEMBER void decode(__m512i code, __m512i* v) const {
+    __asm__("" : "+v"(code));  // used several times, read from memory once
     lower.decode(code, v[0], v[1]);
     if constexpr (Both) upper.decode(code, v[2], v[3]);
     else if constexpr (K == 4) lower.decode(_mm512_srli_epi16(code, 4), v[2], v[3]);

@@ -19,6 +19,9 @@ KBIT_INLINE __m128 sums(const __m512* v) {
   return _mm256_castps256_ps128(d) + _mm256_extractf128_ps(d, 1);
 }
 
+// Further than for wider weights (PrefetchBytes), as more of them are computed while a line comes.
+constexpr int64_t WidePrefetchBytes = 6144;
+
 // w . x[n] of a row for N tokens, before the sum of lanes; `scale` (columns / 64). Rows are read one by one: memory comes
 // fastest in one stream. Each output is summed in the same order whatever N.
 template <int K, int N>
@@ -28,8 +31,8 @@ KBIT_INLINE void dotWide(__m512* total, const Matrix& w, const Table<K>& table, 
   const uint8_t* bytes = w.codes + row * columns / 512 * (64 * K);
   __m512 acc[N][2] = {};
   for (int64_t c = 0; c < columns; c += 512, bytes += 64 * K, scale += 8) {
-    for (int k = 0; k < K; k++) __builtin_prefetch(bytes + 64 * k + PrefetchBytes);
-    const Group<K> group(bytes);
+    for (int k = 0; k < K; k++) __builtin_prefetch(bytes + 64 * k + WidePrefetchBytes);
+    const Group<K, (N <= 2)> group(bytes);
     eachRun<K>([&](auto run) __attribute__((always_inline)) {
       constexpr int I = decltype(run)::value, V = Run<K>::Vectors;
       __m512i weight[V];
@@ -98,7 +101,7 @@ KBIT_INLINE __m512i scaled(__m512i pairs, __m512 factor) {
 
 template <int K>
 inline void decodeGroup(uint16_t* out, const Matrix& w, const Table<K>& table, int64_t start) {
-  const Group<K> group(w.codes + start / 512 * (64 * K));
+  const Group<K, true> group(w.codes + start / 512 * (64 * K));
   float scale[8];
   scalesOf(scale, w, start, 8);
   eachRun<K>([&](auto run) __attribute__((always_inline)) {
