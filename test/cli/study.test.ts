@@ -91,7 +91,7 @@ describe("kbit study run", () => {
     const measured = ({ id, bits, metrics }: ResultRow) => ({ id, bits, metrics });
     const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);
     expect(after.map(measured).sort(byId)).toEqual((await readRows(whole)).map(measured).sort(byId));
-  });
+  }, 180_000); // a busy machine takes ten seconds to start each of its four processes
 
   test.each(["SIGINT", "SIGTERM"] as const)("stops cleanly at %s with exit code 130", async (signal) => {
     const db = newStore();
