@@ -111,6 +111,7 @@ describe.each(testedSets)("$name", ({ create }) => {
         [33, 100],
         [6, 515],
         [40, 256],
+        [5, 1024],
       ]) {
         await expectProducts(await kernels, quantizedMatrix(text, rows, columns));
       }
@@ -189,6 +190,9 @@ describe.each(testedSets)("$name", ({ create }) => {
         quantizedMatrix("int4:b64", 600, 384),
         quantizedMatrix("quantile3:b100:center", 517, 515, { outliers: 9 }),
         quantizedMatrix("dynamic8:brow", 130, 2500),
+        quantizedMatrix("int6:b64", 90, 512),
+        quantizedMatrix("float7:b64:a32", 130, 1024),
+        quantizedMatrix("quantile8:b128", 70, 1536),
         fromFloat32("w", randomValues(517 * 515, 3), [517, 515], "F16"),
         fromFloat32("w", randomValues(517 * 515, 3), [517, 515], "F32"),
       ]) {

@@ -32,7 +32,7 @@ class Kernels : public Napi::ObjectWrap<Kernels> {
     const std::string name = info[0].ToString();
     functions_ = findFunctions(name);
     require(info.Env(), functions_ != nullptr, "this processor has no such instruction set");
-    if (bfloat16_ && name == "avx512") wide_ = wideFunctions();
+    if (name == "avx512") wide_ = wideFunctions();
     pool_ = std::make_unique<Pool>(static_cast<int>(whole(info[1], "threads", 1, 1024)));
   }
 
@@ -80,7 +80,10 @@ class Kernels : public Napi::ObjectWrap<Kernels> {
     const float* bias = optionalArray<float>(info[5], "bias", w.rows).data;
     const bool generating = truth(info[4]);
     if (tokens == 0) return;
-    if (wide_ && w.outlierCount == 0 && suitsWide(w, generating)) return multiplyWide(out, given, w, bias, tokens, generating);
+    if (wide_ && w.outlierCount == 0) {
+      if (bfloat16_ && suitsWide(w, generating)) return multiplyWide(out, given, w, bias, tokens, generating);
+      if (!bfloat16_ && generating && suitsBytes(w)) return multiplyBytes(out, given, w, bias, tokens);
+    }
     const float* x = prepare(given, tokens, w, generating);
     if (!generating) {
       split(w.rows, 32, [&](int64_t from, int64_t to) { functions_->score(out, x, w, bias, tokens, from, to); });
@@ -93,6 +96,7 @@ class Kernels : public Napi::ObjectWrap<Kernels> {
   static bool suitsWide(const Matrix& w, bool generating) {
     return w.storage == Storage::Codes ? isWhole(w) : !generating && w.columns % 512 == 0;
   }
+  static bool suitsBytes(const Matrix& w) { return w.storage == Storage::Codes && w.bits >= 6 && isWhole(w); }
   static int64_t grainOf(const Matrix& w) { return std::max<int64_t>(1, 16384 / w.columns); }
 
   void multiplyWide(float* out, const float* x, const Matrix& w, const float* bias, int64_t tokens, bool generating) {
@@ -103,10 +107,23 @@ class Kernels : public Napi::ObjectWrap<Kernels> {
     });
     split(w.rows, generating ? grainOf(w) : 16, [&](int64_t from, int64_t to) {
       (generating ? wide_->generate : wide_->score)(out, arranged, w, tokens, from, to);
-      if (!bias) return;
-      for (int64_t t = 0; t < tokens; t++)
-        for (int64_t row = from; row < to; row++) out[t * w.rows + row] += bias[row];
+      addBias(out, w, bias, tokens, from, to);
     });
+  }
+
+  void multiplyBytes(float* out, const float* x, const Matrix& w, const float* bias, int64_t tokens) {
+    float* turned = alignedIn(rounded_, tokens * w.columns);
+    wide_->turn(turned, x, tokens * w.columns);
+    split(w.rows, grainOf(w), [&](int64_t from, int64_t to) {
+      wide_->generateBytes(out, turned, w, tokens, from, to);
+      addBias(out, w, bias, tokens, from, to);
+    });
+  }
+
+  static void addBias(float* out, const Matrix& w, const float* bias, int64_t tokens, int64_t from, int64_t to) {
+    if (!bias) return;
+    for (int64_t t = 0; t < tokens; t++)
+      for (int64_t row = from; row < to; row++) out[t * w.rows + row] += bias[row];
   }
 
   // out, matrix, ids
@@ -258,7 +275,7 @@ class Kernels : public Napi::ObjectWrap<Kernels> {
   const WideFunctions* wide_ = nullptr;
   bool bfloat16_;
   std::unique_ptr<Pool> pool_;
-  std::vector<float> kept_, rounded_;
+  std::vector<float> kept_, rounded_;  // `rounded_` or turned
   std::vector<uint16_t> arranged_;
 };
 
