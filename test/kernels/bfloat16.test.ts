@@ -53,6 +53,7 @@ describe.skipIf(names.length === 0).each(names.length > 0 ? names : ["none"])("n
         [12, 512],
         [37, 1536],
         [5, 2048],
+        [19, 576],
         [9, 100],
       ]) {
         const outliers = options.includes("proxy") ? 3 : 0;
@@ -75,7 +76,7 @@ describe.skipIf(names.length === 0).each(names.length > 0 ? names : ["none"])("n
 
   test("dense weights multiply with rounded activations", async () => {
     for (const type of ["F32", "F16", "BF16"] as const) {
-      for (const columns of [100, 1024]) {
+      for (const columns of [100, 576, 1024, 1600]) {
         const stored = fromFloat32("w", randomValues(21 * columns, 2, 0.1), [21, columns], type);
         const x = randomValues(7 * columns, 9);
         const expected = await product(reference, stored, round(x), "scoring");
@@ -96,6 +97,8 @@ describe.skipIf(names.length === 0).each(names.length > 0 ? names : ["none"])("n
         quantizedMatrix("quantile6:b128", 33, 512),
         quantizedMatrix("int7:brow", 33, 1024),
         fromFloat32("w", randomValues(70 * 1024, 3), [70, 1024], "F16"),
+        fromFloat32("w", randomValues(70 * 576, 3), [70, 576], "F16"),
+        quantizedMatrix("nf4:b64", 33, 576),
       ]) {
         const [rows, columns] = stored.shape;
         const x = randomValues(13 * columns, 4);

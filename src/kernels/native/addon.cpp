@@ -93,17 +93,16 @@ class Kernels : public Napi::ObjectWrap<Kernels> {
     split(w.rows, grainOf(w), [&](int64_t from, int64_t to) { functions_->generate(out, x, kept, w, bias, tokens, from, to); });
   }
 
-  static bool suitsWide(const Matrix& w, bool generating) {
-    return w.storage == Storage::Codes ? isWhole(w) : !generating && w.columns % 512 == 0;
-  }
-  static bool suitsBytes(const Matrix& w) { return w.storage == Storage::Codes && w.bits >= 6 && isWhole(w); }
+  static bool isWholeCodes(const Matrix& w) { return w.storage == Storage::Codes && isWhole(w); }
+  static bool suitsWide(const Matrix& w, bool generating) { return isWholeCodes(w) || (!generating && w.columns % 64 == 0); }
+  static bool suitsBytes(const Matrix& w) { return isWholeCodes(w) && w.bits >= 6; }
   static int64_t grainOf(const Matrix& w) { return std::max<int64_t>(1, 16384 / w.columns); }
 
   void multiplyWide(float* out, const float* x, const Matrix& w, const float* bias, int64_t tokens, bool generating) {
     uint16_t* arranged = alignedIn(arranged_, tokens * w.columns);
     const int64_t step = 65536 / w.columns + 1;
     split(tokens, step, [&](int64_t from, int64_t to) {
-      wide_->arrange(arranged + from * w.columns, x + from * w.columns, (to - from) * w.columns, w.bits);
+      wide_->arrange(arranged + from * w.columns, x + from * w.columns, (to - from) * w.columns, isWholeCodes(w) ? w.bits : 0);
     });
     split(w.rows, generating ? grainOf(w) : 16, [&](int64_t from, int64_t to) {
       (generating ? wide_->generate : wide_->score)(out, arranged, w, tokens, from, to);

@@ -2,7 +2,7 @@
 // (bfloat-codes.h), and one instruction multiplies 32 of them with 32 activations and sums neighbours in float32.
 //
 // Activations are arranged once a product, as weights come out of the look-up. Block scales are applied to sums in
-// float32. Here are matrices whose rows are whole groups and whose blocks are multiples of 64.
+// float32. Generation is for matrices whose rows are whole groups and whose blocks are multiples of 64.
 #pragma once
 #include "bfloat-codes.h"
 
@@ -114,7 +114,8 @@ inline void decodeGroup(uint16_t* out, const Matrix& w, const Table<K>& table, i
   });
 }
 
-// Columns from .. to - 1 (multiples of 512) of rows row .. row + 15, zeros past the end.
+// Columns from .. to - 1 of rows row .. row + 15, zeros past the end: whole groups of codes in runs, all others, whose columns
+// are multiples of 64, as float32 that is rounded.
 inline void fillWide(uint16_t* panel, const Matrix& w, int64_t row, int64_t from, int64_t to) {
   for (int64_t r = 0; r < WidePanelRows; r++, panel += WidePanelColumns) {
     if (row + r >= w.rows) {
@@ -122,14 +123,14 @@ inline void fillWide(uint16_t* panel, const Matrix& w, int64_t row, int64_t from
       continue;
     }
     const int64_t start = (row + r) * w.columns;
-    if (w.storage == Storage::Codes) {
+    if (w.storage == Storage::Codes && isWhole(w)) {
       withBits(w.bits, [&]<int K>() {
         const Table<K> table(w.codebook);
         for (int64_t c = from; c < to; c += 512) decodeGroup<K>(panel + c - from, w, table, start + c);
       });
     } else {
       alignas(64) float line[WidePanelColumns];
-      widen(line, w, row + r, from, to);
+      readRow(line, w, row + r, from, to);
       arrange(panel, line, to - from, 0);
     }
   }

@@ -93,10 +93,10 @@ struct Functions {
   double (*multiplyAdd)(int64_t rounds, bool bfloat16);
 };
 
-// Products in bfloat16 (bfloat.h) of matrices that are `isWhole` or dense with whole groups in a row, and in float32 (bytes.h)
-// of those that are `isWhole`, of 6 bits or more.
+// Products in bfloat16 (bfloat.h) of matrices that are `isWhole`, or while scoring of columns that are multiples of 64, and
+// in float32 (bytes.h) of those that are `isWhole`, of 6 bits or more.
 struct WideFunctions {
-  // Activations in the order and type that the products read; `bits` of the codes, or 0.
+  // Activations in the order and type that the products read; `bits` of the codes if the matrix `isWhole`, else 0.
   void (*arrange)(uint16_t* out, const float* x, int64_t count, int bits);
   void (*generate)(float* out, const uint16_t* x, const Matrix& w, int64_t tokens, int64_t rowFrom, int64_t rowTo);
   void (*score)(float* out, const uint16_t* x, const Matrix& w, int64_t tokens, int64_t rowFrom, int64_t rowTo);
