@@ -1,7 +1,9 @@
 """The other side of study.ts: a straightforward study in Python, as one would write it.
 
-python study.py MODEL DATA SPECS TASKS LIMIT THREADS BATCH CLOCK
-  ->  one line of JSON: seconds from the first model to the last metric, and the accuracy of each experiment
+python study.py MODEL DATA SPECS TASKS LIMIT THREADS BATCH CLOCK RESAMPLES
+  ->  one line of JSON: seconds from the first model to the last metric, and the metrics of each experiment
+
+RESAMPLES 0: accuracies alone; else also what kbit has: the perplexity of last words, with its error by so many resamples.
 
 transformers loads the model in float32; every weight of a linear layer but the head is quantized and dequantized in place by
 bitsandbytes (`quantize_blockwise` with the data type's map); lm-evaluation-harness scores the tasks. Imports and the
@@ -27,14 +29,16 @@ TASKS = {
     "continuation": ["output_type: multiple_choice", 'doc_to_text: "{{context}}"', 'doc_to_choice: "{{choices}}"', 'doc_to_target: "{{label}}"', "metric_list:", "  - metric: acc"],
     "lastword": ["output_type: loglikelihood", 'doc_to_text: "{{context}}"', 'doc_to_target: " {{word}}"', 'target_delimiter: ""', "metric_list:", "  - metric: acc"],
 }
+PERPLEXITY = ["  - metric: perplexity", "    aggregation: perplexity", "    higher_is_better: false"]
 
 
-def write_task(folder: Path, name: str, data: Path, limit: int) -> None:
+def write_task(folder: Path, name: str, data: Path, limit: int, resamples: int) -> None:
     excerpt = folder / f"{name}.jsonl"
     with open(data / f"{name}.jsonl", encoding="utf-8") as lines:
         excerpt.write_text("".join(line for line, _ in zip(lines, range(limit))), encoding="utf-8")
     yaml = [f"task: local_{name}", "dataset_path: json", "dataset_kwargs:", "  data_files:", f"    test: {excerpt}", "test_split: test", "metadata:", "  version: 1"]
-    (folder / f"{name}.yaml").write_text("\n".join(yaml + TASKS[name]) + "\n")
+    more = PERPLEXITY if resamples and name == "lastword" else []
+    (folder / f"{name}.yaml").write_text("\n".join(yaml + TASKS[name] + more) + "\n")
 
 
 def parse(spec: str) -> tuple[torch.Tensor, int]:
@@ -57,13 +61,14 @@ def quantize(model: torch.nn.Module, spec: str) -> None:
 
 
 def main() -> None:
-    model_path, data, specs, tasks, limit, threads, batch, clock = sys.argv[1:9]
-    read_clock = time.process_time if clock == "cpu" else time.perf_counter
+    model_path, data, specs, tasks, limit, threads, batch, clock, resamples = sys.argv[1:10]
+    # Resampling runs in processes of its own, whose time counts too.
+    read_clock = (lambda: sum(os.times()[:4])) if clock == "cpu" else time.perf_counter
     torch.set_num_threads(int(threads))
-    accuracies = {}
+    found = {}
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         for name in tasks.split(","):
-            write_task(Path(folder), name, Path(data), int(limit))
+            write_task(Path(folder), name, Path(data), int(limit), int(resamples))
         manager = TaskManager(include_path=folder)
         chosen = get_task_dict([f"local_{name}" for name in tasks.split(",")], manager)
         start = read_clock()
@@ -72,11 +77,13 @@ def main() -> None:
             if spec != "fp32":
                 quantize(model, spec)
             lm = HFLM(pretrained=model, tokenizer=AutoTokenizer.from_pretrained(model_path), batch_size=int(batch), device="cpu")
-            results = evaluate(lm=lm, task_dict=chosen, bootstrap_iters=0, log_samples=False)["results"]
+            results = evaluate(lm=lm, task_dict=chosen, bootstrap_iters=int(resamples), log_samples=False)["results"]
             for name in tasks.split(","):
-                accuracies[f"{spec} {name}"] = results[f"local_{name}"]["acc,none"]
+                for metric in ("acc", "perplexity", "perplexity_stderr"):
+                    if f"{metric},none" in results[f"local_{name}"]:
+                        found[f"{spec} {name} {metric}"] = results[f"local_{name}"][f"{metric},none"]
         seconds = read_clock() - start
-    print(json.dumps({"seconds": seconds, "accuracies": accuracies}))
+    print(json.dumps({"seconds": seconds, "metrics": found}))
 
 
 if __name__ == "__main__":
