@@ -22,6 +22,9 @@ KBIT_INLINE __m128 sums(const __m512* v) {
 // Further than for wider weights (PrefetchBytes), as more of them are computed while a line comes.
 constexpr int64_t WidePrefetchBytes = 6144;
 
+// Up to this many columns eight tokens' activations stay in the first cache beside the rows that they meet.
+constexpr int64_t WideTokensColumns = 1536;
+
 // w . x[n] of a row for N tokens, before the sum of lanes; `scale` (columns / 64). Rows are read one by one: memory comes
 // fastest in one stream. Each output is summed in the same order whatever N.
 template <int K, int N>
@@ -81,7 +84,7 @@ inline void generateWide(float* out, const uint16_t* x, const Matrix& w, int64_t
         for (; t + N <= tokens; t += N)
           generateRowsWide<K, N>(out + t * w.rows, x + t * w.columns, w, table, from, to);
       };
-      run.template operator()<8>();
+      if (w.columns <= WideTokensColumns) run.template operator()<8>();
       run.template operator()<4>();
       run.template operator()<2>();
       run.template operator()<1>();
