@@ -143,20 +143,20 @@ async function measurePrefill(): Promise<void> {
 }
 
 async function measureWasm(): Promise<void> {
-  const wasm = await openModel(fourBits, { threads: 1, name: "wasm" });
   const avx2 = await openModel(fourBits, { threads: 1, name: "native-avx2" });
-  let [ours, native] = [Infinity, Infinity];
-  for (let round = 0; round < rounds; round++) {
-    ours = Math.min(ours, await wasm.decodeSeconds(4));
-    native = Math.min(native, await avx2.decodeSeconds(8));
-  }
-  report(
-    "wasm_vs_avx2",
-    native / ours,
-    `${(1 / ours).toFixed(2)} and ${(1 / native).toFixed(2)} tokens/s on one thread`,
+  const wasm = await openModel(fourBits, { threads: 1, name: "wasm" });
+  const rounded = await openModel(fourBits, { threads: 1, name: "wasm", inputs: "int8" });
+  const [native, float32, int8] = [[avx2, 8] as const, [wasm, 4] as const, [rounded, 4] as const].map(
+    ([model, tokens]) => ({ model, tokens, seconds: Infinity }),
   );
-  await wasm.close();
-  await avx2.close();
+  for (let round = 0; round < rounds; round++) {
+    for (const one of [native, float32, int8])
+      one.seconds = Math.min(one.seconds, await one.model.decodeSeconds(one.tokens));
+  }
+  const speed = ({ seconds }: { seconds: number }) => `${(1 / seconds).toFixed(2)} tokens/s on one thread`;
+  report("wasm_vs_avx2", native.seconds / float32.seconds, `${speed(float32)}; AVX2 ${speed(native)}`);
+  report("wasm_int8_inputs_vs_avx2", native.seconds / int8.seconds, speed(int8));
+  for (const { model } of [native, float32, int8]) await model.close();
 }
 
 const sets = await checkKernelSets();

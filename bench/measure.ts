@@ -1,6 +1,7 @@
 // What bench/index.ts measures with: a loaded model that decodes and takes prompts, and the machine's own limits.
 
-import type { ComputeType } from "../src/kernels/kernels.ts";
+import { roundInputs } from "../src/kernels/inputs.ts";
+import type { ComputeType, InputType } from "../src/kernels/kernels.ts";
 import { createMachineProbe } from "../src/kernels/native/addon-node.ts";
 import { selectKernels } from "../src/kernels/select-node.ts";
 import { loadModel } from "../src/model/load.ts";
@@ -24,11 +25,13 @@ export interface BenchKernels {
   readonly threads: number;
   readonly name?: string;
   readonly computeType?: ComputeType;
+  readonly inputs?: InputType;
 }
 
 /** The random model at a spec, loaded. */
-export async function openModel(spec: string, kernelOptions: BenchKernels): Promise<BenchModel> {
-  const kernels = await selectKernels(kernelOptions);
+export async function openModel(spec: string, { inputs, ...kernelOptions }: BenchKernels): Promise<BenchModel> {
+  const selected = await selectKernels(kernelOptions);
+  const kernels = inputs === undefined ? selected : roundInputs(selected, inputs);
   const model = await loadModel(randomCheckpoint(spec), kernels, { maxTokens: 512, allowNonfinite: true });
   return {
     async decodeSeconds(tokens) {
