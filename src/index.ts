@@ -40,8 +40,10 @@ export type { SamplingOptions } from "./model/sample.ts";
 export { type TextStream, createTextStream } from "./model/text-stream.ts";
 
 export type * from "./language-model.ts";
-export type { Convention, PerplexityOptions, PerplexityResult } from "./evaluate/perplexity.ts";
-export { conventions, listPerplexityMetrics, measurePerplexity } from "./evaluate/perplexity.ts";
+export type { Convention } from "./evaluate/conventions.ts";
+export type { PerplexityOptions, PerplexityResult } from "./evaluate/perplexity.ts";
+export { conventions } from "./evaluate/conventions.ts";
+export { listPerplexityMetrics, measurePerplexity } from "./evaluate/perplexity.ts";
 export type { ChoicePrompt, Prompt, RollingPrompt, Task, TaskOptions, TaskResult, TextPair } from "./evaluate/task.ts";
 export { defineTask, evaluateTask } from "./evaluate/task.ts";
 export { tasks } from "./evaluate/tasks/index.ts";

@@ -6,7 +6,7 @@ import { compareResults, type TaskComparison } from "../evaluate/compare/task.ts
 import { compareOnText, type TextComparison } from "../evaluate/compare/text.ts";
 import type { Mean, Spread } from "../evaluate/compare/tokens.ts";
 import { describeComparison } from "../evaluate/compare/verdict.ts";
-import { type Convention, conventions } from "../evaluate/perplexity.ts";
+import { type Convention, conventions } from "../evaluate/conventions.ts";
 import { countRead, defaultProfile, findProfile, profiles } from "../evaluate/profiles.ts";
 import { evaluateTask } from "../evaluate/task.ts";
 import { tasks } from "../evaluate/tasks/index.ts";

@@ -1,7 +1,8 @@
 // kbit eval --text: perplexity of a text.
 
 import { basename } from "node:path";
-import { type Convention, measurePerplexity, type PerplexityResult } from "../evaluate/perplexity.ts";
+import type { Convention } from "../evaluate/conventions.ts";
+import { measurePerplexity, type PerplexityResult } from "../evaluate/perplexity.ts";
 import { findProfile } from "../evaluate/profiles.ts";
 import { listTokenizerWarnings, listWindowWarnings } from "../evaluate/warnings.ts";
 import { InputError } from "../input-error.ts";

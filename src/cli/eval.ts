@@ -1,7 +1,7 @@
 // kbit eval: perplexity of a text, or zero-shot tasks on local documents, of one model at one spec.
 
 import type { Command } from "commander";
-import { conventions } from "../evaluate/perplexity.ts";
+import { conventions } from "../evaluate/conventions.ts";
 import { defaultProfile, profiles } from "../evaluate/profiles.ts";
 import { tasks } from "../evaluate/tasks/index.ts";
 import { InputError } from "../input-error.ts";

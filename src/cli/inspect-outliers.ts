@@ -3,7 +3,7 @@
 
 import { basename } from "node:path";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import { planText } from "../evaluate/perplexity.ts";
+import { planText } from "../evaluate/conventions.ts";
 import { InputError } from "../input-error.ts";
 import type { Kernels } from "../kernels/kernels.ts";
 import { describeMatrices } from "../model/architectures/index.ts";

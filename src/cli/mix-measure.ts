@@ -6,7 +6,7 @@ import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { hashCheckpoint } from "../checkpoint/hash-node.ts";
 import { compareOnText, type TextComparison } from "../evaluate/compare/text.ts";
-import { planText } from "../evaluate/perplexity.ts";
+import { planText } from "../evaluate/conventions.ts";
 import { InputError } from "../input-error.ts";
 import type { Kernels } from "../kernels/kernels.ts";
 import type { LanguageModel, LogitTile, ScoreRequest } from "../language-model.ts";

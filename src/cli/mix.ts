@@ -5,7 +5,7 @@ import { existsSync, renameSync, writeFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import type { Command } from "commander";
 import { openCheckpoint } from "../checkpoint/open-node.ts";
-import { planText } from "../evaluate/perplexity.ts";
+import { planText } from "../evaluate/conventions.ts";
 import { InputError } from "../input-error.ts";
 import { mapFile } from "../kernels/native/addon-node.ts";
 import { selectQuantizer } from "../kernels/quantizer-node.ts";

@@ -1,7 +1,7 @@
 // The commands that measure what an advice asks for, into the store that it came from.
 
 import { extname } from "node:path";
-import { parseConvention } from "../evaluate/perplexity.ts";
+import { parseConvention } from "../evaluate/conventions.ts";
 import { defaultProfile } from "../evaluate/profiles.ts";
 import { quoteShell } from "../report/command.ts";
 import type { ResultRow } from "../result.ts";

@@ -1,6 +1,6 @@
 // Measures what an advice would have measured next, into the store that it came from.
 
-import { parseConvention } from "../evaluate/perplexity.ts";
+import { parseConvention } from "../evaluate/conventions.ts";
 import { defaultProfile } from "../evaluate/profiles.ts";
 import { InputError } from "../input-error.ts";
 import type { ResultRow } from "../result.ts";

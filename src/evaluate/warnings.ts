@@ -1,7 +1,7 @@
 // Where a score is not what people think: what the tokenizer does to the texts, told before anyone compares numbers.
 
 import type { LanguageModel } from "../language-model.ts";
-import { findAddedBos } from "./perplexity.ts";
+import { findAddedBos } from "./conventions.ts";
 import type { Profile } from "./profiles.ts";
 
 /** Texts that are tried, and characters of each. */

@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { hashCheckpoint } from "../checkpoint/hash-node.ts";
-import { fitConvention } from "../evaluate/perplexity.ts";
+import { fitConvention } from "../evaluate/conventions.ts";
 import { findProfile } from "../evaluate/profiles.ts";
 import { InputError } from "../input-error.ts";
 import { describeDecoder } from "../model/architectures/index.ts";

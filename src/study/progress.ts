@@ -1,6 +1,6 @@
 // How far a run is and how long it will take: `seconds = fixed + rate * cost`, from what is usual and what was measured.
 
-import { type NamedConvention, parseConvention } from "../evaluate/perplexity.ts";
+import { type NamedConvention, parseConvention } from "../evaluate/conventions.ts";
 import type { ResultRow } from "../result.ts";
 import { costOf, type PlannedExperiment } from "./plan.ts";
 

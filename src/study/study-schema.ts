@@ -2,7 +2,7 @@
 // What words mean (specs, paths, globs) is checked by study-file.ts and grid.ts.
 
 import { z } from "zod";
-import { conventions } from "../evaluate/perplexity.ts";
+import { conventions } from "../evaluate/conventions.ts";
 import { type ProfileName, profiles } from "../evaluate/profiles.ts";
 import { dataTypes } from "../quantize/data-types.ts";
 

@@ -1,7 +1,7 @@
 // What a study is once it is read: models x specs x tasks, every path resolved, every spec parsed.
 // Types only; study-file.ts reads it from a file or from flags, grid.ts expands it. All of it is plain JSON.
 
-import type { Convention } from "../evaluate/perplexity.ts";
+import type { Convention } from "../evaluate/conventions.ts";
 import type { Spec } from "../quantize/spec.ts";
 
 /** A model to measure. */

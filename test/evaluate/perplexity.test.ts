@@ -1,11 +1,6 @@
 import { expect, test } from "vitest";
-import {
-  fitConvention,
-  listPerplexityDocuments,
-  listPerplexityMetrics,
-  measurePerplexity,
-  parseConvention,
-} from "../../src/evaluate/perplexity.ts";
+import { fitConvention, parseConvention } from "../../src/evaluate/conventions.ts";
+import { listPerplexityDocuments, listPerplexityMetrics, measurePerplexity } from "../../src/evaluate/perplexity.ts";
 import { InputError } from "../../src/input-error.ts";
 import { createFakeModel, fakeLogProb } from "./fake-model.ts";
 

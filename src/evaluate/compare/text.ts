@@ -3,8 +3,9 @@
 
 import { InputError } from "../../input-error.ts";
 import type { LanguageModel, LogitTile, ScoreRequest } from "../../language-model.ts";
+import { planText } from "../conventions.ts";
 import { createNotFiniteError } from "../pairs.ts";
-import { type PerplexityOptions, planText } from "../perplexity.ts";
+import type { PerplexityOptions } from "../perplexity.ts";
 import type { TokenPair as Window } from "../profiles.ts";
 import { estimatePairs, type Interval } from "./paired.ts";
 import { collectTokens, compareRows, type TokenStatistics } from "./tokens.ts";
