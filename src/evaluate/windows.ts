@@ -1,5 +1,5 @@
 // How a long text is cut into windows: which tokens are context, which are scored. One function a convention.
-// Pure functions of token ids; perplexity.ts names the conventions and scores the windows.
+// Pure functions of token ids; conventions.ts names them, perplexity.ts scores them.
 
 import type { TokenPair } from "./profiles.ts";
 

@@ -1,5 +1,5 @@
 // Two models over one text in lock-step: a tile of logits of each, compared row by row and forgotten.
-// Windows are those of perplexity.ts; the statistics over tokens stand in tokens.ts, those over windows in paired.ts.
+// Windows are those of conventions.ts; the statistics over tokens stand in tokens.ts, those over windows in paired.ts.
 
 import { InputError } from "../../input-error.ts";
 import type { LanguageModel, LogitTile, ScoreRequest } from "../../language-model.ts";
