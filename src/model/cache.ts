@@ -40,3 +40,27 @@ export function createCache(
     },
   };
 }
+
+/** Slots and those that take the same keys and values. */
+export interface SlotCopies {
+  readonly from: Int32Array; // (copies)
+  readonly to: Int32Array; // (copies)
+}
+
+/** Copies slots of `kept`, `(slots, width)`, through `spare`, which holds `atOnce` of them. */
+export function copySlots(
+  kernels: Kernels,
+  kept: KernelBuffer,
+  { from, to }: SlotCopies,
+  width: number,
+  spare: KernelBuffer,
+  atOnce: number,
+): void {
+  for (let i = 0; i < from.length; i += atOnce) {
+    const sources = from.subarray(i, i + atOnce);
+    const slots = to.subarray(i, i + atOnce);
+    const tokens = sources.length;
+    kernels.gather(spare, kept, sources, width);
+    kernels.placeHeads(kept, spare, { tokens, heads: 1, headSize: width, width, offset: 0, stride: width, slots });
+  }
+}

@@ -4,7 +4,7 @@
 
 import type { KernelBuffer, Kernels, KernelWeight, Path, TargetScores } from "../kernels/kernels.ts";
 import type { DecoderShape, HeadPlace } from "./architecture.ts";
-import type { KeyValueCache } from "./cache.ts";
+import { copySlots, type KeyValueCache, type SlotCopies } from "./cache.ts";
 import type { Block, DecoderWeights, Linear, Norm } from "./weights.ts";
 
 /** The tokens of one forward, of any number of sequences. */
@@ -17,7 +17,7 @@ export interface Feed {
   /** What each token sees: prefixStart, prefixLength, ownStart, ownLength; the last slot of own is its own. */
   readonly spans: Int32Array; // (tokens, 4)
   /** Slots that take the keys and values of other slots, once those of this feed are placed. */
-  readonly copies?: { readonly from: Int32Array; readonly to: Int32Array };
+  readonly copies?: SlotCopies;
   /** The tokens whose hidden states are wanted, ascending; absent: all. */
   readonly wanted?: Int32Array;
   /** Tokens of the longest sequence, for rotary positions that depend on it. */
@@ -212,7 +212,8 @@ export function createDecoder(
       place(cache.values[layer], block.value, keyHeads, feed.slots);
       // What was projected has been placed, so that its memory is free.
       if (feed.copies)
-        for (const kept of [cache.keys[layer], cache.values[layer]]) copySlots(kept, feed.copies, projected[0]);
+        for (const kept of [cache.keys[layer], cache.values[layer]])
+          copySlots(kernels, kept, feed.copies, keyHeads * headSize, projected[0], maxTokens);
       kernels.attend(attended, query, cache.keys[layer], cache.values[layer], {
         tokens,
         heads,
@@ -224,24 +225,6 @@ export function createDecoder(
         cap: shape.scoreCap,
       });
     };
-  }
-
-  /** Copies slots of a cache through `spare`, which holds at least one of them for each token of a forward. */
-  function copySlots(kept: KernelBuffer, { from, to }: NonNullable<Feed["copies"]>, spare: KernelBuffer): void {
-    const size = keyHeads * headSize;
-    for (let i = 0; i < from.length; i += maxTokens) {
-      const sources = from.subarray(i, i + maxTokens);
-      kernels.gather(spare, kept, sources, size);
-      kernels.placeHeads(kept, spare, {
-        tokens: sources.length,
-        heads: keyHeads,
-        headSize,
-        width: size,
-        offset: 0,
-        stride: headSize,
-        slots: to.subarray(i, i + maxTokens),
-      });
-    }
   }
 
   /** Part 0 or 1 of every row of `gateUp`. */
