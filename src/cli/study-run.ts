@@ -74,7 +74,7 @@ function createDisplay(
   const label = (model: string, spec: string) => `${model.padEnd(modelWidth)}  ${spec.padEnd(specWidth)}`;
   const reading: Progress = createProgress("reading ");
   const view: StudyView = createView();
-  let fewest = Number.POSITIVE_INFINITY; // tokens that a perplexity was taken over
+  let fewest = Number.POSITIVE_INFINITY; // tokens that the perplexity of a text was taken over
   const count = ({ done, total }: StudyProgress) => `[${String(done).padStart(String(total).length)}/${total}]`;
   const printAbove = (line: string, progress: StudyProgress) => {
     view.progress(progress);
@@ -115,7 +115,7 @@ function createDisplay(
           const { row, progress } = event;
           view.result(row);
           const [name, { value }] = pickMetric(row);
-          fewest = Math.min(fewest, row.metrics["perplexity"]?.n ?? fewest);
+          if (row.key.task === "perplexity") fewest = Math.min(fewest, row.metrics["perplexity"]?.n ?? fewest);
           const size = formatSize(row.bits.total).padStart(8);
           const left =
             !view.isLive && progress.done < progress.total ? `, ${formatSeconds(progress.secondsLeft)} left` : "";
