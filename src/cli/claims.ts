@@ -62,11 +62,11 @@ async function runClaims({ db, family, cut, json }: ClaimsOptions): Promise<void
     { title: "" },
   ] as const;
   printLine(formatTable(columns, cells));
-  for (const { id, sentence, section, verdict, reason, needs } of answers) {
+  for (const { id, sentence, section, verdict, effect, reason, needs } of answers) {
     const [first, ...rest] = wrapText(`${id}  ${sentence} (${/^\d/.test(section) ? "section " : ""}${section})`, width);
     printLine(`\n${paint("bold", id)}${first.slice(id.length)}`);
     for (const line of rest) printLine(line);
-    const why = verdict === "not enough evidence" ? `${reason} It needs ${needs}.` : reason;
+    const why = verdict === "not enough evidence" && effect === null ? `${reason} It needs ${needs}.` : reason;
     for (const line of wrapText(why, width)) printLine(line);
   }
 }

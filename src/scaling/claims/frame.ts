@@ -28,7 +28,7 @@ export interface Frame {
   readonly allRows: readonly ResultRow[];
   /** Rows that were left out as unstable. */
   readonly unstable: readonly ResultRow[];
-  /** The kind of spec that most models and precisions have, at equal bits; undefined where it cannot be fitted, and why. */
+  /** The kind of spec that most models and precisions have (of equals, the one of least loss), at equal bits; undefined where it cannot be fitted, and why. */
   readonly equalBits: EqualBits | undefined;
   /** The same on the very models that were measured; undefined below three sizes, or without documents. */
   readonly measured: PrecisionComparison | undefined;
@@ -68,7 +68,11 @@ export function createFrame(
   return { family, metric, unit, samples, allRows, unstable, equalBits, measured, kind, whyNot };
 }
 
-/** Type, block and other options of the kind that the most (model, precision) cells have; one row a cell. */
+/**
+ * Type, block and other options of the kind that the most (model, precision) cells have; one row a cell. Of kinds that have
+ * as many, one of the fewest options (centering, outlier columns, ..), and of those the one of the least mean loss over the
+ * cells that all of them have.
+ */
 function chooseKind(samples: readonly Sample[]): { kind: string; members: Sample[] } {
   const baselines = pickOne(samples.filter((one) => one.bits >= 16));
   const kinds = [
@@ -76,15 +80,26 @@ function chooseKind(samples: readonly Sample[]): { kind: string; members: Sample
       samples.filter((one) => one.bits < 16),
       ({ spec }) => `${[spec.type, spec.form].join(" ").trim()} b${spec.block} ${spec.rest.join(":")}`,
     ),
-  ];
-  let best: { kind: string; members: Sample[] } = { kind: "", members: baselines };
-  let cells = 0;
-  for (const [kind, all] of kinds) {
-    const members = [...groupBy(all, (one) => String(one.bits)).values()].flatMap(pickExponent);
-    if (members.length > cells) best = { kind: kind.trim(), members: [...members, ...baselines] };
-    cells = Math.max(cells, members.length);
-  }
-  return best;
+  ].map(([kind, all]) => ({
+    kind: kind.trim(),
+    options: all[0].spec.rest.length,
+    members: [...groupBy(all, (one) => String(one.bits)).values()].flatMap(pickExponent),
+  }));
+  if (kinds.length === 0) return { kind: "", members: baselines };
+  const most = Math.max(...kinds.map(({ members }) => members.length));
+  const widest = kinds.filter((one) => one.members.length === most);
+  const fewest = Math.min(...widest.map(({ options }) => options));
+  const { kind, members } = pickLeastLoss(widest.filter(({ options }) => options === fewest));
+  return { kind, members: [...members, ...baselines] };
+}
+
+function pickLeastLoss<Kind extends { readonly members: readonly Sample[] }>(kinds: readonly Kind[]): Kind {
+  const cellOf = ({ model, bits }: Sample) => `${model} ${bits}`;
+  const cells = kinds.map(({ members }) => new Set(members.map(cellOf)));
+  const isCommon = (one: Sample) => cells.every((cell) => cell.has(cellOf(one)));
+  const losses = kinds.map(({ members }) => meanOf(members.filter(isCommon).map((one) => one.loss)));
+  const least = losses.indexOf(Math.min(...losses));
+  return kinds[Math.max(0, least)]; // no cell in common: NaN, hence the first
 }
 
 // Of several exponents at one width: those that most models have, then the one of least loss.
