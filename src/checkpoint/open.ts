@@ -84,8 +84,12 @@ async function openGgufFile(file: ByteSource): Promise<Checkpoint> {
 
 async function readConfig(folder: Folder): Promise<Record<string, unknown>> {
   const where = folder.path("config.json");
-  if (!folder.has("config.json"))
-    throw new InputError(`${folder.source} has no config.json, which says what the weights mean.`);
+  if (!folder.has("config.json")) {
+    const sentence = folder.has("family.json")
+      ? "is a family of models; give one of the folders named in its family.json"
+      : "has no config.json, which says what the weights mean";
+    throw new InputError(`${folder.source} ${sentence}.`);
+  }
   let config: unknown;
   try {
     config = parseJson(await readTextFile(folder, "config.json"));

@@ -22,7 +22,7 @@ export interface TensorFacts {
   readonly name: string;
   /** `(out, in)` for matrices. */
   readonly shape: readonly number[];
-  /** Storage type in the checkpoint. */
+  /** Storage type in the checkpoint: `F16`, ..; of a matrix that is packed there the data type, as `nf4`. */
   readonly type: string;
   /** `attention`, `ffn`, ..; vectors have none. */
   readonly part: string | null;
@@ -123,7 +123,7 @@ export async function describeModel(
     bitsPerParameter: bits.total / parameters.parameters,
     warning: describeWideRest(view, bits, parameters) ?? null,
     ...(measured.size > 0 && { normalizedMse: averageMse(measured), ...(!isMix && { histogram }) }),
-    tensors: await listTensors(view, plan, unused, measured),
+    tensors: await listTensors(view, plan, unused, measured, checkpoint.spec !== undefined),
   };
 }
 
@@ -160,6 +160,7 @@ async function listTensors(
   plan: readonly PlannedMatrix[],
   unused: ReadonlySet<string>,
   measured: ReadonlyMap<string, Measured>,
+  isPacked: boolean,
 ): Promise<TensorFacts[]> {
   const matrices = new Map(plan.map((matrix) => [matrix.role.name, matrix]));
   const describe = async (header: TensorHeader): Promise<TensorFacts> => {
@@ -167,7 +168,7 @@ async function listTensors(
     return {
       name: header.name,
       shape: matrix?.shape ?? header.shape,
-      type: header.type,
+      type: isPacked && matrix?.isQuantized ? formatSpec(matrix.spec).split(":")[0] : header.type,
       part: matrix?.role.part ?? null,
       operation: matrix?.role.operation ?? "",
       layer: matrix?.role.layer ?? -1,

@@ -1,7 +1,6 @@
 // A spec from the command line; a user's codebook, or a mix, is read from its file.
 
 import { readFileSync } from "node:fs";
-import { InputError } from "../input-error.ts";
 import type { Spec } from "../quantize/spec.ts";
 import { parseSpec } from "../quantize/spec-text.ts";
 
@@ -10,11 +9,5 @@ export function readSpec(text: string): Spec {
   return parseSpec(text, readSpecFile);
 }
 
-/** The text of a codebook or mix that a spec names. @throws InputError if it cannot be read */
-export function readSpecFile(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    throw new InputError(`The file ${path} cannot be read: ${(error as Error).message}.`);
-  }
-}
+/** The text of a codebook or mix that a spec names. */
+export const readSpecFile = (path: string): string => readFileSync(path, "utf8");

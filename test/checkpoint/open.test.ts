@@ -75,6 +75,8 @@ describe("a checkpoint in a folder", () => {
 
   it("is refused with what is missing or broken", async () => {
     expect(await refusal()).toMatch(/has no config\.json/);
+    put({ "family.json": "{}" });
+    expect(await refusal()).toMatch(/is a family of models/);
     put({ "config.json": "{" });
     expect(await refusal()).toMatch(/config\.json is not valid JSON/);
     put({ "config.json": "[]" });

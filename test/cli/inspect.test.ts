@@ -140,7 +140,7 @@ describe("inspecting a model", () => {
     expect(page.normalizedMse).toBeNull();
     expect(page.histogram).toEqual(original.histogram);
     expect(page.bits).toEqual(original.bits);
-    expect(await inspect(join(folder, "out"))).toMatch(/mlp\.down_proj\.weight .*unknown/);
+    expect(await inspect(join(folder, "out"))).toMatch(/mlp\.down_proj\.weight .* nf4 .*unknown/);
   });
 
   it("marks the copy of a tied head as not needed", async () => {
@@ -227,6 +227,6 @@ describe("inspecting a mix", () => {
     expect(Object.fromEntries(specs).norm).toBeUndefined();
     expect(page.histogram).toBeUndefined();
     expect(await inspect(llama, "--spec", `mix:${path}`)).toMatch(/down_proj.* int8:b16 /);
-    await expect(inspect(`mix:${join(folder, "none.json")}`)).rejects.toThrow(/The file .*none\.json cannot be read/);
+    await expect(inspect(`mix:${join(folder, "none.json")}`)).rejects.toThrow(/no such file/);
   });
 });
