@@ -227,6 +227,6 @@ describe("inspecting a mix", () => {
     expect(Object.fromEntries(specs).norm).toBeUndefined();
     expect(page.histogram).toBeUndefined();
     expect(await inspect(llama, "--spec", `mix:${path}`)).toMatch(/down_proj.* int8:b16 /);
-    await expect(inspect(`mix:${join(folder, "none.json")}`)).rejects.toThrow(/no such file/);
+    await expect(inspect(`mix:${join(folder, "none.json")}`)).rejects.toThrow(/There is no file .*none\.json/);
   });
 });

@@ -142,7 +142,7 @@ describe("kbit quantize", () => {
     await expectRefusal([llama, "--spec", "int9", "--out", out], /int has 2 to 8 bits, not 9/);
     await expectRefusal([join(folder, "none"), "--spec", "int4", "--out", out], /no file or folder/);
     await expectRefusal([llama, "--spec", "int4"], /--out/);
-    await expectRefusal([llama, "--spec", "file:none.json", "--out", out], /none\.json: there is no such file/);
+    await expectRefusal([llama, "--spec", "file:none.json", "--out", out], /There is no file none\.json/);
     await expectRefusal([llama, "--spec", "int4", "--out", `${root}docs`], /is not empty.*--force/);
     await expectRefusal([llama, "--spec", "int4", "--out", llama, "--force"], /itself, which would be lost/);
     const { code, stderr } = await start("quantize", llama, "--spec", "int9", "--out", out).done;
