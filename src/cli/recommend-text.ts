@@ -6,13 +6,14 @@ import { formatValue } from "../report/units.ts";
 import { formatBytes } from "../scaling/assumptions.ts";
 import type { Alternative, Option, Recommendation } from "../scaling/recommend.ts";
 import { formatRuns } from "./recommend-command.ts";
-import { formatTable, lineWidth, paint, printLine, wrapText } from "./terminal.ts";
+import { type Column, formatTable, lineWidth, paint, printLine, wrapText } from "./terminal.ts";
 
-/** Prints the advice. */
-export function printAdvice(advice: Recommendation, db: string): void {
-  const { answer, best, alternatives, frontier, assumptions } = advice;
+/** Prints the advice; with `details` also what is for who wants to check. */
+export function printAdvice(advice: Recommendation, db: string, details: boolean): void {
+  const { answer, best, nextLarger, alternatives, frontier, assumptions } = advice;
   printWrapped(answer, (line) => paint("bold", line));
   if (best !== null) printWrapped(describeBest(advice, best));
+  if (nextLarger !== null) printWrapped(nextLarger.sentence);
   if (alternatives.length > 0) printLine(`\n${formatAlternatives(advice)}`);
   if (frontier.length > 1) printLine(`\n${formatFrontier(advice)}`);
   if (best !== null) {
@@ -22,7 +23,7 @@ export function printAdvice(advice: Recommendation, db: string): void {
     printNext(advice, db);
   }
   printLine();
-  for (const line of assumptions) {
+  for (const line of details ? [...assumptions, ...advice.details] : assumptions) {
     const [first, ...rest] = wrapText(line, lineWidth() - 2);
     for (const text of [`- ${first}`, ...rest.map((one) => `  ${one}`)]) printLine(paint("dim", text));
   }
@@ -56,59 +57,64 @@ function formatInterval([low, high]: readonly [number, number]): string {
 const name = (text: string) => cleanText(text, 40);
 const showValue = (one: Option) => `${one.source === "predicted" ? "~" : ""}${formatValue(one.value)}`;
 
-function formatAlternatives({ metric, alternatives }: Recommendation): string {
-  const columns = [
-    { title: "Next best" },
-    { title: "Spec" },
-    { title: "Size", align: "right" },
-    { title: metric.label, align: "right" },
-    { title: "worse by, 95 %" },
-  ] as const;
+function formatAlternatives(advice: Recommendation): string {
   const difference = (one: Alternative) =>
     `${formatValue(one.difference)} ${one.differenceInterval ? formatInterval(one.differenceInterval) : "± ?"}`;
-  const rows = alternatives.map((one) => [
-    name(one.name),
-    name(one.spec),
-    formatBytes(one.needed),
-    showValue(one),
-    difference(one),
-  ]);
-  return formatTable(columns, rows);
+  return formatOptions(advice, advice.alternatives, "Next best", { title: "worse by, 95 %", of: difference });
 }
 
-function formatFrontier({ metric, frontier, best }: Recommendation): string {
-  const columns = [
-    { title: "Best by size" },
-    { title: "Spec" },
-    { title: "Size", align: "right" },
-    { title: metric.label, align: "right" },
-    { title: "" },
-  ] as const;
+function formatFrontier(advice: Recommendation): string {
+  const { frontier, best } = advice;
   const isBest = (one: Option) => one.model === best?.model && one.spec === best.spec;
-  const rows = frontier.map((one) => [
+  const remark = (one: Option & { fits: boolean }) => (isBest(one) ? "the answer" : one.fits ? "" : "over the budget");
+  return formatOptions(advice, frontier, "Best by size", { title: "", of: remark });
+}
+
+/** Options as a table: with the size of files where it is known of one, and a last column. */
+function formatOptions<T extends Option>(
+  { metric, alternatives, frontier }: Recommendation,
+  options: readonly T[],
+  title: string,
+  last: { readonly title: string; readonly of: (one: T) => string },
+): string {
+  const isShown = (one: Option) => one.fileBytes !== null && one.cacheBytes === null;
+  const hasFiles = [...alternatives, ...frontier].some(isShown);
+  const right = (heading: string): Column => ({ title: heading, align: "right" });
+  const columns = [
+    { title },
+    { title: "Spec" },
+    right("Size"),
+    ...(hasFiles ? [right("File")] : []),
+    right(metric.label),
+    last,
+  ];
+  const rows = options.map((one) => [
     name(one.name),
     name(one.spec),
     formatBytes(one.needed),
+    ...(hasFiles ? [one.fileBytes === null ? "?" : formatBytes(one.fileBytes)] : []),
     showValue(one),
-    isBest(one) ? "the answer" : one.fits ? "" : "over the budget",
+    last.of(one),
   ]);
   return formatTable(columns, rows);
 }
 
 /** The paper's question, where models of all sizes are thought to exist; empty where it has no answer. */
-function describePrecision({ precision }: Recommendation): string {
+function describePrecision({ precision, budget }: Recommendation): string {
   if (precision === null || precision.chances.length < 2) return "";
-  const { optimal, family } = precision;
-  const bits = optimal.length === 1 ? `${optimal[0]}` : `${optimal.slice(0, -1).join(", ")} or ${optimal.at(-1)}`;
-  const doubt = optimal.length === 1 ? "" : "; the documents do not tell which";
-  return `If there were a model of ${cleanText(family, 28)} for exactly this size at every precision, the best would have ${bits} bits, by the curves between its models${doubt}.`;
+  const { optimal, family, paired } = precision;
+  if (!paired && optimal.length > 1) return ""; // without documents next to nothing is told apart
+  const sorted = optimal.toSorted((a, b) => a - b);
+  const bits = sorted.length === 1 ? `${sorted[0]}` : `${sorted.slice(0, -1).join(", ")} or ${sorted.at(-1)}`;
+  const doubt = sorted.length === 1 ? "" : "; the documents do not tell which";
+  return `Had ${cleanText(family, 28)} a model of every size, the best of exactly ${formatBytes(budget)} would have ${bits} bits a weight, read between the sizes measured${doubt}.`;
 }
 
-function printNext({ nextExperiment, alternatives, frontier }: Recommendation, db: string): void {
+function printNext({ nextExperiment, noExperiment, alternatives, frontier }: Recommendation, db: string): void {
   const hasPredictions = [...alternatives, ...frontier].some((one) => one.source === "predicted");
   if (hasPredictions) printLine("~ is predicted by the law of its family.");
   if (nextExperiment === null) {
-    printLine("No single experiment here is likely to change this.");
+    printWrapped(noExperiment ?? "No single experiment here is likely to change this.");
     return;
   }
   printWrapped(`To measure next: ${nextExperiment.reason}`);

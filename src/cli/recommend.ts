@@ -5,7 +5,7 @@ import { InputError } from "../input-error.ts";
 import type { ResultRow } from "../result.ts";
 import { listLatencies } from "../scaling/latency.ts";
 import type { ModelShape, Workload } from "../scaling/memory.ts";
-import { recommend } from "../scaling/recommend.ts";
+import { type Recommendation, recommend } from "../scaling/recommend.ts";
 import { refuseRowsFile } from "../study/exchange/open-rows.ts";
 import { readRows } from "./claims.ts";
 import { readModelFacts } from "./model-facts.ts";
@@ -13,7 +13,7 @@ import { summarizeAdvice } from "./recommend-page.ts";
 import { measureNext } from "./recommend-run.ts";
 import { printAdvice } from "./recommend-text.ts";
 import { parseBytes } from "./size.ts";
-import { printJson } from "./terminal.ts";
+import { createProgress, printJson } from "./terminal.ts";
 
 interface Flags {
   readonly db: string;
@@ -31,6 +31,7 @@ interface Flags {
   readonly cut?: "paper";
   readonly predict: boolean;
   readonly run?: boolean;
+  readonly details?: boolean;
   readonly json?: boolean;
 }
 
@@ -40,7 +41,7 @@ export function addRecommendCommand(program: Command): void {
     .command("recommend")
     .description("Say which model at which spec is best within a budget, from your own results.")
     .requiredOption("--db <file>", "the store of a study")
-    .option("--budget <size>", "bytes of the weights' file, such as 2MB or 1.5GiB")
+    .option("--budget <size>", "bytes of all weights, as in kbit report, such as 2MB or 1.5GiB")
     .option("--memory <size>", "bytes in all: weights, cache of keys and values, activations")
     .option(
       "--context <tokens>",
@@ -50,7 +51,7 @@ export function addRecommendCommand(program: Command): void {
     .option("--kv-bits <bits>", "with --memory: bits of a key or value (default: 16)")
     .option("--tokens-per-second <n>", "at least this fast, each sequence, as timed in the store (task latency)")
     .option("--bandwidth <size>", "what memory delivers a second, such as 50GB, where nothing was timed")
-    .option("--models <paths...>", "checkpoints or their folder: file headers, cache and activations depend on them")
+    .option("--models <paths...>", "checkpoints or their folder: size of files, cache and activations depend on them")
     .option("--metric <name>", "compare by this metric")
     .option("--task <name>", "compare on this task")
     .option("--family <name>", "only this family")
@@ -61,6 +62,7 @@ export function addRecommendCommand(program: Command): void {
     )
     .option("--no-predict", "only what was measured, nothing that a law predicts")
     .option("--run", "measure what would most likely change the answer, and answer again")
+    .option("--details", "print formulas of laws and what is wrong with their fits too")
     .option("--json", "print one JSON document")
     .addHelpText(
       "after",
@@ -74,8 +76,25 @@ Examples:
 }
 
 async function runRecommend(flags: Flags): Promise<void> {
-  const { db, json, run } = flags;
+  const { db, json, run, details = false } = flags;
   if (run) refuseRowsFile(db);
+  const progress = createProgress("Advice");
+  try {
+    const advice = await advise(flags, (done, step) => progress.update(done, steps, step));
+    progress.finish();
+    if (json) printJson(summarizeAdvice(advice, db));
+    else printAdvice(advice, db, details);
+  } finally {
+    progress.finish();
+  }
+}
+
+/** Of progress: rows, models, laws, the comparison. */
+const steps = 4;
+
+async function advise(flags: Flags, tell: (done: number, step: string) => void): Promise<Recommendation> {
+  const { db, json, run } = flags;
+  tell(0, "reading results");
   let rows = await readRows(db);
   const question = {
     ...readQuestion(flags),
@@ -84,9 +103,12 @@ async function runRecommend(flags: Flags): Promise<void> {
     family: flags.family,
     cut: flags.cut,
     predict: flags.predict,
+    details: flags.details,
+    onStep: (step: string) => tell(step === "comparing" ? 3 : 2, step),
   };
   if (question.tokensPerSecond !== undefined && question.bandwidth === undefined)
     checkTimes(rows, question.timing?.batch ?? 1);
+  tell(1, "reading headers of models");
   const facts = await readModelFacts(rows, flags.models);
   const { workload } = question;
   const options = {
@@ -100,8 +122,7 @@ async function runRecommend(flags: Flags): Promise<void> {
     rows = await readRows(db);
     advice = recommend(rows, options);
   }
-  if (json) printJson(summarizeAdvice(advice, db));
-  else printAdvice(advice, db);
+  return advice;
 }
 
 /** The workload with a context that some model reads, where all are made for less. */
@@ -114,7 +135,9 @@ function shorten(workload: Workload, shapes: ReadonlyMap<string, ModelShape>): W
 function readQuestion(flags: Flags) {
   const { budget, memory, context, batch, kvBits, tokensPerSecond, bandwidth } = flags;
   if ((budget === undefined) === (memory === undefined))
-    throw new InputError("Say how much there is: either --budget SIZE for the file, or --memory SIZE for running it.");
+    throw new InputError(
+      "Say how much there is: either --budget SIZE for the weights, or --memory SIZE for running it.",
+    );
   if (tokensPerSecond === undefined && bandwidth !== undefined)
     throw new InputError("--bandwidth goes with --tokens-per-second N, the speed that is wanted.");
   const workload: Workload = {

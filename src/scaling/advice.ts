@@ -4,6 +4,7 @@ import type { Candidate, FamilyLaw } from "./candidates.ts";
 import type { ModelShape, Workload } from "./memory.ts";
 import type { MetricFacts } from "./metrics.ts";
 import type { NextExperiment } from "./next-experiment.ts";
+import type { NextLarger } from "./next-larger.ts";
 import type { PoolFilter } from "./pool.ts";
 import type { PrecisionEvidence } from "./precision-evidence.ts";
 import type { SpeedSource } from "./speed.ts";
@@ -11,7 +12,7 @@ import type { StabilityOptions } from "./stability.ts";
 
 /** What is asked. */
 export interface RecommendOptions extends PoolFilter, StabilityOptions {
-  /** In bytes: of the weights' file, or with a workload of everything that running takes. */
+  /** In bytes: of all tensor data, as the report counts models, or with a workload of everything that running takes. */
   readonly budget: number;
   readonly workload?: Workload;
   /** Tokens a second of each sequence that are wanted. */
@@ -26,14 +27,20 @@ export interface RecommendOptions extends PoolFilter, StabilityOptions {
   readonly headers?: ReadonlyMap<string, ReadonlyMap<string, number>>;
   /** False: only what was measured. */
   readonly predict?: boolean;
+  /** True: laws are fitted and told also where they predict nothing. */
+  readonly details?: boolean;
+  /** Told what is being done before each step that may take seconds. */
+  readonly onStep?: (step: string) => void;
 }
 
 /** A candidate with what it takes. */
 export interface Option extends Candidate {
   /** Bytes that the budget is charged. */
   readonly needed: number;
-  /** Null where the model's checkpoint is not at hand. */
+  /** Of the weights' file; null where the model's checkpoint is not at hand. */
   readonly headerBytes: number | null;
+  /** The weights' file: tensor data and header; null as the header. */
+  readonly fileBytes: number | null;
   readonly cacheBytes: number | null;
   readonly workspaceBytes: number | null;
   /** Of each sequence; null where nothing was timed and no bandwidth was named. */
@@ -55,6 +62,8 @@ export interface Alternative extends Option {
 export interface Recommendation {
   readonly task: string;
   readonly metric: MetricFacts;
+  /** By what it is judged: `loss on heldout.txt`. */
+  readonly criterion: string;
   readonly budget: number;
   /** Null where nothing fits; `answer` says why. */
   readonly best: Option | null;
@@ -65,10 +74,16 @@ export interface Recommendation {
   /** The Pareto front around the budget, ascending by size. */
   readonly frontier: readonly (Option & { readonly fits: boolean })[];
   readonly nextExperiment: NextExperiment | null;
-  /** Precisions at exactly this budget by the curves of the family with most models; null with a workload or outside them. */
+  /** Why none is worth doing, a sentence; null where one is, or where nothing could be measured. */
+  readonly noExperiment: string | null;
+  /** The next larger model of the best's family, and why it is not the answer; null where there is none. */
+  readonly nextLarger: NextLarger | null;
+  /** Precisions at exactly this budget by the curves of the answer's family; null with a workload or outside them. */
   readonly precision: PrecisionEvidence | null;
   /** One sentence. */
   readonly answer: string;
   readonly assumptions: readonly string[];
+  /** The same for who wants to check: formulas, and what is wrong with a fit. */
+  readonly details: readonly string[];
   readonly laws: readonly FamilyLaw[];
 }

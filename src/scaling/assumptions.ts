@@ -4,29 +4,35 @@ import type { Option, RecommendOptions } from "./advice.ts";
 import type { FamilyLaw } from "./candidates.ts";
 import { isMix } from "./facets.ts";
 import { formulaOf } from "./laws/law.ts";
+import { hasLostDocuments } from "./mean-row.ts";
 import type { MetricFacts } from "./metrics.ts";
 import type { SpeedSource } from "./speed.ts";
 
-/** The sentences; `unstable` is how many results were left out as that. */
+/** What everybody should know, and what is for who wants to check. */
+export interface Assumptions {
+  readonly assumptions: readonly string[];
+  readonly details: readonly string[];
+}
+
+/** The sentences; `unstable` is how many of the results compared were left out as that. */
 export function listAssumptions(
   all: readonly Option[],
   best: Option | null,
   options: RecommendOptions,
   laws: readonly FamilyLaw[],
   unstable: number,
-): string[] {
+): Assumptions {
   const { budget, workload, tokensPerSecond, bandwidth, timing } = options;
   const lines = [
     workload
       ? "Weights are all tensor data: codes, scales, codebooks, embeddings, head."
-      : "Sizes are of the weights' file: codes, scales, codebooks, embeddings, head, and the file's header.",
+      : "Sizes are all tensor data, as in kbit report: codes, scales, codebooks, embeddings, head.",
   ];
-  if (!workload && all.some((one) => one.headerBytes === null))
-    lines.push(
-      "Headers are not counted where a model is not at hand, about 130 bytes a stored tensor; pass --models FOLDER.",
-    );
+  const details: string[] = [];
+  if (!workload && all.some((one) => one.fileBytes === null))
+    details.push("A file has about 130 bytes of header more a stored tensor; for exact files pass --models FOLDER.");
   if (!workload && all.some((one) => isMix(one.spec) && one.headerBytes !== null))
-    lines.push("The header of a mix is estimated, on the large side, from those of its model at other specs.");
+    details.push("The file of a mix is estimated, on the large side, from those of its model at other specs.");
   const unknown = all.filter((one) => one.cacheBytes === null).length;
   if (workload && unknown > 0)
     lines.push(
@@ -44,20 +50,26 @@ export function listAssumptions(
     lines.push(
       `The budget is more than twice the largest that was measured (${formatBytes(largest)}); a larger model may be better, and nothing is extrapolated to one.`,
     );
-  for (const { family, choice, whyNot } of laws) {
+  for (const { family, choice, whyNot, isComplete } of laws) {
     const predicted = all.filter((one) => one.family === family && one.source === "predicted").length;
     if (choice && predicted > 0)
-      lines.push(
-        `${family}: what was not measured (${predicted} here) is predicted by "${choice.best.law.label}", ${formulaOf(choice.best.law, choice.best.fit.design)}`,
+      lines.push(`${family}: what was not measured (${predicted} here) is predicted by "${choice.best.law.label}".`);
+    if (choice)
+      details.push(
+        `The law of ${family}: ${formulaOf(choice.best.law, choice.best.fit.design)}`,
         ...choice.best.problems.map((problem) => `The law of ${family}: ${problem}`),
       );
-    else if (!choice) lines.push(`${family}: only what was measured counts. ${whyNot}`);
+    else (isComplete ? details : lines).push(`${family}: only what was measured counts. ${whyNot}`);
   }
   if (unstable > 0)
     lines.push(unstable === 1 ? "1 unstable result took no part." : `${unstable} unstable results took no part.`);
+  if (all.length > 1 && all.every((one) => hasLostDocuments(one.row)))
+    lines.push(
+      "These rows carry no documents, so differences are unpaired: their intervals are far too wide. Export the store to .parquet or .jsonl to compare document by document.",
+    );
   if (all.some((one) => one.standardError === null))
     lines.push("Some results have no standard error, so they have no interval.");
-  return lines;
+  return { assumptions: lines, details };
 }
 
 function describeSpeeds(all: readonly Option[], batch: number): string {
@@ -77,9 +89,11 @@ export function describeOptimism(optimism: number | null, { unit }: MetricFacts)
   return `Being the best of several flatters its value by ${size}${unit && ` ${unit}`} (chosen on half of the documents, measured on the other); intervals do not correct for that.`;
 }
 
-/** Decimal bytes, three digits. */
+/** Decimal bytes, three digits, as the report writes sizes. */
 export function formatBytes(bytes: number): string {
   const units = ["B", "KB", "MB", "GB", "TB"];
-  const step = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)));
-  return `${Number((bytes / 1000 ** step).toPrecision(3))} ${units[step]}`;
+  let step = 0;
+  let value = bytes;
+  for (; value >= 999.5 && step < units.length - 1; step++) value /= 1000;
+  return `${Number(value.toPrecision(3))} ${units[step]}`;
 }

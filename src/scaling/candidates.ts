@@ -37,6 +37,8 @@ export interface FamilyLaw {
   readonly choice?: LawChoice;
   /** Why there is none. */
   readonly whyNot?: string;
+  /** Whether nothing is left to predict, as every model was measured at every spec. */
+  readonly isComplete?: boolean;
 }
 
 /** How much better one candidate is than another. */
@@ -77,36 +79,63 @@ export function listMeasured(rows: readonly ResultRow[], metric: MetricFacts): C
   return rows.flatMap((row): Candidate[] => {
     const reading = readMetric(row, metric);
     if (reading === undefined || !Number.isFinite(reading.value)) return [];
-    return [
-      {
-        ...nameCandidate(row),
-        spec: row.key.spec,
-        bitsPerWeight: row.bitsPerWeight,
-        bytes: row.bits.total / 8,
-        ...reading,
-        degrees: 1e9,
-        source: "measured",
-      },
-    ];
+    return [describeRow(row, reading)];
   });
+}
+
+/** A measured row as a candidate, whatever its value. */
+export function describeRow(row: ResultRow, reading: Pick<Candidate, "value" | "standardError">): Candidate {
+  return {
+    ...nameCandidate(row),
+    spec: row.key.spec,
+    bitsPerWeight: row.bitsPerWeight,
+    bytes: row.bits.total / 8,
+    ...reading,
+    degrees: 1e9,
+    source: "measured",
+  };
 }
 
 function nameCandidate(row: ResultRow) {
   return { model: modelKey(row), name: row.model.name, family: row.model.family, row };
 }
 
+/** What is asked of laws. */
+export interface PredictOptions {
+  /** Measured rows that are unstable: no law may promise what a measurement denied. */
+  readonly unstable?: readonly ResultRow[];
+  /** Whether laws are fitted also where they predict nothing. */
+  readonly always?: boolean;
+  readonly onStep?: (step: string) => void;
+}
+
+/** Models of a family from which on a law has intervals: its base has three parameters. */
+const fewestModels = 4;
+
 /** What the laws of the families predict for cells that were not measured; a family without intervals predicts nothing. */
 export function listPredicted(
   rows: readonly ResultRow[],
   metric: MetricFacts,
+  { unstable = [], always = false, onStep }: PredictOptions = {},
 ): { candidates: Candidate[]; laws: FamilyLaw[] } {
+  const cellOf = (row: ResultRow) => `${modelKey(row)} ${row.key.spec}`;
+  const known = new Set([...rows, ...unstable].map(cellOf));
+  const ofFamily = groupBy([...rows, ...unstable], (row) => row.model.family);
   const laws: FamilyLaw[] = [];
   const candidates: Candidate[] = [];
   for (const [family, members] of groupBy(rows, (row) => row.model.family)) {
-    if (members.length > manyRows && isComplete(members)) {
-      laws.push({ family, whyNot: "Every model was measured at every spec." });
+    const models = new Set(members.map(modelKey)).size;
+    const complete = isComplete(ofFamily.get(family)!);
+    if (complete && !always) {
+      laws.push({ family, whyNot: "Every model was measured at every spec.", isComplete: true });
       continue;
     }
+    if (models < fewestModels) {
+      const whyNot = `What was not measured is predicted from ${fewestModels} models of a family on; there ${models === 1 ? "is 1" : `are ${models}`}.`;
+      laws.push({ family, whyNot });
+      continue;
+    }
+    onStep?.(`law of ${family}`);
     let choice: LawChoice;
     try {
       choice = selectLaw(observe(members, metric));
@@ -117,26 +146,28 @@ export function listPredicted(
     }
     const { fit } = choice.best;
     if (fit.noise.sharedDegrees < 1 || fit.noise.ownDegrees < 1) {
-      const models = new Set(fit.observations.map((one) => one.model)).size;
+      const fitted = new Set(fit.observations.map((one) => one.model)).size;
       const whyNot =
         fit.noise.sharedDegrees < 1
-          ? `A law of ${models} models has no intervals; with one more it would predict what was not measured.`
+          ? `A law of ${fitted} models has no intervals; with one more it would predict what was not measured.`
           : "So few results leave a law without intervals.";
       laws.push({ family, whyNot });
       continue;
     }
     laws.push({ family, choice });
-    candidates.push(...predictCells(members, metric, choice));
+    candidates.push(
+      ...predictCells(members, metric, choice).filter(({ row, spec }) => !known.has(`${modelKey(row)} ${spec}`)),
+    );
   }
   return { candidates, laws };
 }
 
-/** From here on a fit takes seconds, so that none is made where it would predict nothing. */
-const manyRows = 600;
-
 function isComplete(rows: readonly ResultRow[]): boolean {
-  const specs = new Set(rows.map((row) => row.key.spec)).size;
-  return [...groupBy(rows, modelKey).values()].every((own) => new Set(own.map((row) => row.key.spec)).size === specs);
+  const cells = rows.filter((row) => row.bitsPerWeight < 16 && !isMix(row.key.spec));
+  const specs = new Set(cells.map((row) => row.key.spec)).size;
+  const models = groupBy(cells, modelKey);
+  for (const row of rows) if (!models.has(modelKey(row))) return specs === 0;
+  return [...models.values()].every((own) => new Set(own.map((row) => row.key.spec)).size === specs);
 }
 
 function predictCells(all: readonly ResultRow[], metric: MetricFacts, { best: { fit } }: LawChoice): Candidate[] {

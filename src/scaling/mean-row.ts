@@ -16,3 +16,8 @@ export function isMean(row: ResultRow): row is MeanRow {
 export function listMembers(row: ResultRow): readonly ResultRow[] {
   return isMean(row) ? row.members : [row];
 }
+
+/** Whether a result of kbit's own came without its documents, as from a CSV file; published ones have none anywhere. */
+export function hasLostDocuments(row: ResultRow): boolean {
+  return listMembers(row).every((one) => one.documents === undefined && one.imported === undefined);
+}

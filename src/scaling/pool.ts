@@ -3,6 +3,7 @@
 
 import { InputError } from "../input-error.ts";
 import type { ResultRow } from "../result.ts";
+import { nameData } from "./data-name.ts";
 import { averageAccuracies } from "./mean-accuracy.ts";
 import { isMean } from "./mean-row.ts";
 import { defaultMetric, findMetric, type MetricFacts, metrics, readMetric } from "./metrics.ts";
@@ -19,6 +20,8 @@ export interface PoolFilter {
 export interface Pool {
   readonly task: string;
   readonly metric: MetricFacts;
+  /** By what they are judged: `loss on heldout.txt`, `mean accuracy of piqa and arc_easy`. */
+  readonly criterion: string;
   readonly rows: readonly ResultRow[];
   /** Sentences on what was left out to keep rows comparable. */
   readonly notes: readonly string[];
@@ -67,10 +70,9 @@ export function choosePool(rows: readonly ResultRow[], filter: PoolFilter = {}):
   const left = others
     .filter((other) => other[0].key.task !== meanAccuracyTask)
     .reduce((sum, other) => sum + other.filter((row) => !members.has(row)).length, 0);
-  if (left > 0)
-    notes.push(
-      `Compared on ${task} by ${metric.name}; ${countResults(left)} of other tasks or conditions took no part.`,
-    );
+  const criterion = describeCriterion(usable, metric);
+  const beside = left > 0 ? `; ${countResults(left)} of other tasks or conditions took no part` : "";
+  notes.push(`Compared on ${describeData(usable)} by ${metric.name}${beside}.`);
   const isSameElse = (row: ResultRow) =>
     row.key.task === task && conditions(row, false) === conditions(group[0], false);
   if (others.some(([row]) => isSameElse(row)))
@@ -81,7 +83,35 @@ export function choosePool(rows: readonly ResultRow[], filter: PoolFilter = {}):
     notes.push(`${countResults(group.length - usable.length)} without ${metric.name} took no part.`);
   const imported = usable.filter((row) => row.imported !== undefined);
   if (imported.length > 0) notes.push(describeImports(imported, usable.length));
-  return { task, metric, rows: usable, notes };
+  return { task, metric, criterion, rows: usable, notes };
+}
+
+/** What a value is and of what: names of tasks, of a text its file. */
+function describeCriterion([row, ...others]: readonly ResultRow[], { label }: MetricFacts): string {
+  if (isMean(row)) return `mean ${label} of ${listTasks(row)}`;
+  return `${label} on ${row.key.task === "perplexity" ? nameText(row, others) : row.key.task}`;
+}
+
+/** The data of rows and how much of it. */
+function describeData([row, ...others]: readonly ResultRow[]): string {
+  const { task, limit } = row.key;
+  const data = isMean(row)
+    ? `the ${task} ${listTasks(row)}`
+    : task === "perplexity"
+      ? `${task} of ${nameText(row, others)}`
+      : task;
+  const unit = isMean(row) ? "documents of each" : task === "perplexity" ? "windows" : "documents";
+  return limit === null ? data : `${data} (the first ${limit} ${unit})`;
+}
+
+function nameText(row: ResultRow, others: readonly ResultRow[]): string {
+  return row.paths?.data || row.key.dataHash ? nameData(row, others) : "a text";
+}
+
+function listTasks({ members }: { readonly members: readonly ResultRow[] }): string {
+  const tasks = [...new Set(members.map((one) => one.key.task))];
+  if (tasks.length > 4) return `${tasks.length} tasks`;
+  return tasks.length === 1 ? tasks[0] : `${tasks.slice(0, -1).join(", ")} and ${tasks.at(-1)}`;
 }
 
 function countResults(count: number): string {

@@ -22,16 +22,21 @@ export interface PrecisionEvidence extends BudgetEvidence {
   readonly paired: boolean;
 }
 
-/** The evidence of the family with most models; null where rows have no errors or no curve reaches around the budget. */
+/**
+ * The evidence of a family, by default that with most models; null where rows have no errors or no curve reaches around the
+ * budget.
+ */
 export function weighPrecisions(
   rows: readonly ResultRow[],
   metric: MetricFacts,
   bits: number,
+  wanted?: string,
 ): PrecisionEvidence | null {
   const models = (own: readonly ResultRow[]) => new Set(own.map(modelKey)).size;
   const families = [...groupBy(rows, (row) => row.model.family)].sort(([, a], [, b]) => models(b) - models(a));
-  if (families.length === 0) return null;
-  const [family, own] = families[0];
+  const found = wanted === undefined ? families[0] : families.find(([name]) => name === wanted);
+  if (found === undefined) return null;
+  const [family, own] = found;
   const points = placePoints(own, metric);
   const curves = buildCurves(points, metric).filter((curve) => curve.points.length > 1);
   const drawn = drawCurves(curves, metric, { count: 500 });

@@ -4,15 +4,17 @@
 import { InputError } from "../input-error.ts";
 import type { ResultRow } from "../result.ts";
 import type { Alternative, Option, Recommendation, RecommendOptions } from "./advice.ts";
-import { describeOptimism, formatBytes, listAssumptions } from "./assumptions.ts";
-import { type Candidate, listMeasured, listPredicted, measureDifference } from "./candidates.ts";
+import { describeOptimism, listAssumptions } from "./assumptions.ts";
+import { type Candidate, describeRow, listMeasured, listPredicted, measureDifference } from "./candidates.ts";
 import { listMembers } from "./mean-row.ts";
 import { countCacheBytes, countWorkspaceBytes, type ModelShape } from "./memory.ts";
-import { advantage, type MetricFacts } from "./metrics.ts";
+import { advantage, type MetricFacts, readMetric } from "./metrics.ts";
 import { chooseNextExperiment } from "./next-experiment.ts";
+import { type Field, findNextLarger } from "./next-larger.ts";
 import { estimateOptimism } from "./optimism.ts";
 import { choosePool } from "./pool.ts";
 import { weighPrecisions } from "./precision-evidence.ts";
+import { answerNone, answerWith, fitsLength } from "./recommend-answer.ts";
 import { createSpeedReader } from "./speed.ts";
 import { findUnstable } from "./stability.ts";
 import { tQuantile } from "./statistics.ts";
@@ -26,49 +28,67 @@ export type * from "./advice.ts";
  * @throws InputError for a budget that is not positive, or rows that cannot be compared
  */
 export function recommend(rows: readonly ResultRow[], options: RecommendOptions): Recommendation {
-  const { budget, shapes, predict = true } = options;
+  const { budget, shapes, predict = true, details = false, onStep } = options;
   if (!(budget > 0 && Number.isFinite(budget)))
     throw new InputError(`A budget of ${budget} bytes is not a positive size.`);
   const pool = choosePool(rows, options);
-  const { metric, task } = pool;
+  const { metric, task, criterion } = pool;
   const unstable = new Set(findUnstable(rows, options).map((one) => one.row));
-  const stable = pool.rows.filter((row) => ![row, ...listMembers(row)].some((one) => unstable.has(one)));
-  const measured = listMeasured(stable, metric);
-  const { candidates: predicted, laws } = predict ? listPredicted(stable, metric) : { candidates: [], laws: [] };
+  const isUnstable = (row: ResultRow) => [row, ...listMembers(row)].some((one) => unstable.has(one));
+  const stable = pool.rows.filter((row) => !isUnstable(row));
+  const broken = pool.rows.filter(isUnstable);
+  const { candidates: predicted, laws } = predict
+    ? listPredicted(stable, metric, { unstable: broken, always: details, onStep })
+    : { candidates: [], laws: [] };
+  onStep?.("comparing");
   const { bandwidth, workload, timing } = options;
   const readSpeed = createSpeedReader(rows, { ...workload, ...timing, bandwidth });
-  const all = [...measured, ...predicted].map((one) => weigh(one, options, shapes?.get(one.name), readSpeed));
+  const weighAll = (candidates: readonly Candidate[]) =>
+    candidates.map((one) => weigh(one, options, shapes?.get(one.name), readSpeed));
+  const all = weighAll([...listMeasured(stable, metric), ...predicted]);
   const byValue = (a: Option, b: Option) => -advantage(metric, a.value, b.value) || a.needed - b.needed;
   const isAllowed = (one: Option) => fitsLength(one, options) && isFast(one, options);
   const fits = (one: Option) => one.needed <= budget && isAllowed(one);
+  const field: Field = {
+    all,
+    unstable: weighAll(broken.map((row) => describeRow(row, readMetric(row, metric)!))),
+    budget,
+    metric,
+    isAllowed,
+  };
   const readWhole = createWholeReader(rows, metric, unstable);
   const fitting = putBestFirst(all.filter(fits).sort(byValue), readWhole, metric);
   const [best = null, ...others] = fitting;
+  const alternatives = best === null ? [] : others.slice(0, 3).map((one) => compare(best, one, metric, readWhole));
   const optimism = best?.source === "measured" ? estimateOptimism(fitting.filter(isMeasured), metric) : null;
+  const { experiment, whyNone } = chooseNextExperiment(fitting, metric, readWhole);
+  const notes = listAssumptions(all, best, options, laws, broken.length);
+  const hasWhole = best !== null && others.some((one) => readWhole(best) !== null && readWhole(one) !== null);
+  const [second] = alternatives;
   return {
     task,
     metric,
+    criterion,
     budget,
     best,
     optimism,
-    alternatives: best === null ? [] : others.slice(0, 3).map((one) => compare(best, one, metric, readWhole)),
+    alternatives,
     frontier: frontierAround(all.filter(isAllowed), budget, metric).map((one) => ({ ...one, fits: fits(one) })),
-    nextExperiment: chooseNextExperiment(fitting, metric, readWhole),
-    precision: workload ? null : weighPrecisions(stable, metric, 8 * budget),
-    answer: answerIn(best, others[0], all, options, metric, readWhole),
-    assumptions: [
-      ...pool.notes,
-      ...(best !== null && others.some((one) => readWhole(best) !== null && readWhole(one) !== null)
-        ? [
-            "But where two were measured on all of the data too, that decides between them; values shown are of the part.",
-          ]
-        : []),
-      ...listAssumptions(all, best, options, laws, unstable.size),
-      ...(fitting.length > 1 ? [describeOptimism(optimism, metric)] : []),
-    ],
+    nextExperiment: experiment,
+    noExperiment: whyNone,
+    nextLarger: best && findNextLarger(best, field),
+    precision: workload ? null : weighPrecisions(stable, metric, 8 * budget, best?.family),
+    answer: best
+      ? answerWith(best, second ? { option: second, ...second } : null, budget, criterion)
+      : answerNone(field, options),
+    assumptions: [...pool.notes, ...(hasWhole ? [wholeDecides] : []), ...notes.assumptions],
+    details: [...notes.details, ...(fitting.length > 1 ? [describeOptimism(optimism, metric)] : [])],
     laws,
   };
 }
+
+const wholeDecides =
+  "But where two were measured on all of the data too, that decides between them; values shown are of the part.";
 
 const isMeasured = ({ source }: Option) => source === "measured";
 
@@ -81,13 +101,14 @@ function weigh(
   const cacheBytes = workload && shape ? countCacheBytes(shape, workload) : null;
   const workspaceBytes = workload && shape ? countWorkspaceBytes(shape, workload) : null;
   const headerBytes = headers?.get(one.name)?.get(one.spec) ?? null;
-  const beside = workload ? (cacheBytes ?? 0) + (workspaceBytes ?? 0) : (headerBytes ?? 0);
+  const beside = (cacheBytes ?? 0) + (workspaceBytes ?? 0);
   const speed = readSpeed({ ...one, cacheBytes: cacheBytes ?? 0 });
   const half = one.standardError === null ? null : tQuantile(0.975, one.degrees) * one.standardError;
   return {
     ...one,
     needed: one.bytes + beside,
     headerBytes,
+    fileBytes: headerBytes === null ? null : one.bytes + headerBytes,
     cacheBytes,
     workspaceBytes,
     tokensPerSecond: speed?.tokensPerSecond ?? null,
@@ -98,34 +119,6 @@ function weigh(
 
 function isFast({ tokensPerSecond }: Option, { tokensPerSecond: wanted }: RecommendOptions): boolean {
   return wanted === undefined || (tokensPerSecond !== null && tokensPerSecond >= wanted);
-}
-
-function fitsLength({ name }: Option, { workload, timing, shapes }: RecommendOptions): boolean {
-  const context = workload?.context ?? timing?.context;
-  const shape = shapes?.get(name);
-  return context === undefined || shape === undefined || context <= shape.maxLength;
-}
-
-/** Why none of those that fit into the budget is allowed. */
-function explainNone(within: readonly Option[], options: RecommendOptions): string {
-  const { budget, workload, timing, shapes, tokensPerSecond } = options;
-  const start = `Nothing that fits in ${formatBytes(budget)}`;
-  const long = within.filter((one) => fitsLength(one, options));
-  const context = workload?.context ?? timing?.context;
-  if (long.length === 0) {
-    const longest = Math.max(...within.map(({ name }) => shapes!.get(name)!.maxLength));
-    return `${start} reads a context of ${context} tokens: the longest input of those models is ${longest}; give --context ${longest} or less.`;
-  }
-  const timed = long.filter((one) => one.tokensPerSecond !== null);
-  if (timed.length === 0)
-    return `${start} is known to write ${tokensPerSecond} tokens a second: nothing was timed at that batch.`;
-  const fastest = timed.reduce((a, b) => (b.tokensPerSecond! > a.tokensPerSecond! ? b : a));
-  const reading = long.length < within.length ? ` and reads a context of ${context} tokens` : "";
-  return `${start}${reading} writes ${tokensPerSecond} tokens a second: the fastest is ${fastest.name} at ${fastest.spec}, with ${formatSpeed(fastest.tokensPerSecond!)}.`;
-}
-
-function formatSpeed(tokensPerSecond: number): string {
-  return tokensPerSecond >= 10 ? `${Math.round(tokensPerSecond)}` : `${Number(tokensPerSecond.toPrecision(2))}`;
 }
 
 function compare(best: Option, one: Option, metric: MetricFacts, readWhole: WholeReader): Alternative {
@@ -149,32 +142,4 @@ function frontierAround(all: readonly Option[], budget: number, metric: MetricFa
   }
   const inside = front.filter((one) => one.needed <= budget).length;
   return front.slice(Math.max(0, inside - 3), inside + 2);
-}
-
-function answerIn(
-  best: Option | null,
-  second: Option | undefined,
-  all: readonly Option[],
-  options: RecommendOptions,
-  metric: MetricFacts,
-  readWhole: WholeReader,
-): string {
-  const size = formatBytes(options.budget);
-  if (all.length === 0) return "No stable result can be compared, so nothing can be recommended.";
-  if (best === null) {
-    const smallest = all.reduce((a, b) => (b.needed < a.needed ? b : a));
-    if (smallest.needed > options.budget)
-      return `Nothing fits in ${size}: the smallest is ${smallest.name} at ${smallest.spec}, which takes ${formatBytes(smallest.needed)}. A smaller model was not measured, and none is made up.`;
-    return explainNone(
-      all.filter((one) => one.needed <= options.budget),
-      options,
-    );
-  }
-  const how = best.source === "predicted" ? ", by prediction" : "";
-  const sentence = `Within ${size}: ${best.name} at ${best.spec}, ${formatBytes(best.needed)}${how}.`;
-  if (second === undefined) return `${sentence} Nothing else that was measured fits.`;
-  const { differenceInterval } = compare(best, second, metric, readWhole);
-  const next = `${second.name} at ${second.spec}`;
-  if (differenceInterval === null) return `${sentence} How surely it is better than ${next} is not known.`;
-  return differenceInterval[0] > 0 ? sentence : `${sentence} It cannot be told from ${next}.`;
 }

@@ -4,11 +4,27 @@ import { describe, expect, test } from "vitest";
 import type { ResultRow } from "../../src/result.ts";
 import { countCacheBytes, countWorkspaceBytes, type ModelShape } from "../../src/scaling/memory.ts";
 import { recommend } from "../../src/scaling/recommend.ts";
+import { createRandom } from "../../src/tensor/random.ts";
 import { bitsOf, plainLoss, simulateRows, sizes, totalOf } from "./laws.ts";
 
 const specs = ["fp16", "int3:b64", "int4:b64", "int5:b64", "int6:b64", "int8:b64"];
 const rows = simulateRows({ specs, loss: plainLoss, own: 0.0002, shared: 0.001 });
 const cellOf = ({ model, key }: ResultRow) => `${model.name} ${key.spec}`;
+/** Rows of the first 100 documents, of independent luck, so that a value is known to `error`. */
+const takePart = (all: readonly ResultRow[], error: number) =>
+  all.map((row, seed): ResultRow => {
+    const random = createRandom(seed + 1);
+    const noise = Array.from({ length: 100 }, () => random.normal());
+    const mean = noise.reduce((sum, one) => sum + one, 0) / 100;
+    const { value } = row.metrics["nll"];
+    const values = Float32Array.from(noise, (one) => value + (one - mean) * error * 10);
+    return {
+      ...row,
+      key: { ...row.key, limit: 100 },
+      metrics: { nll: { value, standardError: error, n: 100 } },
+      documents: { nll: { values } },
+    };
+  });
 const without = (...cells: string[]) => rows.filter((row) => !cells.includes(cellOf(row)));
 
 describe("the best within a budget", () => {
@@ -69,23 +85,40 @@ describe("the next experiment", () => {
   });
 
   test("is a measurement on all of the data where a part left two choices close", () => {
-    const close = rows.map((row) => ({
-      ...row,
-      key: { ...row.key, limit: 100 },
-      metrics: { nll: { ...row.metrics["nll"], standardError: 0.05 } },
-    }));
+    const close = takePart(rows, 0.05);
     const { nextExperiment, answer } = recommend(close, { budget: 9e6, predict: false });
     expect(answer).toMatch(/cannot be told from/);
     expect(nextExperiment!.reason).toMatch(/part of the data/);
     expect(nextExperiment!.chance).toBeGreaterThan(0.05);
   });
 
+  test("is none whose gain would be lost in the error of the value, and why is told", () => {
+    // Documents are alike hard for all, so two choices are told apart to 0.001 where the value is known to 0.05.
+    const common = takePart(rows.slice(0, 1), 0.05)[0].documents!["nll"].values;
+    const first = rows[0].metrics["nll"].value;
+    const part = takePart(rows, 0.001).map((row): ResultRow => {
+      const values = row.documents!["nll"].values.map((one, i) => one + common[i] - first);
+      const nll = { value: row.metrics["nll"].value, standardError: 0.05, n: 100 };
+      return { ...row, metrics: { nll }, documents: { nll: { values } } };
+    });
+    const { nextExperiment, noExperiment } = recommend(part, { budget: 9e6, predict: false });
+    expect(nextExperiment).toBeNull();
+    expect(noExperiment).toMatch(/No experiment is worth its time: .* improve the loss by .* only known to 0.05 /);
+  });
+
+  test("is none of results without documents, which might tell two apart as they are", () => {
+    const bare = takePart(rows, 0.05).map(({ documents: _, ...row }): ResultRow => row);
+    const { nextExperiment, noExperiment, assumptions } = recommend(bare, { budget: 9e6, predict: false });
+    expect(nextExperiment).toBeNull();
+    expect(noExperiment).toMatch(/^Without documents/);
+    const told = assumptions.filter((one) => /carry no documents, so differences are unpaired.*export/i.test(one));
+    expect(told).toHaveLength(1);
+    const paired = recommend(takePart(rows, 0.05), { budget: 9e6, predict: false });
+    expect(paired.assumptions.join(" ")).not.toMatch(/carry no documents/);
+  });
+
   test("measures both sides on all of the data, which then decides between them", () => {
-    const part = rows.map((row) => ({
-      ...row,
-      key: { ...row.key, limit: 100 },
-      metrics: { nll: { ...row.metrics["nll"], standardError: 0.05 } },
-    }));
+    const part = takePart(rows, 0.05);
     const ask = (whole: readonly ResultRow[]) => recommend([...part, ...whole], { budget: 9e6, predict: false });
     const first = ask([]);
     const { candidate, beside } = first.nextExperiment!;
@@ -95,6 +128,7 @@ describe("the next experiment", () => {
       id: `${one.row.id} whole`,
       key: { ...one.row.key, limit: null },
       metrics: { nll: { value, standardError: 0.001, n: 1000 } },
+      documents: undefined,
     });
     const second = ask([measure(candidate, 2), measure(beside!, 2.5)]);
     expect([second.best!.name, second.best!.spec]).toEqual([candidate.name, candidate.spec]);
@@ -112,10 +146,9 @@ describe("the next experiment", () => {
   });
 
   test("is no mix on all of the data, for its row does not say what it is", () => {
-    const mixes = rows.map((row) => ({
+    const mixes = takePart(rows, 0.05).map((row) => ({
       ...row,
-      key: { ...row.key, limit: 100, spec: row.key.spec === "fp16" ? "fp16" : `mix:${row.key.spec}` },
-      metrics: { nll: { ...row.metrics["nll"], standardError: 0.05 } },
+      key: { ...row.key, spec: row.key.spec === "fp16" ? "fp16" : `mix:${row.key.spec}` },
     }));
     expect(recommend(mixes, { budget: 9e6, predict: false }).nextExperiment).toBeNull();
   });
@@ -257,12 +290,95 @@ describe("what cannot be said is said", () => {
       { budget: 9e6 },
     );
     expect(oneSize.best!.source).toBe("measured");
-    expect(oneSize.assumptions.join(" ")).toMatch(/only what was measured counts/);
+    expect(oneSize.details.join(" ")).toMatch(/only what was measured counts. Every model was measured at every spec/);
+    const three = without("toy-4.8m int5:b64").filter((row) => row.model.parameters <= sizes[2]);
+    expect(recommend(three, { budget: 9e6 }).assumptions.join(" ")).toMatch(
+      /toy: only what was measured counts. What was not measured is predicted from 4 models of a family on; there are 3/,
+    );
+    const four = without("toy-4.8m int5:b64").filter((row) => row.model.parameters <= sizes[3]);
+    expect(recommend(four, { budget: 9e6 }).assumptions.join(" ")).toMatch(
+      /what was not measured \(1 here\) is predicted/,
+    );
     const onePrecision = recommend(
       rows.filter((row) => row.key.spec === "int4:b64"),
       { budget: 9e6 },
     );
     expect(onePrecision.best!.spec).toBe("int4:b64");
+  });
+
+  test("what fits but is unstable, and that no law promises it all the same", () => {
+    const broken = rows.map((row) => {
+      const isBroken = row.model.name === "toy-1m" && row.key.spec === "int3:b64";
+      return isBroken ? { ...row, metrics: { nll: { value: row.metrics["nll"].value + 2, n: 1 } } } : row;
+    });
+    const { best, answer, frontier, laws } = recommend(broken, { budget: 410e3 });
+    expect(best).toBeNull();
+    expect(answer).toBe(
+      "Nothing stable fits in 410 KB: what does, 1 spec at 3 bits of 406 KB, is unstable and took no part. The smallest stable choice is toy-1m at int4:b64, which takes 531 KB.",
+    );
+    expect(frontier.every((one) => one.source === "measured")).toBe(true);
+    expect(laws).toMatchObject([{ family: "toy", isComplete: true }]);
+    const gap = broken.filter((row) => cellOf(row) !== "toy-2.2m int4:b64");
+    const { frontier: filled, alternatives } = recommend(gap, { budget: 600e3 });
+    expect([...filled, ...alternatives].map((one) => `${one.name} ${one.spec}`)).not.toContain("toy-1m int3:b64");
+    expect(recommend(gap, { budget: 1.3e6 }).frontier.map((one) => one.source)).toContain("predicted");
+  });
+
+  test("the next larger model, and why it is not the answer", () => {
+    const ask = (budget: number, some: readonly ResultRow[] = rows) =>
+      recommend(some, { budget, predict: false }).nextLarger;
+    expect(ask(700e3)).toEqual({
+      model: "toy-2.2m",
+      spec: "int3:b64",
+      needed: 893750,
+      fits: false,
+      sentence: "The next larger model, toy-2.2m, does not fit: it needs 894 KB at int3:b64, its smallest stable spec.",
+    });
+    const unstable = rows.map((row) =>
+      row.key.spec === "int3:b64" ? { ...row, metrics: { nll: { value: 99, n: 1 } } } : row,
+    );
+    expect(ask(900e3, unstable)!.sentence).toMatch(
+      /needs 1.17 MB at int4:b64.* What of it would fit, 1 spec at 3 bits of 894 KB, is unstable\.$/,
+    );
+    const worse = rows.map((row) =>
+      row.key.spec === "int3:b64" ? { ...row, metrics: { nll: { value: row.metrics["nll"].value + 1, n: 1 } } } : row,
+    );
+    expect(ask(900e3, worse)!.sentence).toMatch(
+      /toy-2.2m, is no better where it fits: at best loss \d\.\d{3}, at int3:b64. At more bits it needs 1.17 MB or more \(int4:b64\)\.$/,
+    );
+    expect(ask(1e12)).toBeNull();
+  });
+
+  test("by what the answer was chosen, always, and for which family the curves speak", () => {
+    const { answer, assumptions, criterion } = recommend(rows, { budget: 9e6, predict: false });
+    expect(answer).toMatch(/^Within 9 MB, by loss on data [0-9a-f]{8}: toy-/);
+    expect(assumptions[0]).toMatch(/^Compared on perplexity of data [0-9a-f]{8} by nll\.$/);
+    expect(criterion).toMatch(/^loss on data/);
+    const scored = rows.flatMap((row) =>
+      ["piqa", "copa"].map((task) => ({
+        ...row,
+        id: `${row.id} ${task}`,
+        key: { ...row.key, task },
+        metrics: { acc: { value: 1.4 - 0.35 * row.metrics["nll"].value, standardError: 0.01, n: 400 } },
+      })),
+    );
+    const mean = recommend(scored, { budget: 9e6, predict: false, metric: "acc" });
+    expect(mean.answer).toMatch(/^Within 9 MB, by mean accuracy of copa and piqa: toy-/);
+    expect(mean.assumptions[0]).toBe("Compared on the mean of tasks copa and piqa by acc.");
+    const good = simulateRows({
+      specs,
+      loss: (size, bits) => plainLoss(size, bits) - 1,
+      sizes: sizes.slice(1),
+      family: "good",
+    });
+    const both = recommend(
+      [...rows, ...good].map((row) => ({ ...row, key: { ...row.key, tokenizerHash: "same" } })),
+      {
+        budget: 9e6,
+        predict: false,
+      },
+    );
+    expect([both.best!.family, both.precision!.family]).toEqual(["good", "good"]);
   });
 
   test("losses that are not numbers and unstable runs take no part", () => {
