@@ -142,7 +142,7 @@ function printAnswer(answer: Answer): void {
   const plot = drawTextPlot(answer, { columns, rows: 19 }, (bits, mark) => paint(styleOf(bits), mark));
   if (plot.length > 0)
     printLine(`\n${paint("bold", `${describeSeries(answer)}, by ${describeCount(answer.count)}`)}\n${plot.join("\n")}`);
-  const shares = fitTable(tabulateShares(answer), width, ["Models", "Wins, any two measured"]);
+  const shares = fitTable(tabulateShares(answer), width, ["Models", "Wins, any two compared"]);
   printTable("How often each precision wins", shares, [explainShares(answer)], width);
 }
 

@@ -36,9 +36,9 @@ function writeWinner(answer: Answer): string {
   const ofTwo = range.shares.find((one) => one.bitsPerWeight === winner)!.ofContested;
   const where =
     !isCommon || measured < 3 || isAlways(ofTwo)
-      ? `${formatWins(ofTwo)} where at least two precisions were measured (${formatRange(low, high)})`
+      ? `${formatWins(ofTwo)} where at least two precisions can be compared (${formatRange(low, high)})`
       : `${formatWins(share)} where all ${measured} precisions were measured (${formatRange(...range.common!)}), ` +
-        `and ${formatWins(ofTwo)} where any two were (${formatRange(low, high)})`;
+        `and ${formatWins(ofTwo)} where any two can be compared (${formatRange(low, high)})`;
   const name = formatPrecision(winner);
   const certainty = judgeCertainty(answer);
   if (certainty.known === 0)
@@ -200,19 +200,21 @@ function judgeCertainty({ budgets, curves, range, series: { metric } }: Answer) 
       others.some((other) => compareValues(metric, first, other).withinNoise === false),
     );
   const isUnpaired = judged.some(({ margin }) => !margin!.paired);
-  return { known: judged.length, clear, isAnyClear, isUnpaired, isShown };
+  const isSome = isShown && judged.length < budgets.length;
+  return { known: judged.length, clear, isAnyClear, isUnpaired, isShown, isSome };
 }
 
 /** At how many of the budgets the winning precision is clear of noise, where the headline does not say it. */
 export function writeCertainty(answer: Answer): string {
   if (answer.range.contested === null) return "";
-  const { known, clear, isUnpaired, isShown } = judgeCertainty(answer);
+  const { known, clear, isUnpaired, isShown, isSome } = judgeCertainty(answer);
   if (known === 0)
     return "The results have no standard errors (a text needs two windows or more): whether differences are noise is not known.";
   const how = " by unpaired errors, which overstate noise";
   if (clear === 0) return isUnpaired ? "Noise is judged by unpaired errors, which overstate it." : "";
   const where = clear === known ? "at every budget" : `at ${clear} of the ${known} budgets`;
-  return `The winning precision is clear of noise ${where}${isShown ? " shown" : ""}${isUnpaired ? how : ""}.`;
+  const shown = isSome ? (clear === known ? " shown that has one" : " shown that have one") : isShown ? " shown" : "";
+  return `The winning precision is clear of noise ${where}${shown}${isUnpaired ? how : ""}.`;
 }
 
 function nameOf({ row }: Point): string {
@@ -228,7 +230,7 @@ function writeThinAnswer(answer: Answer): string[] {
       ? `only one model size${series.apart === undefined ? "" : ` of ${cleanText(series.family, 40)}`} was measured, and curves need at least two`
       : curves.length < 2
         ? "only one precision was measured, and there is nothing to compare it with"
-        : "no two precisions were measured around the same budget";
+        : "no two precisions can be compared around the same budget";
   const best = frontier[frontier.length - 1];
   return [
     `The best measured ${series.metric.label}${nameSubject(answer)} is ${formatValue(best.value)}, by ${nameOf(best)} in ${formatSize(best.bits)}; which precision is best at equal size cannot be said: ${why}.`,

@@ -74,7 +74,7 @@ function renderShares(answer: Answer): string {
   if (shares.rows.length === 0) return "";
   return `<h3>How often each precision wins</h3>
 ${renderTable(shares, "Share of budgets at which each precision is best")}
-<p class="note">${escapeHtml(explainShares(answer))} The budgets are those that every curve was measured around, those that any two were, and those of the precision itself.</p>`;
+<p class="note">${escapeHtml(explainShares(answer))} The precision’s own range is the part of the latter that it was measured around.</p>`;
 }
 
 /** Of more answers than this the frontiers are left out, which would make most of the page. */

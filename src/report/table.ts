@@ -83,10 +83,11 @@ export function tabulateBudgets(answer: Answer, isFull = false): TextTable {
 }
 
 /** The short ids of what is said of a budget: the two best choices, and the ends of the curves at that size. */
-export function traceBudget({ standings }: Comparison, choice: Choice | null): string[] {
+export function traceBudget({ standings, outdoneBy }: Comparison, choice: Choice | null): string[] {
   return traceRows([
     ...[choice?.best, choice?.second].flatMap((point) => point?.row ?? []),
     ...standings.flatMap(({ parts }) => parts.map(({ row }) => row)),
+    ...(outdoneBy === null ? [] : [outdoneBy.point.row]),
   ]);
 }
 
@@ -110,7 +111,7 @@ export function tabulateShares(answer: Answer, isFull = false): TextTable {
     right("Precision"),
     right("Models"),
     right("Wins, all measured"),
-    right("Wins, any two measured"),
+    right("Wins, any two compared"),
     ...(isFull ? [right("Wins, its own range")] : []),
     ...(baseline === undefined ? [] : [right(`Gain over ${formatPrecision(baseline)}`)]),
   ];
@@ -159,6 +160,10 @@ export function explainBudgets(answer: Answer, { columns, rows } = tabulateBudge
   if (has("At equal size")) {
     notes.push("At equal size: the best precision by the curves, straight over log bits between measured models.");
     if (shows(/, of \d.* bits$/)) notes.push("A closing “of 3 to 8 bits”: only these reach that size.");
+    const ended = rows.flatMap((row) => row.filter((cell) => /^no larger model at /.test(cell)))[0];
+    if (ended !== undefined) {
+      notes.push(`“${ended}”: at a smaller size these are as good as all that reach this one, so none is named.`);
+    }
   }
   if (shows(/± \?/)) notes.push("± ? marks a difference whose error is not known: it may be all noise.");
   const margins = listMargins(answer).filter((margin) => margin.paired !== null);
@@ -171,7 +176,7 @@ export function explainBudgets(answer: Answer, { columns, rows } = tabulateBudge
 /** What the columns of the shares' table mean. */
 export function explainShares({ series }: Answer): string {
   const { label } = series.metric;
-  return `Wins: share of budgets, even in log bits. Gain: mean difference in ${label} at equal size; + is better.`;
+  return `Wins: share of budgets, even in log bits; any two compared: where two or more were measured, and none that has no larger model is as good at a smaller size. Gain: mean difference in ${label} at equal size; + is better.`;
 }
 
 function describeErrors(margins: readonly Margin[]): string {
@@ -184,8 +189,13 @@ function listMargins({ budgets }: Answer): Margin[] {
   return budgets.flatMap(({ curves, choice }) => [curves.margin, choice?.margin ?? null].filter((one) => one !== null));
 }
 
-function describeWinner({ standings, margin }: Comparison, precisions: readonly number[], isFull: boolean): string {
+function describeWinner(
+  { standings, outdoneBy, margin }: Comparison,
+  precisions: readonly number[],
+  isFull: boolean,
+): string {
   if (standings.length === 0) return "not measured";
+  if (outdoneBy !== null) return `no larger model at ${formatPrecision(outdoneBy.bitsPerWeight)}`;
   const winner = formatPrecision(standings[0].bitsPerWeight);
   if (margin === null) return `${winner}, alone`;
   const there = standings.map(({ bitsPerWeight }) => bitsPerWeight).sort((a, b) => a - b);

@@ -140,6 +140,6 @@ function answerSeries(series: Series, allUnstable: readonly UnstableRow[], optio
 
 // Where no two curves overlap, the budgets of the measured points themselves still have a best choice.
 function defaultBudgets(points: readonly Point[], range: RangeComparison): number[] {
-  if (range.contested !== null) return chooseBudgets(range.contested[0], range.contested[1]);
+  if (range.measured !== null) return chooseBudgets(range.measured[0], range.measured[1]);
   return points.length === 0 ? [] : chooseBudgets(points[0].bits, points[points.length - 1].bits * 1.5);
 }

@@ -1,8 +1,9 @@
 // Which precision wins: at one budget, over the whole range, and head to head.
 // Everything is exact for piecewise linear curves: their knots and crossings cut the range into segments on which
-// one curve is best. Budgets are weighed evenly in log10 bits, as the figure shows them.
+// one curve is best. Budgets are weighed evenly in log10 bits, as the figure shows them. More budget never hurts: a curve
+// that ended keeps what it reached, and where that is as good as all that reach a budget, no precision wins there.
 
-import type { Curve } from "./curves.ts";
+import { type Curve, type Point, pickBest } from "./curves.ts";
 import { interpolate, type Reading, rangeOf } from "./interpolate.ts";
 import { advantage, type MetricFacts } from "./metrics.ts";
 import { computePairedError, computeTrainingVariance, type Part } from "./paired.ts";
@@ -32,17 +33,25 @@ export interface Estimate {
   readonly parts?: readonly Part[];
 }
 
+/** A precision of which no model so large was measured, and the best that it reached before. */
+export interface Ended {
+  readonly bitsPerWeight: number;
+  readonly point: Point;
+}
+
 /** The precisions measured around a budget, best first. */
 export interface Comparison {
   readonly standings: readonly Standing[];
-  /** Of the best over the second; null with fewer than two. */
+  /** Where one that ended is as good as the first of the standings: then none of them is best at this budget. */
+  readonly outdoneBy: Ended | null;
+  /** Of the best over the second; null with fewer than two, or where they are outdone. */
   readonly margin: Margin | null;
 }
 
 /** Over how much of the range a precision is best. */
 export interface Share {
   readonly bitsPerWeight: number;
-  /** Of the contested budgets: those that at least two precisions were measured around. */
+  /** Of the contested budgets: those that at least two precisions were measured around and none that ended outdoes. */
   readonly ofContested: number;
   /** Of the common budgets: those that every curve was measured around; null where there are none. */
   readonly ofCommon: number | null;
@@ -72,7 +81,9 @@ export interface Pair {
 
 /** Who wins where. */
 export interface RangeComparison {
-  /** Smallest and largest contested budget in bits; null where no two curves overlap. */
+  /** Smallest and largest budget in bits that at least two precisions were measured around; null where no two curves overlap. */
+  readonly measured: readonly [number, number] | null;
+  /** Smallest and largest contested budget in bits; null where there is none. */
   readonly contested: readonly [number, number] | null;
   readonly common: readonly [number, number] | null;
   /** One a curve, ascending by precision. */
@@ -108,11 +119,34 @@ function criticalOf(documents: number, training: { variance: number; degrees: nu
   return Math.max(2, tQuantile(0.975, training.degrees / share ** 2));
 }
 
-/** The precisions at a budget of `bits`, best first, of equals the one of fewer bits; only curves measured around it. */
+/**
+ * The precisions at a budget of `bits`, best first, of equals the one of fewer bits; only curves measured around it, and
+ * what outdoes them all.
+ */
 export function compareAt(curves: readonly Curve[], metric: MetricFacts, bits: number): Comparison {
   const standings = rankAt(curves, metric, bits);
-  const margin = standings.length < 2 ? null : compareValues(metric, standings[0], standings[1]);
-  return { standings, margin };
+  const ended = findEnded(curves, metric, bits);
+  const [first, second] = standings;
+  const outdoneBy = first !== undefined && ended !== null && isOutdone(metric, first.value, ended) ? ended : null;
+  const margin = second === undefined || outdoneBy !== null ? null : compareValues(metric, first, second);
+  return { standings, outdoneBy, margin };
+}
+
+// The best point of the curves that end below `bits`, of equals that of fewest bits a weight.
+function findEnded(curves: readonly Curve[], metric: MetricFacts, bits: number): Ended | null {
+  let best: Ended | null = null;
+  for (const curve of curves) {
+    if (rangeOf(curve)[1] >= bits) continue;
+    const point = pickBest(curve.points, metric);
+    if (best === null || advantage(metric, point.value, best.point.value) > 0) {
+      best = { bitsPerWeight: curve.bitsPerWeight, point };
+    }
+  }
+  return best;
+}
+
+function isOutdone(metric: MetricFacts, value: number, { point }: Ended): boolean {
+  return advantage(metric, value, point.value) <= 0;
 }
 
 function rankAt(curves: readonly Curve[], metric: MetricFacts, bits: number): Standing[] {
@@ -127,10 +161,11 @@ function rankAt(curves: readonly Curve[], metric: MetricFacts, bits: number): St
 /** Shares of wins, changes of winner and pairs, over all budgets between the smallest and the largest point. */
 export function compareRange(curves: readonly Curve[], metric: MetricFacts): RangeComparison {
   const lines = curves.filter((curve) => curve.points.length > 1);
-  const segments = cutSegments(lines, metric);
+  const segments = cutSegments(lines, curves, metric);
   const common = overlapOf(lines);
   const isCommon = (one: Segment) => common !== null && one.low >= common[0] && one.high <= common[1];
-  const contested = segments.filter((one) => one.contenders.length > 1);
+  const measured = segments.filter((one) => one.contenders.length > 1);
+  const contested = measured.filter((one) => !one.isOutdone);
   const total = lengthOf(contested);
   const totalCommon = lengthOf(contested.filter(isCommon));
   const shares = lines.map(({ bitsPerWeight }): Share => {
@@ -144,7 +179,8 @@ export function compareRange(curves: readonly Curve[], metric: MetricFacts): Ran
     };
   });
   return {
-    contested: contested.length > 0 ? [contested[0].low, contested[contested.length - 1].high] : null,
+    measured: spanOf(measured),
+    contested: spanOf(contested),
     common: totalCommon > 0 ? common : null,
     shares,
     crossings: findCrossings(contested),
@@ -158,37 +194,42 @@ interface Segment {
   readonly high: number;
   readonly winner: number;
   readonly contenders: readonly number[];
+  /** Whether a curve that ended before is as good throughout. */
+  readonly isOutdone: boolean;
 }
 
-function cutSegments(curves: readonly Curve[], metric: MetricFacts): Segment[] {
+// The segments of `curves`, and where one of `all` that ended outdoes them.
+function cutSegments(curves: readonly Curve[], all: readonly Curve[], metric: MetricFacts): Segment[] {
   const segments: Segment[] = [];
   const knots = ascending(curves.flatMap((curve) => curve.points.map((point) => point.bits)));
   for (let i = 1; i < knots.length; i++) {
     const here = curves.filter((curve) => covers(curve, knots[i - 1], knots[i]));
     if (here.length === 0) continue;
-    const cuts = ascending([
-      knots[i - 1],
-      knots[i],
-      ...pairsOf(here).flatMap((pair) => cross(pair, knots[i - 1], knots[i])),
-    ]);
+    const [low, high] = [knots[i - 1], knots[i]];
+    const valuesOf = (curve: Curve) => [interpolate(curve, low)!.value, interpolate(curve, high)!.value] as const;
+    const heights = here.map(valuesOf);
+    const ended = findEnded(all, metric, Math.sqrt(low * high));
+    if (ended !== null) heights.push([ended.point.value, ended.point.value]);
+    const cuts = ascending([low, high, ...pairsOf(heights).flatMap((pair) => cross(pair, low, high))]);
     for (let j = 1; j < cuts.length; j++) {
-      const contenders = rankAt(here, metric, Math.sqrt(cuts[j - 1] * cuts[j])).map(
-        (standing) => standing.bitsPerWeight,
-      );
-      segments.push({ low: cuts[j - 1], high: cuts[j], winner: contenders[0], contenders });
+      const standings = rankAt(here, metric, Math.sqrt(cuts[j - 1] * cuts[j]));
+      const contenders = standings.map((standing) => standing.bitsPerWeight);
+      const outdone = ended !== null && isOutdone(metric, standings[0].value, ended);
+      segments.push({ low: cuts[j - 1], high: cuts[j], winner: contenders[0], contenders, isOutdone: outdone });
     }
   }
   return segments;
 }
 
-// Where two curves without knots between `low` and `high` cross, strictly inside.
-function cross([a, b]: readonly [Curve, Curve], low: number, high: number): number[] {
-  const atLow = interpolate(a, low)!.value - interpolate(b, low)!.value;
-  const atHigh = interpolate(a, high)!.value - interpolate(b, high)!.value;
+// Where two lines, given by their values at `low` and `high`, cross strictly inside.
+function cross([a, b]: readonly [Line, Line], low: number, high: number): number[] {
+  const [atLow, atHigh] = [a[0] - b[0], a[1] - b[1]];
   if (atLow * atHigh >= 0) return [];
   const bits = low * (high / low) ** (atLow / (atLow - atHigh));
   return bits > low && bits < high ? [bits] : [];
 }
+
+type Line = readonly [number, number];
 
 function findCrossings(segments: readonly Segment[]): Crossing[] {
   const crossings: Crossing[] = [];
@@ -196,7 +237,8 @@ function findCrossings(segments: readonly Segment[]): Crossing[] {
     const [before, after] = [segments[i - 1], segments[i]];
     if (before.winner === after.winner) continue;
     const bothOnBoth = after.contenders.includes(before.winner) && before.contenders.includes(after.winner);
-    crossings.push({ bits: after.low, from: before.winner, to: after.winner, isCrossing: bothOnBoth });
+    const isCrossing = bothOnBoth && before.high === after.low;
+    crossings.push({ bits: after.low, from: before.winner, to: after.winner, isCrossing });
   }
   return crossings;
 }
@@ -205,7 +247,7 @@ function comparePairs(curves: readonly Curve[], metric: MetricFacts): Pair[] {
   return pairsOf(curves).flatMap(([a, b]): Pair[] => {
     const range = overlapOf([a, b]);
     if (range === null) return [];
-    const pieces = cutSegments([a, b], metric).filter((one) => one.contenders.length > 1);
+    const pieces = cutSegments([a, b], [a, b], metric).filter((one) => one.contenders.length > 1);
     const won = pieces.filter((one) => one.winner === a.bitsPerWeight);
     const gainAt = (bits: number) => advantage(metric, interpolate(a, bits)!.value, interpolate(b, bits)!.value);
     const area = pieces.reduce((sum, one) => sum + ((gainAt(one.low) + gainAt(one.high)) / 2) * lengthOf([one]), 0);
@@ -231,6 +273,10 @@ function overlapOf(curves: readonly Curve[]): [number, number] | null {
 function covers(curve: Curve, low: number, high: number): boolean {
   const [first, last] = rangeOf(curve);
   return first <= low && last >= high;
+}
+
+function spanOf(segments: readonly Segment[]): [number, number] | null {
+  return segments.length > 0 ? [segments[0].low, segments[segments.length - 1].high] : null;
 }
 
 function lengthOf(segments: readonly Segment[]): number {

@@ -55,10 +55,12 @@ export function summarizeAnswer(answer: Answer) {
   };
 }
 
-function summarizeComparison({ standings, margin }: Comparison) {
+function summarizeComparison({ standings, outdoneBy, margin }: Comparison) {
+  const [best, second] = outdoneBy === null ? standings : [];
   return {
-    best: standings[0]?.bitsPerWeight ?? null,
-    second: standings[1]?.bitsPerWeight ?? null,
+    best: best?.bitsPerWeight ?? null,
+    second: second?.bitsPerWeight ?? null,
+    outdoneBy: outdoneBy && summarizePoint(outdoneBy.point),
     margin,
     standings: standings.map(({ bitsPerWeight, value, standardError, parameters }) => {
       return { bitsPerWeight, value, standardError, parameters };

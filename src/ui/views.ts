@@ -16,7 +16,7 @@ import { traceBudget } from "../report/table.ts";
 import { escapeHtml } from "../report/text.ts";
 import { renderTimes } from "../report/times.ts";
 import { shortenId, traceRows } from "../report/trace.ts";
-import { formatPrecision } from "../report/units.ts";
+import { formatPrecision, formatSize } from "../report/units.ts";
 import type { FailureRow, ResultRow } from "../result.ts";
 import { type AnswerOptions, type Answers, countNames, listUnstable, prepareAnswers } from "../scaling/answer.ts";
 import { type Comparison, compareAt } from "../scaling/compare.ts";
@@ -214,8 +214,12 @@ function readQuery(query: URLSearchParams): RecordQuery {
   };
 }
 
-function writePrecision({ standings, margin }: Comparison): string {
+function writePrecision({ standings, outdoneBy, margin }: Comparison): string {
   if (standings.length === 0) return "No precision was measured around this size.";
+  if (outdoneBy !== null) {
+    const size = formatSize(outdoneBy.point.bits);
+    return `At exactly this size none is best: ${formatPrecision(outdoneBy.bitsPerWeight)} are as good at ${size}, and have no larger model.`;
+  }
   const [first, second] = standings.map(({ bitsPerWeight }) => formatPrecision(bitsPerWeight));
   if (second === undefined || margin === null) return `At exactly this size only ${first} were measured.`;
   const noise = margin.withinNoise ? ", within noise" : "";

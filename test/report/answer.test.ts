@@ -14,6 +14,7 @@ import { explainBudgets, tabulateBudgets, tabulateShares } from "../../src/repor
 import { drawTextPlot } from "../../src/report/text-plot.ts";
 import type { ResultRow } from "../../src/result.ts";
 import { answerRows } from "../../src/scaling/answer.ts";
+import { summarizeAnswer } from "../../src/scaling/summary.ts";
 import { openStore } from "../../src/study/store/store.ts";
 import { makeRow, simulateStudy } from "../scaling/simulate.ts";
 
@@ -40,7 +41,7 @@ describe("the answer in words and tables", () => {
   test("says which precision wins where, an example, and how certain it is", () => {
     const [answer] = answerRows(twoPrecisions(), { budgets: [8e7, 1.6e8, 8e8] });
     expect(writeHeadline(answer)).toEqual([
-      "4 bits give the lowest loss at equal size: at every budget where at least two precisions were measured (10 MB to 100 MB).",
+      "4 bits give the lowest loss at equal size: at every budget where at least two precisions can be compared (10 MB to 100 MB).",
       "Within 20 MB the best measured is s at fp16 (10 MB, loss 2.500), better by 0.500 ± 0.014 than s at int4:b64.",
       "The winning precision is clear of noise at every budget shown by unpaired errors, which overstate noise.",
     ]);
@@ -65,7 +66,7 @@ describe("the answer in words and tables", () => {
   test("claims no win that is all noise, and none without a word where errors are not known", () => {
     const [first, example, how] = writeHeadline(answerRows(twoPrecisions(0.5), { budgets: [1.6e8] })[0]);
     expect(first).toBe(
-      "No precision can be told from another: 4 bits have the lowest loss at equal size at every budget where at least two precisions were measured (10 MB to 100 MB), but within noise of all others at every budget shown.",
+      "No precision can be told from another: 4 bits have the lowest loss at equal size at every budget where at least two precisions can be compared (10 MB to 100 MB), but within noise of all others at every budget shown.",
     );
     expect(example).toContain("; s at int4:b64 is within noise of it.");
     expect(how).toBe("Noise is judged by unpaired errors, which overstate it.");
@@ -155,9 +156,11 @@ describe("the answer in words and tables", () => {
 
   test("a share of all precisions stands beside that of any two", () => {
     const first = (precisions: number[]) => writeHeadline(answerRows(simulateStudy({ precisions }))[0])[0];
-    expect(first([3, 4, 16])).toMatch(/: at every budget where at least two precisions were measured \(.+ to .+\)\.$/);
+    expect(first([3, 4, 16])).toMatch(
+      /: at every budget where at least two precisions can be compared \(.+ to .+\)\.$/,
+    );
     expect(first([3, 4, 6, 8, 16])).toMatch(
-      /^4 bits give the lowest loss at equal size: at .+ where all 5 precisions were measured \(.+ to .+\), and at \d+ % of the budgets where any two were \(.+ to .+\)\.$/,
+      /^4 bits give the lowest loss at equal size: at .+ where all 5 precisions were measured \(.+ to .+\), and at \d+ % of the budgets where any two can be compared \(.+ to .+\)\.$/,
     );
   });
 
@@ -185,6 +188,31 @@ describe("the answer in words and tables", () => {
       "s int4:b64",
       "4 bits, by 0.500 ± 0.283 ~ over 16",
     ]);
+  });
+
+  test("no winner is named or counted where the largest model at fewer bits was as good in less", () => {
+    const eight = (["s", "l"] as const).map((model, i) =>
+      makeRow({
+        model,
+        bitsPerWeight: 8,
+        spec: "int8:b64",
+        total: [16e6, 16e8][i],
+        metrics: { nll: { value: [2.9, 0.9][i], standardError: 0.01, n: 9 } },
+      }),
+    );
+    // 4 bits end at 100 MB with a loss of 1, which 8 bits first reach at 159 MB.
+    const [answer] = answerRows([...twoPrecisions(), ...eight], { budgets: [4e8, 1.2e9, 1.5e9] });
+    const cells = tabulateBudgets(answer).rows.map((row) => row.at(-1));
+    expect(cells[0]).toBe("4 bits, by 0.201 over 8");
+    expect(cells[1]).toBe("no larger model at 4 bits");
+    expect(cells[2]).toBe("8 bits, by 0.299 over 16, of 8 and 16 bits");
+    expect(explainBudgets(answer)).toContain(
+      "“no larger model at 4 bits”: at a smaller size these are as good as all that reach this one, so none is named.",
+    );
+    expect(writeHeadline(answer).at(-1)).toContain("at every budget shown that has one");
+    const { budgets } = summarizeAnswer(answer);
+    expect(budgets[1].precision).toMatchObject({ best: null, second: null, margin: null });
+    expect(budgets[1].precision.outdoneBy).toMatchObject({ model: "l", spec: "int4:b64", bytes: 1e8 });
   });
 
   test("a line a precision: its shares and its gain over 16 bits", () => {

@@ -57,6 +57,33 @@ describe("at a budget", () => {
     expect(compareAt(curves, nll, 2000).margin).toBeNull();
   });
 
+  test("none wins where one that ended was as good at a smaller size", () => {
+    const ended = curvesFrom({
+      4: [
+        [10, 4],
+        [100, 2],
+      ],
+      8: [
+        [20, 4],
+        [200, 2],
+      ],
+      16: [
+        [40, 4],
+        [400, 2],
+      ],
+    });
+    expect(compareAt(ended, nll, 100)).toMatchObject({ outdoneBy: null, margin: expect.anything() });
+    const after = compareAt(ended, nll, 150);
+    expect(after.standings.map((one) => one.bitsPerWeight)).toEqual([8, 16]);
+    expect(after.margin).toBeNull();
+    expect(after.outdoneBy).toMatchObject({ bitsPerWeight: 4, point: { bits: 100, value: 2 } });
+    // Equal is as good; of two that are, the one of fewer bits.
+    expect(compareAt(ended, nll, 400).outdoneBy).toMatchObject({ bitsPerWeight: 4 });
+    // What ended worse than the rest says nothing against them.
+    const worse = curvesFrom({ 3: [[10, 5]], 4: [[10, 4], [100, 3]], 8: [[10, 4.5], [100, 3.5]] }); // biome-ignore format: pairs
+    expect(compareAt(worse, nll, 100)).toMatchObject({ outdoneBy: null, standings: [{}, {}] });
+  });
+
   test("higher accuracy wins", () => {
     const { standings, margin } = compareAt(
       curvesFrom(
@@ -120,7 +147,7 @@ describe("over the range", () => {
   });
 
   test("a winner that changes because a curve ends is told from a crossing", () => {
-    const range = compareRange(
+    const curvesTo = (last: number) =>
       curvesFrom({
         4: [
           [10, 3],
@@ -128,23 +155,31 @@ describe("over the range", () => {
         ],
         8: [
           [10, 4],
-          [1000, 2],
+          [1000, last],
         ],
         16: [
           [10, 5],
           [1000, 3],
         ],
-      }),
-      nll,
-    );
-    expect(range.crossings).toEqual([{ bits: 100, from: 4, to: 8, isCrossing: false }]);
+      });
+    // 8 bits fall from 4 to 1: at 100 to 2.5, at 215 to 2, the loss that 4 bits ended at. Between them none wins.
+    const range = compareRange(curvesTo(1), nll);
+    expect(range.measured).toEqual([10, 1000]);
+    expect(range.contested).toEqual([10, 1000]);
+    expect(range.crossings).toEqual([
+      { bits: expect.closeTo(10 ** (1 + 4 / 3), 6), from: 4, to: 8, isCrossing: false },
+    ]);
     expect(range.shares).toEqual([
-      { bitsPerWeight: 4, ofContested: expect.closeTo(0.5, 9), ofCommon: 1, ofOwn: 1 },
-      { bitsPerWeight: 8, ofContested: expect.closeTo(0.5, 9), ofCommon: 0, ofOwn: expect.closeTo(0.5, 9) },
+      { bitsPerWeight: 4, ofContested: expect.closeTo(0.6, 9), ofCommon: 1, ofOwn: 1 },
+      { bitsPerWeight: 8, ofContested: expect.closeTo(0.4, 9), ofCommon: 0, ofOwn: expect.closeTo(0.4, 9) },
       { bitsPerWeight: 16, ofContested: 0, ofCommon: 0, ofOwn: 0 },
     ]);
     expect(range.pairs[0]).toMatchObject({ first: 4, second: 8, winsShare: 1, range: [10, 100] });
-    expect(range.pairs[0].meanAdvantage).toBeCloseTo((1 + 1) / 2, 9);
+    expect(range.pairs[0].meanAdvantage).toBeCloseTo((1 + 0.5) / 2, 9);
+    // 8 bits that only come to where 4 bits ended win nothing: the longer line is no merit.
+    const none = compareRange(curvesTo(2), nll);
+    expect(none).toMatchObject({ measured: [10, 1000], contested: [10, 100], crossings: [] });
+    expect(none.shares.map((one) => one.ofContested)).toEqual([1, 0, 0]);
   });
 
   test("without overlap there is no common range and no winner", () => {
@@ -161,7 +196,7 @@ describe("over the range", () => {
       }),
       nll,
     );
-    expect(range).toMatchObject({ contested: null, common: null, crossings: [], pairs: [] });
+    expect(range).toMatchObject({ measured: null, contested: null, common: null, crossings: [], pairs: [] });
   });
 
   test("one size, one precision or nothing at all is no range", () => {
@@ -190,13 +225,12 @@ describe("over the range", () => {
         const { contested, shares } = compareRange(curves, nll);
         fc.pre(contested !== null);
         expect(shares.reduce((sum, one) => sum + one.ofContested, 0)).toBeCloseTo(1, 9);
-        const lines = curves.filter((curve) => curve.points.length > 1);
         const wins = new Map<number, number>();
         let count = 0;
         for (let i = 0; i < 2000; i++) {
           const bits = contested[0] * (contested[1] / contested[0]) ** ((i + 0.5) / 2000);
-          const { standings } = compareAt(lines, nll, bits);
-          if (standings.length < 2) continue;
+          const { standings, outdoneBy } = compareAt(curves, nll, bits);
+          if (standings.length < 2 || outdoneBy !== null) continue;
           count++;
           wins.set(standings[0].bitsPerWeight, (wins.get(standings[0].bitsPerWeight) ?? 0) + 1);
         }
@@ -280,11 +314,11 @@ describe("the whole answer", () => {
     expect(answer.series).toMatchObject({ family: "books", task: "perplexity" });
     for (const { budget, curves, choice } of answer.budgets) {
       expect(choice!.best.bits).toBeLessThanOrEqual(budget);
-      if (curves.standings.length < 2) continue;
+      if (curves.margin === null) continue;
       const [winner, second] = curves.standings;
       const byLaw = (one: typeof winner) => simulatedLoss(one.parameters, one.bitsPerWeight, 64);
       // The law is convex between points, so the chord lies a little above it.
-      if (curves.margin!.value > 0.05) expect(byLaw(winner)).toBeLessThan(byLaw(second));
+      if (curves.margin.value > 0.05) expect(byLaw(winner)).toBeLessThan(byLaw(second));
     }
     expect(answer.range.shares.find((one) => one.bitsPerWeight === 4)!.ofCommon).toBeGreaterThan(0.5);
   });
