@@ -5,7 +5,7 @@ import { InputError } from "../input-error.ts";
 import { type Design, describeDesign } from "./laws/design.ts";
 import { createPredictor, type Law, listParameters, type Place } from "./laws/law.ts";
 import type { Observation } from "./observations.ts";
-import { type Effort, type Optimum, optimize } from "./optimize.ts";
+import { type Effort, type Optimum, optimize, type Residuals } from "./optimize.ts";
 import { isPicked } from "./random.ts";
 import { groupBy } from "./series.ts";
 
@@ -66,6 +66,9 @@ const efforts: Record<"start" | "again" | "best", Effort> = {
   best: { rounds: 12, tolerance: 1e-9 },
 };
 
+/** By which a parameter is moved to see what residuals do. */
+const slopeStep = 1e-6;
+
 /** Of ln loss, as in the fits of Chinchilla: residuals below it are squared whatever the noise. */
 const smallestThreshold = 1e-3;
 
@@ -92,19 +95,41 @@ export function fitLaw(observations: readonly Observation[], law: Law, options: 
   }
   const index = new Map(observations.map((one, i) => [one, i]));
   const groups = models.map((group) => group.map((one) => index.get(one)!));
-  const { resolve, at, baseParameters } = createPredictor(law, design);
+  const { resolve, at, concerns, baseParameters } = createPredictor(law, design);
   const spots = observations.map((one) => resolve(one)!);
   const logLosses = observations.map((one) => Math.log(one.loss));
-  const residualsOf = (indices: readonly number[]) => (theta: readonly number[]) => {
-    const predict = at(theta);
-    return indices.map((i) => {
+  const residualsOf = (indices: readonly number[]): Residuals => {
+    const residualAt = (predict: ReturnType<typeof at>, i: number) => {
       const value = logLosses[i] - Math.log(predict(spots[i]));
       return Number.isFinite(value) ? value : 1e3;
-    });
+    };
+    const places = indices.map((_, k) => k);
+    const concerned = parameters.map((_, p) => places.filter((k) => concerns(p, spots[indices[k]])));
+    const residualsAt = (theta: readonly number[]) => {
+      const predict = at(theta);
+      return indices.map((i) => residualAt(predict, i));
+    };
+    // Differences, of those alone that a parameter has a say in: of dozens of variants each is that of a few.
+    const slopesAt = (theta: readonly number[]) => {
+      const here = residualsAt(theta);
+      return parameters.map((_, p) => {
+        const predict = at(theta.with(p, theta[p] + slopeStep));
+        const slopes = new Array<number>(indices.length).fill(0);
+        for (const k of concerned[p]) slopes[k] = (residualAt(predict, indices[k]) - here[k]) / slopeStep;
+        return slopes;
+      });
+    };
+    return { residualsAt, slopesAt };
   };
-  const residualsAt = residualsOf(observations.map((_, i) => i));
-  const minimize = (theta: readonly number[], ratio: number, threshold: number, effort = efforts.best) =>
-    optimize((one) => whiten(residualsAt(one), groups, ratio), theta, parameters, threshold, effort);
+  const whole = residualsOf(observations.map((_, i) => i));
+  const { residualsAt } = whole;
+  const minimize = (theta: readonly number[], ratio: number, threshold: number, effort = efforts.best) => {
+    const white: Residuals = {
+      residualsAt: (one) => whiten(whole.residualsAt(one), groups, ratio),
+      slopesAt: (one) => whole.slopesAt(one).map((slopes) => whiten(slopes, groups, ratio)),
+    };
+    return optimize(white, theta, parameters, threshold, effort);
+  };
   const ratioOf = ({ shared, own }: Noise) => (own > 0 ? shared / own : 0);
 
   let best: Optimum;

@@ -8,6 +8,13 @@ export interface Effort {
   readonly tolerance: number;
 }
 
+/** What is made small, and how it changes. */
+export interface Residuals {
+  residualsAt(theta: readonly number[]): readonly number[];
+  /** Derivatives of the residuals, a list a parameter. */
+  slopesAt(theta: readonly number[]): readonly (readonly number[])[];
+}
+
 /** Parameters of least error. */
 export interface Optimum {
   readonly theta: readonly number[];
@@ -17,7 +24,7 @@ export interface Optimum {
 
 /** Least sum of Huber's loss. The library squares, so it is given the square root of Huber's loss with its sign. */
 export function optimize(
-  residualsAt: (theta: readonly number[]) => readonly number[],
+  { residualsAt, slopesAt }: Residuals,
   start: readonly number[],
   parameters: readonly { readonly min: number; readonly max: number }[],
   threshold: number,
@@ -29,6 +36,11 @@ export function optimize(
     const values = residualsAt(theta).map((residual) => rootOfHuber(residual / threshold));
     return (i: number) => values[i];
   };
+  const rootSlopes = (theta: number[]) => {
+    const steepness = residualsAt(theta).map((residual) => slopeOfRoot(residual / threshold) / threshold);
+    const slopes = slopesAt(theta);
+    return (i: number) => slopes.map((of) => steepness[i] * of[i]);
+  };
   let theta = [...start];
   let error = Number.POSITIVE_INFINITY;
   let stalled = 0; // rounds in a row, each from another damping
@@ -37,7 +49,7 @@ export function optimize(
       initialValues: theta,
       minValues: parameters.map((one) => one.min),
       maxValues: parameters.map((one) => one.max),
-      gradientDifference: 1e-6,
+      jacobianFunction: rootSlopes,
       damping: 10 ** -(round % 4),
       maxIterations: 12,
       errorTolerance: 0,
@@ -53,4 +65,9 @@ export function optimize(
 function rootOfHuber(r: number): number {
   const size = Math.abs(r);
   return size <= 1 ? r : Math.sign(r) * Math.sqrt(2 * size - 1);
+}
+
+function slopeOfRoot(r: number): number {
+  const size = Math.abs(r);
+  return size <= 1 ? 1 : 1 / Math.sqrt(2 * size - 1);
 }

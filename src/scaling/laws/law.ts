@@ -60,6 +60,8 @@ export function formulaOf({ formula, tokenFormula }: Law, { tokens }: Design): s
 export interface Predictor {
   /** How many parameters the base has. */
   readonly baseParameters: number;
+  /** Whether a parameter has a say in the loss at a place: that of a variant has none at others. */
+  concerns(parameter: number, spot: Spot): boolean;
   /** Null where the law was not fitted to know the place: another variant, or tokens that are not known. */
   resolve(place: Place): Spot | null;
   /** The loss at parameters. */
@@ -75,6 +77,10 @@ export function createPredictor(law: Law, design: Design): Predictor {
   const variantOf = new Map(design.variants.map((name, i) => [name, i]));
   return {
     baseParameters: ownAt,
+    concerns(parameter, { bits, variant }) {
+      if (parameter < ownAt) return true;
+      return bits < 16 && (parameter < variantsAt || parameter === variantsAt + variant - 1);
+    },
     resolve({ size, bits, variant, block, tokens = null }) {
       const index = bits >= 16 ? -1 : variantOf.get(variant);
       if (index === undefined || (design.tokens !== null && tokens === null)) return null;
