@@ -8,6 +8,7 @@ import { type Command, Option } from "commander";
 import { InputError } from "../input-error.ts";
 import { renderReport } from "../report/html.ts";
 import { answerRows } from "../scaling/answer.ts";
+import { selectShown } from "../scaling/shown.ts";
 import { summarizeAnswer } from "../scaling/summary.ts";
 import { openStore } from "../study/store/store.ts";
 import type { Study } from "../study/study.ts";
@@ -79,7 +80,7 @@ async function runDemo(options: DemoOptions): Promise<void> {
     return;
   }
   printLine();
-  printAnswers(answers, rows, summary.failures);
+  printAnswers(answers, selectShown(rows, summary.failures));
   printLine(`\nThe report with the figure: ${paint("underline", resolve(options.out))}`);
   printLine(nextSteps);
   if (options.open) openInBrowser(resolve(options.out));

@@ -9,9 +9,10 @@ import { type ReportInput, renderReport } from "../report/html.ts";
 import { renderMarkdown } from "../report/markdown.ts";
 import { explainBudgets, explainShares, type TextTable, tabulateBudgets, tabulateShares } from "../report/table.ts";
 import { drawTextPlot } from "../report/text-plot.ts";
-import { formatPlural } from "../report/units.ts";
+import { countShown } from "../report/units.ts";
 import type { FailureRow, ResultRow } from "../result.ts";
 import { type Answer, type AnswerOptions, answerRows } from "../scaling/answer.ts";
+import { type ShownResults, selectShown } from "../scaling/shown.ts";
 import { summarizeAnswer } from "../scaling/summary.ts";
 import { openRows } from "../study/exchange/open-rows.ts";
 import { fitTable } from "./fit-table.ts";
@@ -74,6 +75,7 @@ async function runReport(options: ReportOptions): Promise<void> {
   };
   checkOptions(options, rows);
   const answers = answerRows(rows, chosen);
+  const shown = selectShown(rows, failures, chosen);
   if (options.out !== undefined) {
     const { title, out } = options;
     const input = { rows, failures, title, facts: [["Store", store.path]] as const, options: chosen };
@@ -82,10 +84,11 @@ async function runReport(options: ReportOptions): Promise<void> {
   }
   if (options.json) {
     const { out = null } = options;
-    printJson({ db: store.path, out, rows: rows.length, failures, answers: answers.map(summarizeAnswer) });
+    const counts = { stored: rows.length, rows: shown.rows.length, unstable: shown.unstable.length };
+    printJson({ db: store.path, out, ...counts, failures: shown.failures, answers: answers.map(summarizeAnswer) });
     return;
   }
-  printAnswers(answers, rows, failures);
+  printAnswers(answers, shown);
   if (options.out !== undefined) printLine(`\nThe report: ${options.out}`);
 }
 
@@ -99,15 +102,11 @@ function checkName(path: string): void {
 }
 
 /** Prints the answers: the first in full with its figure, the others as a sentence each. */
-export function printAnswers(
-  answers: readonly Answer[],
-  rows: readonly ResultRow[],
-  failures: readonly FailureRow[],
-): void {
+export function printAnswers(answers: readonly Answer[], shown: ShownResults): void {
   const [main, ...others] = answers;
   if (main === undefined) {
     printLine(
-      rows.length === 0 ? "The store holds no results yet." : "No result has that metric and passes the filters.",
+      shown.stored === 0 ? "The store holds no results yet." : "No result has that metric and passes the filters.",
     );
   } else {
     printAnswer(main);
@@ -116,11 +115,9 @@ export function printAnswers(
     printLine(`\n${paint("bold", describeSeries(answer))}`);
     printLine(wrapText(writeHeadline(answer)[0], process.stdout.columns ?? 100).join("\n"));
   }
-  const counted = [formatPlural(rows.length, "result")];
-  if (failures.length > 0) counted.push(paint("red", `${formatPlural(failures.length, "failure")}`));
-  const unstable = answers.reduce((sum, answer) => sum + answer.unstable.length, 0);
-  if (unstable > 0) counted.push(paint("yellow", `${unstable} unstable and left out`));
-  printLine(`\n${counted.join(", ")}.`);
+  const { results, failures, unstable } = countShown(shown);
+  const counted = [results, failures && paint("red", failures), unstable && paint("yellow", unstable)];
+  printLine(`\n${counted.filter((text) => text !== "").join(", ")}.`);
 }
 
 // The answer in a sentence, the table that it is the sum of, then the figure and who wins how often.

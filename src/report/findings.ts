@@ -7,8 +7,12 @@ import { cleanText, escapeHtml } from "./text.ts";
 
 const verdictClass: Readonly<Record<string, string>> = { "does not hold": ' class="unstable"' };
 
-/** The section of findings; empty without rows. */
-export function renderFindings(rows: readonly ResultRow[]): string {
+/**
+ * The section of findings; empty without rows.
+ *
+ * @param isWhole - whether these are all rows of the store
+ */
+export function renderFindings(rows: readonly ResultRow[], isWhole = true): string {
   if (rows.length === 0) return "";
   const answers = checkClaims(rows);
   const told = answers.filter(({ verdict }) => verdict !== "not enough evidence");
@@ -23,7 +27,7 @@ export function renderFindings(rows: readonly ResultRow[]): string {
       ? ""
       : `<details><summary>Not enough evidence <span>${untold.length} of ${answers.length} findings</span></summary><dl class="stacked">${rest.join("")}</dl></details>`;
   return `<section><h2>Findings of the paper, on these rows</h2>
-<p class="note">Each is asked of all rows, every family; an interval is of 95 %. kbit claims prints the same.${renderTraced(rows)}</p>
+<p class="note">Each is asked of all rows${isWhole ? "" : " that are shown"}, every family; an interval is of 95 %.${isWhole ? " kbit claims prints the same." : ""}${renderTraced(rows)}</p>
 ${table}${folded}</section>`;
 }
 

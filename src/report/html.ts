@@ -2,7 +2,8 @@
 // needed to trust and repeat it. It opens from disk, asks no network, and its policy lets no text of a row run.
 
 import type { FailureRow, ResultRow } from "../result.ts";
-import { type Answer, type AnswerOptions, answerRows, listUnstable } from "../scaling/answer.ts";
+import { type Answer, type AnswerOptions, answerRows } from "../scaling/answer.ts";
+import { type ShownResults, selectShown } from "../scaling/shown.ts";
 import { formatCommand, quoteShell } from "./command.ts";
 import { renderContrasts } from "./contrasts.ts";
 import { renderExperiments } from "./experiments.ts";
@@ -19,14 +20,15 @@ import { startTable } from "./table-script.ts";
 import { cleanText, escapeHtml, escapeJson } from "./text.ts";
 import { renderTimes } from "./times.ts";
 import { traceRows } from "./trace.ts";
-import { formatPlural, formatValue } from "./units.ts";
+import { countShown, formatValue } from "./units.ts";
 import { listenToZoom } from "./zoom-script.ts";
 
 /** What a report is made of. */
 export interface ReportInput {
+  /** All that are stored: `options` choose what is shown of them. */
   readonly rows: readonly ResultRow[];
   readonly failures?: readonly FailureRow[];
-  /** Default: `k-bit scaling laws of` the families. */
+  /** Default: `k-bit scaling laws of` the families that are shown. */
   readonly title?: string;
   /** Further lines of provenance, such as the study's name and file: `[name, value]`. */
   readonly facts?: readonly (readonly [string, string])[];
@@ -45,11 +47,12 @@ const otherLimit = 40;
  * @throws InputError for an unknown metric in the options
  */
 export function renderReport(input: ReportInput): string {
-  const { rows, failures = [], facts = [], options = {} } = input;
+  const { facts = [], options = {} } = input;
+  const answers = answerRows(input.rows, options);
+  const shown = selectShown(input.rows, input.failures, options);
+  const { rows, failures, unstable } = shown;
   const title = input.title ?? nameFamilies(rows);
   const nonce = escapeHtml(input.nonce ?? crypto.randomUUID());
-  const answers = answerRows(rows, options);
-  const unstable = listUnstable(rows);
   const reasons = new Map(unstable.map(({ row, reason }) => [row, reason]));
   const [main, ...others] = answers;
   return `<!doctype html>
@@ -66,15 +69,15 @@ export function renderReport(input: ReportInput): string {
 <body>
 <header>
 <h1><bdi>${escapeHtml(title)}</bdi></h1>
-${renderHeadline(main === undefined ? explainEmpty(rows.length, options) : writeHeadline(main))}
-${renderFacts(main, rows, failures.length, unstable.length)}
+${renderHeadline(main === undefined ? explainEmpty(input.rows.length, options) : writeHeadline(main))}
+${renderFacts(main, shown)}
 </header>
 <main>
 ${main === undefined ? "" : `<section aria-label="The answer"><h2 class="unseen">The answer</h2>${renderAnswer(main)}</section>`}
 ${main === undefined ? "" : renderContrasts(main, answers)}
 ${renderTimes(rows)}
 ${renderOtherAnswers(others, otherLimit)}
-${renderFindings(rows)}
+${renderFindings(rows, rows.length === input.rows.length)}
 ${renderTroubles(failures, unstable)}
 ${renderExperiments(rows, reasons)}
 ${renderProvenance(rows, facts)}
@@ -116,17 +119,8 @@ startTable(source, actions, formatValue)();`;
 }
 
 /** What is shown of how many results, and the rows that its curves are made of. */
-export function renderFacts(
-  answer: Answer | undefined,
-  rows: readonly ResultRow[],
-  failures: number,
-  unstable: number,
-): string {
-  const counts = [
-    formatPlural(rows.length, "experiment"),
-    failures > 0 ? formatPlural(failures, "failure") : "",
-    unstable > 0 ? `${unstable} unstable` : "",
-  ].filter((text) => text !== "");
+export function renderFacts(answer: Answer | undefined, shown: ShownResults): string {
+  const counts = Object.values(countShown(shown)).filter((text) => text !== "");
   const points = answer?.curves.flatMap((curve) => curve.points) ?? [];
   const trace = renderTrace(traceRows(points.map(({ row }) => row)), "the answer");
   const series = answer === undefined ? "" : `${describeSeries(answer)} · `;

@@ -3,8 +3,9 @@
 
 import type { ResultRow } from "../result.ts";
 import type { Answer } from "../scaling/answer.ts";
-import { type AnswerOptions, answerRows, listUnstable } from "../scaling/answer.ts";
+import { type AnswerOptions, answerRows } from "../scaling/answer.ts";
 import { fitOverBits } from "../scaling/bits-law.ts";
+import { selectShown } from "../scaling/shown.ts";
 import { findVariants } from "../scaling/variants.ts";
 import { drawCurves, drawModels, drawTimes, drawVariants } from "./figure.ts";
 import { wide } from "./figure-block.ts";
@@ -22,7 +23,7 @@ import {
 } from "./table.ts";
 import { cleanText } from "./text.ts";
 import { findTimes } from "./times.ts";
-import { formatPlural, formatTime } from "./units.ts";
+import { countShown, formatPlural, formatTime } from "./units.ts";
 
 /** Failures and unstable runs that are listed. */
 const troubleLimit = 100;
@@ -41,14 +42,19 @@ export interface MarkdownReport {
  * @throws InputError for an unknown metric in the options
  */
 export function renderMarkdown(input: ReportInput, folder?: string): MarkdownReport {
-  const { rows, failures = [], facts = [], options = {} as AnswerOptions } = input;
-  const answers = answerRows(rows, options);
-  const unstable = listUnstable(rows);
+  const { facts = [], options = {} as AnswerOptions } = input;
+  const answers = answerRows(input.rows, options);
+  const shown = selectShown(input.rows, input.failures, options);
+  const { rows, failures, unstable } = shown;
   const [main, ...others] = answers;
   const drawn = folder === undefined ? new Map<string, string>() : drawFigures(main, rows);
   const parts = [`# ${escapeMarkdown(input.title ?? nameFamilies(rows))}`];
-  if (main === undefined) parts.push(escapeMarkdown(explainEmpty(rows.length, options).join(" ")));
+  if (main === undefined) parts.push(escapeMarkdown(explainEmpty(input.rows.length, options).join(" ")));
   else parts.push(...writeAnswer(main, (name) => (drawn.has(`${name}.svg`) ? showFigure(name, folder!) : [])));
+  if (rows.length > 0) {
+    const counts = Object.values(countShown(shown)).filter((text) => text !== "");
+    parts.push(escapeMarkdown(`${counts.join(", ")}.`));
+  }
   if (drawn.has("time.svg")) parts.push("## Time a token", ...showFigure("time", folder!));
   if (others.length > 0) parts.push("## Other families, tasks and conditions", writeOthers(others));
   const troubles: (readonly string[])[] = [

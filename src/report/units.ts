@@ -2,6 +2,7 @@
 
 import type { Margin } from "../scaling/compare.ts";
 import type { MetricFacts } from "../scaling/metrics.ts";
+import type { ShownResults } from "../scaling/shown.ts";
 
 const sizeUnits = ["B", "KB", "MB", "GB", "TB", "PB"];
 
@@ -80,6 +81,16 @@ export function formatCount(count: number): string {
 /** `1 model`, `3 models`. */
 export function formatPlural(count: number, noun: string, plural = `${noun}s`): string {
   return `${formatCount(count)} ${count === 1 ? noun : plural}`;
+}
+
+/** How many results are shown, with how many there are where these are fewer; failed and unstable ones, empty where there are none. */
+export function countShown({ rows, failures, unstable, stored }: ShownResults) {
+  const of = rows.length < stored ? ` of the ${formatCount(stored)} stored` : "";
+  return {
+    results: formatPlural(rows.length, "result") + of,
+    failures: failures.length === 0 ? "" : formatPlural(failures.length, "failure"),
+    unstable: unstable.length === 0 ? "" : `${formatCount(unstable.length)} unstable and left out`,
+  };
 }
 
 /** A date in ISO 8601, to the minute: `2026-11-24 08:00`. */

@@ -120,7 +120,7 @@ export function createBoard(rows: readonly ResultRow[], failures: readonly Failu
       ...fixed,
       head: `<h1><bdi>${escapeHtml(fixed.title)}</bdi></h1>
 ${renderHeadline(sentences)}
-${renderFacts(chosen, rows, failures.length, unstable.length)}`,
+${renderFacts(chosen, { rows, failures, unstable, stored: rows.length })}`,
       answer: chosen === undefined ? "" : renderAnswer(chosen),
       series: answers.series.map((series) => describeSeries({ series })),
       chosen: chosen === undefined ? "" : describeSeries(chosen),
