@@ -57,46 +57,39 @@ function formatInterval([low, high]: readonly [number, number]): string {
 const name = (text: string) => cleanText(text, 40);
 const showValue = (one: Option) => `${one.source === "predicted" ? "~" : ""}${formatValue(one.value)}`;
 
-function formatAlternatives(advice: Recommendation): string {
+function formatAlternatives({ metric, alternatives }: Recommendation): string {
+  const columns = [{ title: "Next best" }, { title: "Spec" }, right("Size"), right(metric.label)];
   const difference = (one: Alternative) =>
     `${formatValue(one.difference)} ${one.differenceInterval ? formatInterval(one.differenceInterval) : "± ?"}`;
-  return formatOptions(advice, advice.alternatives, "Next best", { title: "worse by, 95 %", of: difference });
+  const rows = alternatives.map((one) => [
+    name(one.name),
+    name(one.spec),
+    formatBytes(one.needed),
+    showValue(one),
+    difference(one),
+  ]);
+  return formatTable([...columns, { title: "worse by, 95 %" }], rows);
 }
 
-function formatFrontier(advice: Recommendation): string {
-  const { frontier, best } = advice;
+/** With the size of files where it is known of one. */
+function formatFrontier({ metric, frontier, best }: Recommendation): string {
+  const hasFiles = frontier.some((one) => one.fileBytes !== null && one.cacheBytes === null);
+  const files = hasFiles ? [right("File")] : [];
+  const columns = [{ title: "Best by size" }, { title: "Spec" }, right("Size"), ...files, right(metric.label)];
   const isBest = (one: Option) => one.model === best?.model && one.spec === best.spec;
-  const remark = (one: Option & { fits: boolean }) => (isBest(one) ? "the answer" : one.fits ? "" : "over the budget");
-  return formatOptions(advice, frontier, "Best by size", { title: "", of: remark });
-}
-
-/** Options as a table: with the size of files where it is known of one, and a last column. */
-function formatOptions<T extends Option>(
-  { metric, alternatives, frontier }: Recommendation,
-  options: readonly T[],
-  title: string,
-  last: { readonly title: string; readonly of: (one: T) => string },
-): string {
-  const isShown = (one: Option) => one.fileBytes !== null && one.cacheBytes === null;
-  const hasFiles = [...alternatives, ...frontier].some(isShown);
-  const right = (heading: string): Column => ({ title: heading, align: "right" });
-  const columns = [
-    { title },
-    { title: "Spec" },
-    right("Size"),
-    ...(hasFiles ? [right("File")] : []),
-    right(metric.label),
-    last,
-  ];
-  const rows = options.map((one) => [
+  const rows = frontier.map((one) => [
     name(one.name),
     name(one.spec),
     formatBytes(one.needed),
     ...(hasFiles ? [one.fileBytes === null ? "?" : formatBytes(one.fileBytes)] : []),
     showValue(one),
-    last.of(one),
+    isBest(one) ? "the answer" : one.fits ? "" : "too large",
   ]);
-  return formatTable(columns, rows);
+  return formatTable([...columns, { title: "" }], rows);
+}
+
+function right(title: string): Column {
+  return { title, align: "right" };
 }
 
 /** The paper's question, where models of all sizes are thought to exist; empty where it has no answer. */
@@ -104,10 +97,14 @@ function describePrecision({ precision, budget }: Recommendation): string {
   if (precision === null || precision.chances.length < 2) return "";
   const { optimal, family, paired } = precision;
   if (!paired && optimal.length > 1) return ""; // without documents next to nothing is told apart
+  const of = `the best of exactly ${formatBytes(budget)} would have`;
+  const start = `If models of ${cleanText(family, 28)} came in every size,`;
+  if (optimal.length > 2 && optimal.length === precision.chances.length)
+    return `${start} no precision could be told from another at exactly ${formatBytes(budget)}.`;
   const sorted = optimal.toSorted((a, b) => a - b);
   const bits = sorted.length === 1 ? `${sorted[0]}` : `${sorted.slice(0, -1).join(", ")} or ${sorted.at(-1)}`;
   const doubt = sorted.length === 1 ? "" : "; the documents do not tell which";
-  return `Had ${cleanText(family, 28)} a model of every size, the best of exactly ${formatBytes(budget)} would have ${bits} bits a weight, read between the sizes measured${doubt}.`;
+  return `${start} ${of} ${bits} bits a weight (read between the sizes measured)${doubt}.`;
 }
 
 function printNext({ nextExperiment, noExperiment, alternatives, frontier }: Recommendation, db: string): void {

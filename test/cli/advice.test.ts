@@ -229,7 +229,7 @@ describe("kbit recommend", () => {
     const ask = async (...flags: string[]) => unwrap(await run("recommend", "--budget", "600KB", ...flags));
     const [plain, detailed] = [await ask(), await ask("--details")];
     expect(plain).toMatch(/^Within 600 KB, by loss on heldout.txt: books-0.8m at int5:b64:embed:head, 559 KB\./);
-    expect(plain).toMatch(/Next best +Spec +Size +File +loss/);
+    expect(plain).toMatch(/Best by size +Spec +Size +File +loss/);
     expect(plain).not.toMatch(/law of books|flatters/);
     expect(detailed).toMatch(/The law of books: E \+ A/);
     expect(detailed).toMatch(/flatters its value by/);
