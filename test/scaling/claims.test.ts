@@ -150,14 +150,16 @@ describe("on rows with their documents", () => {
 
   test("four sizes are enough for a verdict on themselves, and what others would give stands beside it", () => {
     const [four, three] = checkClaims(withDocuments(few, 0.001));
-    for (const { verdict, reason, interval, effect } of [four, three]) {
+    for (const { verdict, reason, interval, effect, alike } of [four, three]) {
       expect(verdict, reason).toBe("holds");
       expect(interval![1] - interval![0]).toBeLessThan(0.01);
       expect(effect).toBeGreaterThan(0);
       expect(reason).toMatch(/of these models, with the noise of documents; by a law for others trained alike over/);
+      expect(alike!.interval[1] - alike!.interval[0]).toBeGreaterThan(interval![1] - interval![0]);
     }
     const [without] = checkClaims(few);
     expect(without.reason).not.toMatch(/of these models/);
+    expect(without.alike).toBeUndefined();
     expect(without.interval![1] - without.interval![0]).toBeGreaterThan(0.01);
   });
 

@@ -83,6 +83,7 @@ function addAlike(frame: Frame, finding: Finding, list: () => Labelled[]): Findi
   const seeds = frame.measured.hasSeeds ? " and of seeds" : "";
   return {
     ...finding,
+    alike: { effect: least.estimate.value, interval: [low, high] },
     reason: `${finding.reason} That is of these models, with the noise of documents${seeds}; by a law for others trained alike ${least.label} ${formatNumber(least.estimate.value)} ${range}.`,
   };
 }

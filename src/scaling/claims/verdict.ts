@@ -17,6 +17,8 @@ export interface Finding {
   readonly unit: string;
   /** One or two sentences: what was compared, and what is missing. */
   readonly reason: string;
+  /** The effect to be expected of other models trained alike, where it was also asked of the measured ones alone. */
+  readonly alike?: { readonly effect: number; readonly interval: readonly [number, number] };
   /** Of a test, where there is one. */
   readonly pValue?: number;
 }
