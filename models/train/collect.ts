@@ -73,7 +73,9 @@ function collect({ home, name }: Bundled): boolean {
   if (!existsSync(join(from, "model.safetensors"))) return existsSync(join(to, "model.safetensors"));
   mkdirSync(to, { recursive: true });
   for (const file of readdirSync(from)) copy(join(from, file), join(to, file));
-  copy(join(work, "runs", name, "log.jsonl"), join(logs, `${name}.jsonl`));
+  // log.jsonl, and log.1.jsonl, .. of runs that were begun anew
+  for (const log of readdirSync(join(work, "runs", name)).filter((file) => /^log(\.\d+)?\.jsonl$/.test(file)))
+    copy(join(work, "runs", name, log), join(logs, log.replace("log", name)));
   return true;
 }
 

@@ -19,17 +19,17 @@ A {architecture} language model of {total:,} parameters ({outside:,} outside the
 trained with one recipe to measure how quantization changes with size.
 
 - Layers {layers}, width {width}, heads {heads}{kv}, feed-forward {inner}, context {context} tokens.
-- Data: {tokens:,} tokens of English books in the public domain (titles in `models/books.txt`), in the same order for every size; seed {seed}.
+- Data: {tokens:,} tokens of English books (titles in `models/books.txt`), in the same order for every size of a seed; seed {seed}.
 - Tokenizer: byte-level BPE, 1,024 tokens, learned from the same text.
-- Loss on books that were not trained on: {loss:.4f} nats a token.
-- Licence: weights MIT; the text is in the public domain.
+- Loss on books that were not trained on: {loss:.4f} nats a token, before the weights were rounded to float16.
+- Licence: weights MIT; the text is in the public domain in the United States, as its collection says.
 
 Good for: tests, demonstrations and scaling laws of quantization, measured in seconds on a CPU. Not good for: facts, advice, or any
-text that someone relies on; it repeats the language, and the prejudices, of books of the nineteenth and early twentieth century.
+text that someone relies on; it repeats the language, and the prejudices, of books up to the middle of the twentieth century.
 """
 
 
-def neox_config(size: dict) -> dict:
+def neox_config() -> dict:
     return {
         "architectures": ["GPTNeoXForCausalLM"],
         "model_type": "gpt_neox",
@@ -71,7 +71,7 @@ def export(model: Decoder, size: dict, settings: dict, tokenizer: Path, folder: 
         "eos_token_id": 0,
         "torch_dtype": "float16",
     }
-    config = (neox_config if size["family"] == "neox" else llama_config)(size) | shared
+    config = (neox_config() if size["family"] == "neox" else llama_config(size)) | shared
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     end = "<|endoftext|>"
     tokens = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": end, "eos_token": end, "unk_token": end}

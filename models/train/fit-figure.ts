@@ -24,6 +24,10 @@ export interface FamilyFit {
     readonly E: number;
     readonly A: number;
     readonly alpha: number;
+    /** Standard errors, by leaving out one model each; null below five. */
+    readonly errors: { readonly E: number; readonly alpha: number } | null;
+    /** Of each model by the fit to the others, nats a token. */
+    readonly predictions: readonly number[];
     /** Parameters that the sizes do not determine. */
     readonly atBound: readonly string[];
     predict(size: number): number;

@@ -7,10 +7,13 @@
 
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { fitLaw } from "../../src/scaling/fit.ts";
-import type { Law } from "../../src/scaling/laws/law.ts";
+import { type Fit, fitLaw } from "../../src/scaling/fit.ts";
+import type { Law, Place } from "../../src/scaling/laws/law.ts";
 import type { Observation } from "../../src/scaling/observations.ts";
 import { drawFits, type FamilyFit, type TrainedModel } from "./fit-figure.ts";
+
+/** Four deviations between seeds, of ln loss: what lies below is noise to be averaged, not to be cut (Huber). */
+const squared = 0.01;
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -24,8 +27,9 @@ const sizeLaw: Law = {
   loss: (base, _own, { x, y }) => base(x, y),
 };
 
-const models = readdirSync(here("logs/")).flatMap(readLog);
-const families = [...new Set(models.map(({ family }) => family))].sort().reverse();
+const logs = readdirSync(here("logs/")).filter((file) => !/\.\d+\.jsonl$/.test(file)); // without runs that were begun anew
+const models = logs.flatMap(readLog);
+const families = ["neox", "llama"].filter((name) => models.some(({ family }) => family === name));
 const sizes = models.filter(({ kind }) => kind === "size");
 const fits = families.map((family) => fitFamily(family, sizes));
 const text = [...fits.flatMap(describeFit), ...describeSeeds(), ...describeAmounts()].join("\n");
@@ -62,9 +66,11 @@ function readLog(file: string): TrainedModel[] {
 function fitFamily(family: string, all: readonly TrainedModel[]): FamilyFit {
   const own = all.filter((model) => model.family === family).sort((a, b) => a.size - b.size);
   if (own.length < 4) return { family, models: own, law: null };
-  const fit = fitLaw(own.map(observe), sizeLaw);
-  const value = (name: string) => fit.parameters.find((one) => one.name === name)!.value;
+  const fit = fitLaw(own.map(observe), sizeLaw, { smallestThreshold: squared });
+  const value = (name: string) => parameterOf(fit, name);
   const alpha = value("alpha");
+  const without = own.length < 5 ? [] : own.map((left) => fitOthers(own, left));
+  const spread = (name: string) => jackknife(without.map((one) => parameterOf(one, name)));
   return {
     family,
     models: own,
@@ -72,29 +78,61 @@ function fitFamily(family: string, all: readonly TrainedModel[]): FamilyFit {
       E: value("E"),
       A: Math.exp(value("ln A0") + alpha * Math.log(fit.design.size)),
       alpha,
+      errors: without.length === 0 ? null : { E: spread("E"), alpha: spread("alpha") },
+      predictions: without.map((one, i) => one.predict(placeOf(own[i].size))),
       atBound: fit.parameters.filter((one) => one.atBound).map((one) => one.name),
-      predict: (size) => fit.predict({ size, bits: 16, variant: "", block: 64 }),
+      predict: (size) => fit.predict(placeOf(size)),
       residuals: fit.residuals,
     },
   };
 }
 
+function fitOthers(all: readonly TrainedModel[], left: TrainedModel): Fit {
+  const others = all.filter((model) => model !== left).map(observe);
+  return fitLaw(others, sizeLaw, { smallestThreshold: squared });
+}
+
+function parameterOf(fit: Fit, name: string): number {
+  return fit.parameters.find((one) => one.name === name)!.value;
+}
+
+/** The standard error of a parameter, from its values without one model each. */
+function jackknife(values: readonly number[]): number {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return Math.sqrt((squares * (values.length - 1)) / values.length);
+}
+
+function placeOf(size: number): Place {
+  return { size, bits: 16, variant: "", block: 64 };
+}
+
+// A law asks for nothing of the row behind an observation.
 function observe({ name, size, tokens, loss }: TrainedModel): Observation {
-  const place = { size, bits: 16, variant: "", tokens, block: 64 };
-  return { ...place, model: name, loss, standardError: null, row: undefined as never };
+  return { ...placeOf(size), tokens, model: name, loss, standardError: null } as Observation;
 }
 
 function describeFit({ family, models: own, law }: FamilyFit): string[] {
   const title = law
-    ? `**${family}**: loss = ${law.E.toFixed(3)} + ${law.A.toFixed(2)} / N^${law.alpha.toFixed(3)}, N the parameters outside the embedding.`
+    ? `**${family}**: loss = ${law.E.toFixed(2)} + ${law.A.toFixed(2)} / N^${law.alpha.toFixed(3)}, N the parameters outside the embedding.`
     : `**${family}**: ${own.length} of seven sizes are trained; a fit of three parameters needs four.`;
+  const errors = law?.errors
+    ? [`Standard errors: E ${law.errors.E.toFixed(2)}, exponent ${law.errors.alpha.toFixed(3)}.`]
+    : [];
   const bound = law && law.atBound.length > 0 ? [`${law.atBound.join(", ")} stands at the end of its range.`] : [];
   const rows = own.map(({ name, size, loss }, i) => {
     const fitted = law ? law.predict(size).toFixed(4) : "";
-    return `| ${name} | ${size.toLocaleString("en")} | ${loss.toFixed(4)} | ${fitted} | ${law ? percent(law.residuals[i]) : ""} |`;
+    const left = law?.predictions[i];
+    const misses = [law?.residuals[i], left && Math.log(loss / left)].map((one) =>
+      one === undefined ? "" : percent(one),
+    );
+    return `| ${name} | ${size.toLocaleString("en")} | ${loss.toFixed(4)} | ${fitted} | ${misses.join(" | ")} |`;
   });
-  const head = ["| model | N | held-out loss | fitted | residual |", "|---|---|---|---|---|"];
-  return [[title, ...bound].join(" "), "", ...head, ...rows, ""];
+  const head = [
+    "| model | N | held-out loss | fitted | residual | of the fit to the others |",
+    "|---|---|---|---|---|---|",
+  ];
+  return [[title, ...errors, ...bound].join(" "), "", ...head, ...rows, ""];
 }
 
 /** A residual of ln loss. */

@@ -2,7 +2,7 @@
 
 Usage: python train.py WORK [RECIPE]
 Reads WORK/train.bin, heldout.bin, tokenizer.json; keeps WORK/runs/NAME/{state.pt, log.jsonl} and writes WORK/models/NAME when a
-run ends. Killed at any moment and started again, it goes on from the last checkpoint and gives the same weights, bit for bit.
+run ends. Killed at any moment and started again, it goes on from the last checkpoint and gives the same weights, bit for bit on one machine and build of torch.
 """
 import fcntl
 import json
@@ -77,10 +77,15 @@ def optimizer_of(model: Decoder, settings: dict) -> torch.optim.AdamW:
 
 
 class Log:
-    """A JSON line a record. On resuming, lines later than the checkpoint are cut off, since those steps are done again."""
+    """A JSON line a record. On resuming, lines later than the checkpoint are cut off, since those steps are done again. The
+    log of a run that is begun anew is kept under a number (log.1.jsonl, ..): a fault stays documented."""
 
     def __init__(self, path: Path, step: int):
-        kept = [line for line in path.read_text().splitlines() if json.loads(line)["step"] <= step] if path.exists() else []
+        lines = path.read_text().splitlines() if path.exists() else []
+        if step == 0 and any("loss" in json.loads(line) for line in lines):
+            os.replace(path, path.with_name(f"log.{len(list(path.parent.glob('log.*.jsonl'))) + 1}.jsonl"))
+            lines = []
+        kept = [line for line in lines if (record := json.loads(line))["step"] <= step and record.get("event") != "finished"]
         path.with_suffix(".new").write_text("".join(line + "\n" for line in kept))
         os.replace(path.with_suffix(".new"), path)
         self.path = path
@@ -111,7 +116,6 @@ def train(work: Path, recipe: dict, run: dict) -> None:
         state = torch.load(folder / "state.pt", weights_only=True)
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["random"])
         step, seconds, loss_sum = state["step"], state["seconds"], state["lossSum"]
     log = Log(folder / "log.jsonl", step)
     total, outside = count_parameters(model)
@@ -137,12 +141,12 @@ def train(work: Path, recipe: dict, run: dict) -> None:
             loss_sum, logged, logged_step = 0.0, now, step
         if now - saved > settings["checkpointSeconds"] or step == settings["steps"]:
             seconds, saved = seconds + now - saved, now
-            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "random": torch.get_rng_state()}
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
             save_state(folder / "state.pt", state | {"step": step, "seconds": seconds, "lossSum": loss_sum})
     loss = heldout_loss(model, np.fromfile(work / "heldout.bin", np.uint16), settings)
     record = {"tokens": step * tokens_a_step, "heldoutLoss": round(loss, 5), "seconds": round(seconds)}
-    export(model, size, settings, work / "tokenizer.json", work / "models" / name, record)
     log.add(step=step, event="finished", **record)
+    export(model, size, settings, work / "tokenizer.json", work / "models" / name, record)
 
 
 def main() -> None:

@@ -58,6 +58,8 @@ export interface Fit {
 export interface FitOptions {
   /** A fit of much the same observations: its parameters are the only start, and its noise is taken as it is. */
   readonly from?: Pick<Fit, "theta" | "noise" | "threshold" | "design">;
+  /** Residuals of ln loss below it are squared whatever the noise; by default 1e-3, as in the fits of Chinchilla. */
+  readonly smallestThreshold?: number;
 }
 
 const efforts: Record<"start" | "again" | "best", Effort> = {
@@ -69,9 +71,6 @@ const efforts: Record<"start" | "again" | "best", Effort> = {
 /** By which a parameter is moved to see what residuals do. */
 const slopeStep = 1e-6;
 
-/** Of ln loss, as in the fits of Chinchilla: residuals below it are squared whatever the noise. */
-const smallestThreshold = 1e-3;
-
 /**
  * The fit of a law.
  *
@@ -79,7 +78,7 @@ const smallestThreshold = 1e-3;
  * @see Hoffmann et al. 2022, section 3.3 (Huber, many starts); Besiroglu et al. 2024, arXiv 2404.10102 (tight tolerances)
  */
 export function fitLaw(observations: readonly Observation[], law: Law, options: FitOptions = {}): Fit {
-  const { from } = options;
+  const { from, smallestThreshold = 1e-3 } = options;
   const design = from?.design ?? describeDesign(observations, law.tokenFormula !== undefined);
   const parameters = listParameters(law, design);
   const models = [...groupBy(observations, (one) => one.model).values()];
