@@ -4,7 +4,14 @@ import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } fr
 import { basename, dirname, join } from "node:path";
 import { type Command, Option } from "commander";
 import { InputError } from "../input-error.ts";
-import { describeCount, describeSeries, explainAnswer, writeCertainty, writeHeadline } from "../report/headline.ts";
+import {
+  describeCount,
+  describeSeries,
+  explainAnswer,
+  explainDocuments,
+  writeCertainty,
+  writeHeadline,
+} from "../report/headline.ts";
 import { type ReportInput, renderReport } from "../report/html.ts";
 import { renderMarkdown } from "../report/markdown.ts";
 import { explainBudgets, explainShares, type TextTable, tabulateBudgets, tabulateShares } from "../report/table.ts";
@@ -130,7 +137,7 @@ function printAnswer(answer: Answer): void {
       .join("\n"),
   );
   if (answer.points.length === 0) return;
-  for (const sentence of [...explainAnswer(answer), writeCertainty(answer)]) {
+  for (const sentence of [...explainAnswer(answer), writeCertainty(answer), explainDocuments(answer)]) {
     if (sentence !== "") printLine(wrapText(sentence, width).join("\n"));
   }
   const budgets = fitTable(tabulateBudgets(answer), width, ["Size", "than", "Better by"]);

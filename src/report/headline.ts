@@ -1,35 +1,49 @@
 // The answer in words: one or two sentences that are true of the numbers beside them.
 
+import type { ResultRow } from "../result.ts";
 import type { Answer } from "../scaling/answer.ts";
 import { chooseBudgets } from "../scaling/budgets.ts";
 import { compareAt, compareValues, type Share } from "../scaling/compare.ts";
 import type { Point } from "../scaling/curves.ts";
 import type { Choice } from "../scaling/frontier.ts";
 import { findHiddenBetter } from "../scaling/hidden.ts";
+import { hasLostDocuments } from "../scaling/mean-row.ts";
 import type { MetricFacts } from "../scaling/metrics.ts";
-import { modelKey } from "../scaling/series.ts";
-import { cleanText } from "./text.ts";
-import { formatMargin, formatPlural, formatPrecision, formatShare, formatSize, formatValue } from "./units.ts";
+import { meanAccuracyTask, modelKey } from "../scaling/series.ts";
+import { cleanText, longestSpec } from "./text.ts";
+import {
+  formatCount,
+  formatMargin,
+  formatPlural,
+  formatPrecision,
+  formatShare,
+  formatSize,
+  formatValue,
+} from "./units.ts";
 
 /** The answer of one series in sentences of plain text, the answer itself first. */
 export function writeHeadline(answer: Answer): string[] {
   const { points, range, unstable } = answer;
   if (points.length === 0) return [`Every run was unstable (${unstable.length}): there is nothing to compare.`];
-  if (range.contested === null) return [...writeThinAnswer(answer), ...explainAnswer(answer)];
+  if (range.contested === null) {
+    const sentences = [...writeThinAnswer(answer), ...explainAnswer(answer), explainDocuments(answer)];
+    return sentences.filter((sentence) => sentence !== "");
+  }
   const sentences = [
     writeWinner(answer),
     writeHidden(answer),
     ...explainAnswer(answer),
     writeExample(answer),
     writeCertainty(answer),
+    explainDocuments(answer),
   ];
   return sentences.filter((sentence) => sentence !== "");
 }
 
 function writeWinner(answer: Answer): string {
   const { series, curves, range } = answer;
-  const best = `${series.metric.better === "lower" ? "lowest" : "highest"} ${series.metric.label}`;
-  const on = nameSubject(answer);
+  const rank = series.metric.better === "lower" ? "lowest" : "highest";
+  const criterion = nameCriterion(answer);
   const { winner, share, isCommon } = findWinner(range.shares);
   const [low, high] = range.contested!;
   const measured = curves.filter((curve) => curve.points.length > 1).length;
@@ -42,10 +56,10 @@ function writeWinner(answer: Answer): string {
   const name = formatPrecision(winner);
   const certainty = judgeCertainty(answer);
   if (certainty.known === 0)
-    return `By numbers without an error estimate, ${name} give the ${best}${on} at equal size: ${where}.`;
-  if (certainty.clear > 0) return `${name} give the ${best}${on} at equal size: ${where}.`;
+    return `By numbers without an error estimate, ${name} give the ${rank} ${criterion} at equal size: ${where}.`;
+  if (certainty.clear > 0) return `${name} give the ${rank} ${criterion} at equal size: ${where}.`;
   const other = certainty.isAnyClear ? "the next best" : "another";
-  return `No precision can be told from ${other}${on}: ${name} have the ${best} at equal size ${where}, but within noise of ${certainty.isAnyClear ? "the second" : "all others"} at every budget${certainty.isShown ? " shown" : ""}.`;
+  return `No precision can be told from ${other} by ${criterion}: ${name} have the ${rank} at equal size ${where}, but within noise of ${certainty.isAnyClear ? "the second" : "all others"} at every budget${certainty.isShown ? " shown" : ""}.`;
 }
 
 /** Specs on no curve that beat the winner's at their own size: then the winner is one of the curves, not of all specs. */
@@ -67,8 +81,9 @@ function writeHidden({ points, curves, range, series: { metric } }: Answer): str
   return `A curve has each model at its best spec of that precision. ${others}${mixed}`;
 }
 
-function nameSubject({ series: { subject } }: Answer): string {
-  return subject === "" ? "" : ` ${subject.startsWith("the mean") ? "in" : "on"} ${cleanText(subject, 60)}`;
+/** By what an answer judges: `loss on heldout.txt`, `mean accuracy of 2 tasks (piqa, winogrande)`. */
+function nameCriterion({ series: { task, metric, subject } }: Answer): string {
+  return `${task === meanAccuracyTask ? "mean " : ""}${metric.label} ${cleanText(subject, 160)}`;
 }
 
 /** What stands together or apart in a series and why, and which precisions are left out, a sentence each. */
@@ -112,28 +127,27 @@ function explainApart({ series: { apart, metric } }: Answer): string {
   return `${start}, but they were not measured alike.`;
 }
 
-/** Precisions that broke, on how many models; empty where none did. */
-function describeLeftOut({ unstable, curves }: Answer): string {
-  const precisions = [...new Set(unstable.map(({ row }) => row.bitsPerWeight))].sort((a, b) => a - b);
-  const all = new Set([
-    ...unstable.map(({ row }) => modelKey(row)),
-    ...curves.flatMap(({ points }) => points.map(({ row }) => modelKey(row))),
-  ]).size;
-  const parts = precisions.flatMap((bits) => {
-    const stable = new Set(
-      curves.find((curve) => curve.bitsPerWeight === bits)?.points.map(({ row }) => modelKey(row)) ?? [],
-    );
-    const broken = new Set(
-      unstable.flatMap(({ row }) => (row.bitsPerWeight === bits && !stable.has(modelKey(row)) ? [modelKey(row)] : [])),
-    );
-    if (broken.size === 0) return [];
-    const on =
-      stable.size > 0
-        ? `on ${broken.size} of ${all} models`
+/** How many specs of each precision broke, and on how many models all of them; empty where none did. */
+function describeLeftOut({ unstable, points }: Answer): string {
+  const keysOf = (rows: readonly ResultRow[]) => new Set(rows.map(modelKey));
+  const broken = unstable.map(({ row }) => row);
+  const stable = points.map(({ row }) => row);
+  const isAlone = keysOf([...broken, ...stable]).size === 1;
+  const precisions = [...new Set(broken.map((row) => row.bitsPerWeight))].sort((a, b) => a - b);
+  const parts = precisions.map((bits) => {
+    const [lost, kept] = [broken, stable].map((rows) => rows.filter((row) => row.bitsPerWeight === bits));
+    const all = lost.length + kept.length;
+    const noun = isAlone ? ["spec", "specs"] : ["run", "runs"];
+    const count =
+      kept.length > 0
+        ? `${formatCount(lost.length)} of ${formatPlural(all, noun[0], noun[1])}`
         : all === 1
-          ? "on the model"
-          : `on all ${formatPlural(broken.size, "model")}`;
-    return [`${formatPrecision(bits)} ${on}`];
+          ? `its only ${noun[0]}`
+          : `all ${formatPlural(all, noun[0], noun[1])}`;
+    const models = keysOf(kept);
+    const none = [...keysOf(lost)].filter((model) => !models.has(model)).length;
+    const where = none === 0 || kept.length === 0 ? "" : `, every one on ${formatPlural(none, "model")}`;
+    return `${formatPrecision(bits)} (${count}${where})`;
   });
   return parts.length === 0 ? "" : `Unstable and left out: ${parts.join(", ")}.`;
 }
@@ -210,15 +224,22 @@ export function writeCertainty(answer: Answer): string {
   const { known, clear, isUnpaired, isShown, isSome } = judgeCertainty(answer);
   if (known === 0)
     return "The results have no standard errors (a text needs two windows or more): whether differences are noise is not known.";
-  const how = " by unpaired errors, which overstate noise";
-  if (clear === 0) return isUnpaired ? "Noise is judged by unpaired errors, which overstate it." : "";
+  const isTold = explainDocuments(answer) !== "";
+  const how = isTold ? "" : " by unpaired errors, which overstate noise";
+  if (clear === 0) return isUnpaired && !isTold ? "Noise is judged by unpaired errors, which overstate it." : "";
   const where = clear === known ? "at every budget" : `at ${clear} of the ${known} budgets`;
   const shown = isSome ? (clear === known ? " shown that has one" : " shown that have one") : isShown ? " shown" : "";
   return `The winning precision is clear of noise ${where}${shown}${isUnpaired ? how : ""}.`;
 }
 
+/** That differences are unpaired for want of documents; empty where rows have them, or no errors at all. */
+export function explainDocuments({ series, points }: Answer): string {
+  if (!series.rows.every(hasLostDocuments) || points.every((point) => point.standardError === null)) return "";
+  return "These results carry no scores of single documents, so differences are unpaired, which overstates noise; a store keeps them, and so does an export to .parquet or .jsonl.";
+}
+
 function nameOf({ row }: Point): string {
-  return `${cleanText(row.model.name, 40)} at ${cleanText(row.key.spec, 40)}`;
+  return `${cleanText(row.model.name, 40)} at ${cleanText(row.key.spec, longestSpec)}`;
 }
 
 // One size or one precision, or curves that do not overlap: what can be said without any of them.
@@ -233,7 +254,7 @@ function writeThinAnswer(answer: Answer): string[] {
         : "no two precisions can be compared around the same budget";
   const best = frontier[frontier.length - 1];
   return [
-    `The best measured ${series.metric.label}${nameSubject(answer)} is ${formatValue(best.value)}, by ${nameOf(best)} in ${formatSize(best.bits)}; which precision is best at equal size cannot be said: ${why}.`,
+    `The best measured ${nameCriterion(answer)} is ${formatValue(best.value)}, by ${nameOf(best)} in ${formatSize(best.bits)}; which precision is best at equal size cannot be said: ${why}.`,
   ];
 }
 

@@ -3,6 +3,9 @@
 // Controls, and the marks that reorder or hide text around them.
 const unsafe = /[\p{Cc}\p{Bidi_Control}\u200b\u2028\u2029\ufeff]/gu;
 
+/** No spec that kbit writes is as long: its text is shown whole, to be copied. */
+export const longestSpec = 160;
+
 /** Text for a terminal or an SVG label: controls and marks of direction become U+FFFD, length at most `limit`. */
 export function cleanText(text: string, limit = Number.POSITIVE_INFINITY): string {
   const clean = text.replace(unsafe, "\ufffd").toWellFormed();

@@ -3,6 +3,7 @@
 
 import type { ResultRow } from "../result.ts";
 import { isOnData, nameData } from "./data-name.ts";
+import { isMean, type MeanRow } from "./mean-row.ts";
 import { defaultMetric, findMetric, type MetricFacts, readMetric } from "./metrics.ts";
 
 /** Rows of one family, measured in one way, by one metric. */
@@ -13,7 +14,7 @@ export interface Series {
   readonly metric: MetricFacts;
   /** Convention, limit, data and so on, as far as another series of the same family and task differs in them. */
   readonly note: string;
-  /** What tells it from the other series in a sentence: its task, its data; empty where all have the same. */
+  /** What its values are of, in a sentence: `on heldout.txt`, `on piqa`, `of 2 tasks (piqa, winogrande)`. */
   readonly subject: string;
   readonly rows: readonly ResultRow[];
   /** Given where families or tokenizers stand together, since none has two models of its own. */
@@ -43,11 +44,14 @@ export interface SeriesFilter {
 /** Task name of rows that are the mean over tasks. */
 export const meanAccuracyTask = "mean of tasks";
 
+/** Metrics of texts that tell models apart with least noise. */
+const losses = ["nll", "bitsPerByte"];
+
 /** Family of a series across all of them. */
 const allModels = "all models";
 
 /**
- * Splits rows into series, those with most models first, then the mean of tasks, then losses (the least noisy), then
+ * Splits rows into series, those with most models first, then losses (the least noisy), then the mean of tasks, then
  * those with most rows. Rows without the metric that was asked for are left out. Where no family has two models on a task,
  * all its models stand together: by the metric, or where that is by the token and tokenizers differ, by bits a byte.
  *
@@ -68,13 +72,12 @@ export function groupSeries(rows: readonly ResultRow[], filter: SeriesFilter = {
     );
     series.push(...(joinFamilies(sameTask, ofFamilies, wanted) ?? ofFamilies));
   }
-  const tasks = new Set(series.map(({ task }) => task)).size;
   const measured = series.flatMap((one) => one.rows);
   const files = groupBy(measured, ({ key, paths }) => `${key.dataHash} ${paths?.data ?? ""}`);
   const sources = [...files.values()].map(([row]) => row);
-  const named = series.map((one) => describeOthers(one, series, tasks, sources, chosen));
+  const named = series.map((one) => describeOthers(one, series, sources, chosen));
   const sizes = new Map(named.map((one) => [one, countModels(one.rows)]));
-  const rank = ({ task, metric }: Series) => (task === meanAccuracyTask ? 2 : Number(metric.name === "nll"));
+  const rank = ({ task, metric }: Series) => (losses.includes(metric.name) ? 2 : Number(task === meanAccuracyTask));
   return named.sort((a, b) => sizes.get(b)! - sizes.get(a)! || rank(b) - rank(a) || b.rows.length - a.rows.length);
 }
 
@@ -123,20 +126,33 @@ function joinFamilies(
 function describeOthers(
   series: Series,
   all: readonly Series[],
-  tasks: number,
   sources: readonly ResultRow[], // one for each file of data
   rows: readonly ResultRow[],
 ): Series {
   const { task } = series;
   const [{ key }] = series.rows;
   const others = all.filter((one) => one.task === task && one.rows[0].key.dataHash !== key.dataHash);
-  const data = others.length > 0 && task !== meanAccuracyTask ? nameData(series.rows[0], sources) : "";
-  const isText = isOnText(series.rows[0]);
-  const words = task === meanAccuracyTask ? "the mean of tasks" : tasks < 2 ? "" : isText ? "the text" : task;
-  const subject = data === "" ? words : isText || words === "" ? data : `${words} of ${data}`;
+  const [row] = series.rows;
+  const subject = isMean(row) ? `of ${listTasks(row)}` : `on ${nameSubject(row, others.length > 0, sources)}`;
   if (countModels(series.rows) > 1) return { ...series, subject };
   const alike = rows.filter((row) => row.key.task === task && row.key.dataHash === key.dataHash);
   return { ...series, subject, ...(countModels(alike) > 1 && { apart: countVariety(alike) }) };
+}
+
+// A text by its file where that is known; a task, and where it was measured on several files its file.
+function nameSubject(row: ResultRow, hasOthers: boolean, sources: readonly ResultRow[]): string {
+  const data = hasOthers || row.paths?.data ? nameData(row, sources) : "";
+  if (isOnText(row)) return data || "the text";
+  return hasOthers ? `${row.key.task} of ${data}` : row.key.task;
+}
+
+/** Tasks that are named. */
+const mostTasks = 6;
+
+function listTasks({ members }: MeanRow): string {
+  const tasks = [...new Set(members.map((one) => one.key.task))];
+  const more = tasks.length > mostTasks ? ", .." : "";
+  return `${tasks.length} tasks (${tasks.slice(0, mostTasks).join(", ")}${more})`;
 }
 
 function countVariety(rows: readonly ResultRow[]): Variety {

@@ -230,7 +230,7 @@ test("a running study shows who is at what, what failed, and the best precision 
     "  2 workers",
     "  1 failed, the last: m9 int4 perplexity: It crashed.",
   ]);
-  expect(lines[4]).toMatch(/^ {2}So far: 4 bits give the lowest loss at equal size/);
+  expect(lines[4]).toMatch(/^ {2}So far: 4 bits give the lowest loss on .+ at equal size/);
   view.end();
 
   const narrow = createTerminal(true);

@@ -37,13 +37,17 @@ function twoPrecisions(standardError = 0.01): ResultRow[] {
   );
 }
 
+const unpaired =
+  "These results carry no scores of single documents, so differences are unpaired, which overstates noise; a store keeps them, and so does an export to .parquet or .jsonl.";
+
 describe("the answer in words and tables", () => {
   test("says which precision wins where, an example, and how certain it is", () => {
     const [answer] = answerRows(twoPrecisions(), { budgets: [8e7, 1.6e8, 8e8] });
     expect(writeHeadline(answer)).toEqual([
-      "4 bits give the lowest loss at equal size: at every budget where at least two precisions can be compared (10 MB to 100 MB).",
+      "4 bits give the lowest loss on the text at equal size: at every budget where at least two precisions can be compared (10 MB to 100 MB).",
       "Within 20 MB the best measured is s at fp16 (10 MB, loss 2.500), better by 0.500 ± 0.014 than s at int4:b64.",
-      "The winning precision is clear of noise at every budget shown by unpaired errors, which overstate noise.",
+      "The winning precision is clear of noise at every budget shown.",
+      unpaired,
     ]);
   });
 
@@ -56,7 +60,7 @@ describe("the answer in words and tables", () => {
         answerRows([...twoPrecisions(), add("int6:b64", 9e8, 0.9), add("int6:b64:embed:head", 8e7, value)])[0],
       );
     const [first, second] = headline(1.5);
-    expect(first).toMatch(/^4 bits give the lowest loss at equal size: at every budget/);
+    expect(first).toMatch(/^4 bits give the lowest loss on the text at equal size: at every budget/);
     expect(second).toBe(
       "A curve has each model at its best spec of that precision. A choice that is none of these is better than the curve of 4 bits at equal size: l at int6:b64:embed:head, 10 MB. Specs with and without embed and head are mixed here.",
     );
@@ -66,17 +70,19 @@ describe("the answer in words and tables", () => {
   test("claims no win that is all noise, and none without a word where errors are not known", () => {
     const [first, example, how] = writeHeadline(answerRows(twoPrecisions(0.5), { budgets: [1.6e8] })[0]);
     expect(first).toBe(
-      "No precision can be told from another: 4 bits have the lowest loss at equal size at every budget where at least two precisions can be compared (10 MB to 100 MB), but within noise of all others at every budget shown.",
+      "No precision can be told from another by loss on the text: 4 bits have the lowest at equal size at every budget where at least two precisions can be compared (10 MB to 100 MB), but within noise of all others at every budget shown.",
     );
     expect(example).toContain("; s at int4:b64 is within noise of it.");
-    expect(how).toBe("Noise is judged by unpaired errors, which overstate it.");
+    expect(how).toBe(unpaired);
     const bare = twoPrecisions().map((row) => ({
       ...row,
       metrics: { nll: { value: row.metrics["nll"].value, n: 1 } },
     }));
     const [answer] = answerRows(bare, { budgets: [1.6e8] });
     const sentences = writeHeadline(answer);
-    expect(sentences[0]).toMatch(/^By numbers without an error estimate, 4 bits give the lowest loss at equal size: /);
+    expect(sentences[0]).toMatch(
+      /^By numbers without an error estimate, 4 bits give the lowest loss on the text at equal size: /,
+    );
     expect(sentences[1]).toContain("better by 0.500 ± ? than s at int4:b64");
     expect(sentences.at(-1)).toContain("The results have no standard errors");
     expect(tabulateBudgets(answer).rows[0].slice(4)).toEqual([
@@ -89,7 +95,8 @@ describe("the answer in words and tables", () => {
     expect(writeHeadline(elsewhere)[0]).toMatch(/^4 bits give the lowest loss/);
     expect(writeHeadline(elsewhere).slice(1)).toEqual([
       "Nothing that was measured fits into 1 B; the smallest is s at int4:b64 (1 MB).",
-      "The winning precision is clear of noise at every budget by unpaired errors, which overstate noise.",
+      "The winning precision is clear of noise at every budget.",
+      unpaired,
     ]);
     expect(explainBudgets(answer).join()).toContain("± ? marks a difference whose error is not known");
   });
@@ -103,14 +110,18 @@ describe("the answer in words and tables", () => {
     }));
     const rows = [...twoPrecisions(), ...near.filter((row) => row.bitsPerWeight === 5)];
     const [first] = writeHeadline(answerRows(rows, { budgets: [1.6e8] })[0]);
-    expect(first).toMatch(/^No precision can be told from the next best: 4 bits have .* within noise of the second at/);
+    expect(first).toMatch(
+      /^No precision can be told from the next best by loss on the text: 4 bits have .* within noise of the second at/,
+    );
   });
 
-  test("names task and text where there are several, the mean of tasks first", () => {
+  test("names by what it judges, a text first, then the mean of tasks", () => {
     const [mean, piqa] = answerRows(simulateStudy({ tasks: ["piqa", "winogrande"] }));
     expect(mean.series.task).toBe("mean of tasks");
-    expect(writeHeadline(mean)[0]).toContain("in the mean of tasks");
-    expect(writeHeadline(piqa)[0]).toContain(" on piqa");
+    expect(writeHeadline(mean)[0]).toContain("by mean accuracy of 2 tasks (piqa, winogrande): ");
+    expect(writeHeadline(piqa)[0]).toContain("accuracy on piqa");
+    const [first, second] = answerRows(simulateStudy({ tasks: ["piqa", "winogrande", "perplexity"] }));
+    expect([first, second].map(({ series }) => series.task)).toEqual(["perplexity", "mean of tasks"]);
     const text = (data: string, sizes: number[]) =>
       simulateStudy({ sizes }).map((row) => ({
         ...row,
@@ -128,10 +139,41 @@ describe("the answer in words and tables", () => {
   test("says which precisions broke, and which reach a budget where not all do", () => {
     const rows = simulateStudy({ precisions: [2, 4, 8, 16], fragility: 9 });
     const [answer] = answerRows(rows);
-    expect(writeHeadline(answer)[1]).toBe("Unstable and left out: 2 bits on all 6 models.");
+    expect(writeHeadline(answer)[1]).toBe("Unstable and left out: 2 bits (all 6 runs).");
     const cells = tabulateBudgets(answer).rows.map((row) => row.at(-1));
     expect(cells.some((cell) => / over \d+, of \d+ and \d+ bits$/.test(cell!))).toBe(true);
     expect(cells.some((cell) => / over (8|16)$/.test(cell!))).toBe(true);
+  });
+
+  test("counts what broke at every precision, not only where nothing is left", () => {
+    const unstable = (model: string, spec: string, bits: number, value: number) =>
+      makeRow({
+        model,
+        spec,
+        bitsPerWeight: bits,
+        total: 8e6 * bits,
+        metrics: { nll: { value, standardError: 0.01, n: 9 } },
+      });
+    const one = (model: string) => [
+      unstable(model, "fp16", 16, 2),
+      unstable(model, "int3", 3, 9),
+      unstable(model, "nf3", 3, 8),
+      unstable(model, "int4", 4, model === "b" ? 2 : 7),
+      unstable(model, "nf4", 4, model === "b" ? 2.1 : 2.2),
+    ];
+    const leftOut = (rows: ResultRow[]) =>
+      writeHeadline(answerRows(rows)[0]).find((text) => text.startsWith("Unstable"));
+    expect(leftOut(one("a"))).toBe("Unstable and left out: 3 bits (all 2 specs), 4 bits (1 of 2 specs).");
+    expect(leftOut([...one("a"), ...one("b")])).toBe(
+      "Unstable and left out: 3 bits (all 4 runs), 4 bits (1 of 4 runs).",
+    );
+    const better = [
+      ...one("a"),
+      ...one("b").map((row) => ({ ...row, metrics: { nll: { value: 2, standardError: 0.01, n: 9 } } })),
+    ];
+    expect(leftOut(better)).toBe(
+      "Unstable and left out: 3 bits (2 of 4 runs, every one on 1 model), 4 bits (1 of 4 runs).",
+    );
   });
 
   test("rows with documents are paired, and that is said", () => {
@@ -148,8 +190,8 @@ describe("the answer in words and tables", () => {
     expect(explainBudgets(answer)).toContain(
       "± is one standard error; of a difference, paired over the documents that both sides share.",
     );
-    const unpaired = explainBudgets(answerRows(twoPrecisions())[0]);
-    expect(unpaired.join()).toContain("as if the sides had been measured on different documents (an upper bound)");
+    const apart = explainBudgets(answerRows(twoPrecisions())[0]);
+    expect(apart.join()).toContain("as if the sides had been measured on different documents (an upper bound)");
     const mixed = explainBudgets(answerRows([...rows.slice(0, 2), ...twoPrecisions().slice(2)])[0]);
     expect(mixed.join()).not.toContain("that both sides share");
   });
@@ -160,7 +202,7 @@ describe("the answer in words and tables", () => {
       /: at every budget where at least two precisions can be compared \(.+ to .+\)\.$/,
     );
     expect(first([3, 4, 6, 8, 16])).toMatch(
-      /^4 bits give the lowest loss at equal size: at .+ where all 5 precisions were measured \(.+ to .+\), and at \d+ % of the budgets where any two can be compared \(.+ to .+\)\.$/,
+      /^4 bits give the lowest loss on the text at equal size: at .+ where all 5 precisions were measured \(.+ to .+\), and at \d+ % of the budgets where any two can be compared \(.+ to .+\)\.$/,
     );
   });
 
@@ -209,7 +251,7 @@ describe("the answer in words and tables", () => {
     expect(explainBudgets(answer)).toContain(
       "“no larger model at 4 bits”: at a smaller size these are as good as all that reach this one, so none is named.",
     );
-    expect(writeHeadline(answer).at(-1)).toContain("at every budget shown that has one");
+    expect(writeHeadline(answer).at(-2)).toContain("at every budget shown that has one");
     const { budgets } = summarizeAnswer(answer);
     expect(budgets[1].precision).toMatchObject({ best: null, second: null, margin: null });
     expect(budgets[1].precision.outdoneBy).toMatchObject({ model: "l", spec: "int4:b64", bytes: 1e8 });

@@ -26,7 +26,7 @@ describe("families of one size each", () => {
       metric: { name: "bitsPerByte" },
       across: { models: 2, families: 2, tokenizers: 2 },
     });
-    expect(writeHeadline(answers[0])[0]).toContain("bits give the lowest loss a byte at equal size");
+    expect(writeHeadline(answers[0])[0]).toContain("bits give the lowest loss a byte on the text at equal size");
     expect(explainAnswer(answers[0])[0]).toContain("a loss a token cannot be compared across their 2 tokenizers");
     expect(answerRows(two, { metric: "bitsPerByte" })).toHaveLength(1);
   });
@@ -35,7 +35,7 @@ describe("families of one size each", () => {
     const answers = answerRows(two, { metric: "nll" });
     expect(answers.map((one) => one.series.family).sort()).toEqual(["cats", "dogs"]);
     const [first, why] = writeHeadline(answers[0]);
-    expect(first).toMatch(/^The best measured loss is .*: only one model size of (cats|dogs) was measured/);
+    expect(first).toMatch(/^The best measured loss on the text is .*: only one model size of (cats|dogs) was measured/);
     expect(why).toContain("2 families and 2 tokenizers");
     expect(why).toContain("--metric bitsPerByte");
     expect(tabulateShares(answers[0]).rows).toEqual([]);
