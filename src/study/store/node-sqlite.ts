@@ -111,7 +111,7 @@ const reasons: Record<number, string> = {
   11: "it is damaged; restore it from a copy, or name another file",
   13: "the disk is full",
   14: "it cannot be opened; check the path and its permissions",
-  26: "it is not an SQLite file; name another",
+  26: "it is not an SQLite file; name a store, or to read results an export that ends in .parquet, .jsonl or .csv",
 };
 
 /** Why SQLite refused, in half a sentence. */

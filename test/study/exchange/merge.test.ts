@@ -114,6 +114,8 @@ describe("openRows", () => {
     await expect(openRows(join(folder, "none.db"))).rejects.toThrow(/There is no store/);
     await expect(openRows(join(folder, "none.parquet"))).rejects.toThrow(/There is no file .*kbit study export --out/);
     writeFileSync(join(folder, "text.db"), "not a store ".repeat(100));
-    await expect(openRows(join(folder, "text.db"))).rejects.toThrow(/is not an SQLite file/);
+    await expect(openRows(join(folder, "text.db"))).rejects.toThrow(
+      /is not an SQLite file; .* an export that ends in \.parquet/,
+    );
   });
 });
