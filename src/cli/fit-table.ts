@@ -3,17 +3,20 @@
 import { dropColumns, type TextTable } from "../report/table.ts";
 import { formatTable } from "./terminal.ts";
 
+/** Whether no line of the table is longer than `width` characters. */
+export function fitsInto({ columns, rows }: TextTable, width: number): boolean {
+  return formatTable(columns, rows)
+    .split("\n")
+    .every((line) => [...line].length <= width);
+}
+
 /** The table in at most `width` characters a line, as far as leaving out columns of these titles, in turn, can do. */
 export function fitTable(table: TextTable, width: number, spared: readonly string[]): TextTable {
-  const fits = ({ columns, rows }: TextTable) =>
-    formatTable(columns, rows)
-      .split("\n")
-      .every((line) => [...line].length <= width);
-  if (fits(table)) return table;
+  if (fitsInto(table, width)) return table;
   let { columns, rows } = table;
   columns = columns.map((column) => ({ ...column, title: column.short ?? column.title }));
   for (const title of spared) {
-    if (fits({ columns, rows })) break;
+    if (fitsInto({ columns, rows }, width)) break;
     ({ columns, rows } = dropColumns({ columns, rows }, [title]));
   }
   return { columns, rows };

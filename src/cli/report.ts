@@ -14,7 +14,14 @@ import {
 } from "../report/headline.ts";
 import { type ReportInput, renderReport } from "../report/html.ts";
 import { renderMarkdown } from "../report/markdown.ts";
-import { explainBudgets, explainShares, type TextTable, tabulateBudgets, tabulateShares } from "../report/table.ts";
+import {
+  dropColumns,
+  explainBudgets,
+  explainShares,
+  type TextTable,
+  tabulateBudgets,
+  tabulateShares,
+} from "../report/table.ts";
 import { drawTextPlot } from "../report/text-plot.ts";
 import { countShown } from "../report/units.ts";
 import type { FailureRow, ResultRow } from "../result.ts";
@@ -22,7 +29,7 @@ import { type Answer, type AnswerOptions, answerRows } from "../scaling/answer.t
 import { type ShownResults, selectShown } from "../scaling/shown.ts";
 import { summarizeAnswer } from "../scaling/summary.ts";
 import { openRows } from "../study/exchange/open-rows.ts";
-import { fitTable } from "./fit-table.ts";
+import { fitsInto, fitTable } from "./fit-table.ts";
 import { checkOptions, counts, parseBudgets, type ReportOptions, splitList } from "./report-options.ts";
 import { formatTable, paint, printJson, printLine, type Style, wrapText } from "./terminal.ts";
 
@@ -140,14 +147,38 @@ function printAnswer(answer: Answer): void {
   for (const sentence of [...explainAnswer(answer), writeCertainty(answer), explainDocuments(answer)]) {
     if (sentence !== "") printLine(wrapText(sentence, width).join("\n"));
   }
-  const budgets = fitTable(tabulateBudgets(answer), width, ["Size", "than", "Better by"]);
-  printTable("What to choose for a budget", budgets, explainBudgets(answer, budgets), width);
+  const told = new Set<string>();
+  for (const [title, table] of splitBudgets(answer, width)) {
+    const notes = explainBudgets(answer, table).filter((note) => !told.has(note));
+    printTable(title, table, notes, width);
+    for (const note of notes) told.add(note);
+  }
   const columns = Math.min(100, Math.max(48, width));
   const plot = drawTextPlot(answer, { columns, rows: 19 }, (bits, mark) => paint(styleOf(bits), mark));
   if (plot.length > 0)
     printLine(`\n${paint("bold", `${describeSeries(answer)}, by ${describeCount(answer.count)}`)}\n${plot.join("\n")}`);
   const shares = fitTable(tabulateShares(answer), width, ["Models", "Wins, any two compared"]);
   printTable("How often each precision wins", shares, [explainShares(answer)], width);
+}
+
+/**
+ * The table of budgets by its title; where it would be too wide, choices and precisions at equal size apart, so that specs are
+ * whole: they are there to be copied.
+ */
+export function splitBudgets(answer: Answer, width: number): [string, TextTable][] {
+  const title = "What to choose for a budget";
+  const spared = ["than", "Size"];
+  const whole = fitTable(tabulateBudgets(answer), width, spared);
+  if (fitsInto(whole, width)) return [[title, whole]];
+  const choices = fitTable(dropColumns(tabulateBudgets(answer), ["At equal size"]), width, [...spared, "Better by"]);
+  const { columns, rows } = tabulateBudgets(answer, true);
+  const others = columns.map((column) => column.title).filter((name) => !["Budget", "At equal size"].includes(name));
+  const precisions = dropColumns({ columns, rows }, others);
+  if (precisions.columns.length < 2) return [[title, choices]];
+  return [
+    [title, choices],
+    ["Which precision is best at exactly this size", precisions],
+  ];
 }
 
 function printTable(title: string, table: TextTable, notes: readonly string[], width: number): void {

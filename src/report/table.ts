@@ -4,8 +4,7 @@ import type { Answer } from "../scaling/answer.ts";
 import type { Comparison, Margin, Pair } from "../scaling/compare.ts";
 import type { Point } from "../scaling/curves.ts";
 import type { Choice } from "../scaling/frontier.ts";
-import { nameSpecs, type SpecNames } from "./specs.ts";
-import { cleanText } from "./text.ts";
+import { cleanText, longestSpec } from "./text.ts";
 import { traceRows } from "./trace.ts";
 import {
   formatMargin,
@@ -46,11 +45,12 @@ const right = (title: string) => ({ title, align: "right" }) as const;
  */
 export function tabulateBudgets(answer: Answer, isFull = false): TextTable {
   const { metric } = answer.series;
-  const specs = nameSpecsOf(answer);
-  const nameChoice = ({ row }: Point) => `${cleanText(row.model.name, 28)} ${specs.shorten(row.key.spec)}`;
+  const nameModel = ({ row }: Point) => cleanText(row.model.name, 40);
+  const nameSpec = ({ row }: Point) => cleanText(row.key.spec, longestSpec);
   const columns: TextColumn[] = [
     right("Budget"),
     left("Best that fits"),
+    left("Spec"),
     right("Size"),
     { ...right(capitalize(formatMetric(metric))), short: capitalize(metric.label) },
     right("Better by"),
@@ -61,14 +61,15 @@ export function tabulateBudgets(answer: Answer, isFull = false): TextTable {
   const rows = answer.budgets.map(({ budget, curves, choice }) => [
     formatSize(budget),
     ...(choice === null
-      ? [`nothing fits: the smallest is ${formatSize(answer.points[0].bits)}`, "", ""]
+      ? [`nothing fits: the smallest is ${formatSize(answer.points[0].bits)}`, "", "", ""]
       : [
-          nameChoice(choice.best),
+          nameModel(choice.best),
+          nameSpec(choice.best),
           formatSize(choice.best.bits),
           formatMeasured(choice.best.value, isFull ? choice.best.standardError : null),
         ]),
     choice?.margin ? formatMargin(choice.margin) : "",
-    choice?.second ? nameChoice(choice.second) : "",
+    choice?.second ? `${nameModel(choice.second)} ${nameSpec(choice.second)}` : "",
     describeWinner(curves, precisions, isFull),
   ]);
   const traces = answer.budgets.map(({ curves, choice }) => traceBudget(curves, choice));
@@ -155,7 +156,7 @@ export function explainBudgets(answer: Answer, { columns, rows } = tabulateBudge
     metric.unit === "" || !has(capitalize(metric.label)) || has(capitalize(formatMetric(metric)))
       ? ""
       : ` ${capitalize(metric.label)} in ${metric.unit}.`;
-  const notes = [`Best that fits: what was measured within the budget.${unit}`];
+  const notes = has("Best that fits") ? [`Best that fits: what was measured within the budget.${unit}`] : [];
   if (has("Better by")) notes.push("Better by: over the next best that fits of another model or another precision.");
   if (has("At equal size")) {
     notes.push("At equal size: the best precision by the curves, straight over log bits between measured models.");
@@ -169,8 +170,7 @@ export function explainBudgets(answer: Answer, { columns, rows } = tabulateBudge
   const margins = listMargins(answer).filter((margin) => margin.paired !== null);
   if (shows(/± \d/)) notes.push(`± is one standard error; of a difference, ${describeErrors(margins)}.`);
   if (shows(/~/)) notes.push("~ marks a difference within two standard errors: within noise.");
-  const { note } = nameSpecsOf(answer);
-  return note === "" ? notes : [...notes, note];
+  return notes;
 }
 
 /** What the columns of the shares' table mean. */
@@ -209,10 +209,6 @@ function listPrecisions(there: readonly number[], all: readonly number[]): strin
   const between = all.filter((bits) => bits >= there[0] && bits <= there[there.length - 1]);
   if (there.length > 2 && between.length === there.length) return `${there[0]} to ${there[there.length - 1]}`;
   return there.length === 2 ? there.join(" and ") : there.join(", ");
-}
-
-function nameSpecsOf(answer: Answer): SpecNames {
-  return nameSpecs(answer.points.map((point) => point.row.key.spec));
 }
 
 function gainOver(pairs: readonly Pair[], bitsPerWeight: number, baseline: number | undefined): number | undefined {

@@ -1,10 +1,11 @@
 // What kbit report refuses, with what the store has, and tables that fit a narrow terminal.
 
 import { describe, expect, test } from "vitest";
-import { fitTable } from "../../src/cli/fit-table.ts";
+import { splitBudgets } from "../../src/cli/report.ts";
 import { checkOptions } from "../../src/cli/report-options.ts";
 import { printStore } from "../../src/cli/study-tables.ts";
-import { explainBudgets, tabulateBudgets } from "../../src/report/table.ts";
+import { formatTable } from "../../src/cli/terminal.ts";
+import { explainBudgets } from "../../src/report/table.ts";
 import { answerRows } from "../../src/scaling/answer.ts";
 import { simulateStudy } from "../scaling/simulate.ts";
 
@@ -34,16 +35,29 @@ describe("options that match nothing are refused with what the store has", () =>
   });
 });
 
-test("a narrow table keeps the precision that wins at equal size, and its notes speak of columns that are there", () => {
-  const [answer] = answerRows(rows);
-  const table = fitTable(tabulateBudgets(answer), 80, ["Size", "than", "Better by"]);
-  const titles = table.columns.map(({ title }) => title);
-  expect(titles).toContain("At equal size");
-  expect(titles).not.toContain("Size");
-  expect(titles).toContain("Loss");
-  const notes = explainBudgets(answer, table).join(" ");
-  expect(notes).toContain("Loss in nats a token.");
-  expect(notes.includes("next best")).toBe(titles.includes("Better by"));
+test("a narrow terminal gets two tables, with whole specs and notes on columns that are there", () => {
+  const long = ":center:embed:head";
+  const named = rows.map((row) => ({
+    ...row,
+    key: { ...row.key, spec: row.bitsPerWeight < 16 ? row.key.spec + long : row.key.spec },
+  }));
+  const [answer] = answerRows(named);
+  const tables = splitBudgets(answer, 80);
+  expect(tables.map(([, { columns }]) => columns.map(({ title }) => title))).toEqual([
+    ["Budget", "Best that fits", "Spec", "Loss", "Better by"],
+    ["Budget", "At equal size"],
+  ]);
+  for (const [, { columns, rows }] of tables) {
+    for (const line of formatTable(columns, rows).split("\n")) expect([...line].length).toBeLessThanOrEqual(80);
+  }
+  const [[, choices], [, precisions]] = tables;
+  expect(choices.rows.map((row) => row[2])).toEqual(answer.budgets.map(({ choice }) => choice!.best.row.key.spec));
+  expect(choices.rows.some((row) => row[2].endsWith(long))).toBe(true);
+  expect(explainBudgets(answer, choices).join(" ")).toMatch(/Loss in nats a token\. Better by: .* next best/);
+  expect(explainBudgets(answer, precisions)[0]).toMatch(/^At equal size: /);
+  const [[, wide], ...none] = splitBudgets(answer, 240);
+  expect(none).toEqual([]);
+  expect(wide.columns).toHaveLength(8);
 });
 
 test("study show fits 80 columns and tells texts apart", () => {

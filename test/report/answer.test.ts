@@ -4,12 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Command } from "commander";
-import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { addReportCommand } from "../../src/cli/report.ts";
 import { drawCurves } from "../../src/report/figure.ts";
 import { describeSeries, writeHeadline } from "../../src/report/headline.ts";
-import { nameSpecs } from "../../src/report/specs.ts";
 import { explainBudgets, tabulateBudgets, tabulateShares } from "../../src/report/table.ts";
 import { drawTextPlot } from "../../src/report/text-plot.ts";
 import type { ResultRow } from "../../src/result.ts";
@@ -85,7 +83,7 @@ describe("the answer in words and tables", () => {
     );
     expect(sentences[1]).toContain("better by 0.500 ± ? than s at int4:b64");
     expect(sentences.at(-1)).toContain("The results have no standard errors");
-    expect(tabulateBudgets(answer).rows[0].slice(4)).toEqual([
+    expect(tabulateBudgets(answer).rows[0].slice(5)).toEqual([
       "0.500 ± ?",
       "s int4:b64",
       "4 bits, by 0.500 ± ? over 16",
@@ -212,6 +210,7 @@ describe("the answer in words and tables", () => {
     expect(columns.map((column) => column.title)).toEqual([
       "Budget",
       "Best that fits",
+      "Spec",
       "Size",
       "Loss, nats a token",
       "Better by",
@@ -219,12 +218,12 @@ describe("the answer in words and tables", () => {
       "At equal size",
     ]);
     expect(rows).toEqual([
-      ["875 KB", "nothing fits: the smallest is 1 MB", "", "", "", "", "not measured"],
-      ["1 MB", "s int4:b64", "1 MB", "3.000", "", "", "4 bits, alone"],
-      ["10 MB", "s fp16", "10 MB", "2.500", "0.500 ± 0.283 ~", "s int4:b64", "4 bits, by 0.500 ~ over 16"],
-      ["100 MB", "l int4:b64", "100 MB", "1.000", "1.500 ± 0.283", "s fp16", "4 bits, by 0.500 ~ over 16"],
+      ["875 KB", "nothing fits: the smallest is 1 MB", "", "", "", "", "", "not measured"],
+      ["1 MB", "s", "int4:b64", "1 MB", "3.000", "", "", "4 bits, alone"],
+      ["10 MB", "s", "fp16", "10 MB", "2.500", "0.500 ± 0.283 ~", "s int4:b64", "4 bits, by 0.500 ~ over 16"],
+      ["100 MB", "l", "int4:b64", "100 MB", "1.000", "1.500 ± 0.283", "s fp16", "4 bits, by 0.500 ~ over 16"],
     ]);
-    expect(tabulateBudgets(answer, true).rows[2].slice(3)).toEqual([
+    expect(tabulateBudgets(answer, true).rows[2].slice(4)).toEqual([
       "2.500 ± 0.200",
       "0.500 ± 0.283 ~",
       "s int4:b64",
@@ -264,40 +263,6 @@ describe("the answer in words and tables", () => {
       ["16 bits", "2", "0 %", "0 %", "–"],
     ]);
     expect(tabulateShares(answer, true).rows[0]).toEqual(["4 bits", "2", "100 %", "100 %", "100 %", "+0.500"]);
-  });
-});
-
-describe("spec texts", () => {
-  test("long ones lose what all share, and a note says what", () => {
-    const mix = "mix:0123456789abcdef"; // has no options to share
-    const specs = ["fp16", mix, "nf3:b64:embed:head", "nf10:b64:embed:head", "float4:e3:b64:embed:head"];
-    const { shorten, note } = nameSpecs(specs);
-    expect(specs.map(shorten)).toEqual(["fp16", mix, "nf3", "nf10", "float4:e3"]);
-    expect(note).toBe("nf3 stands for nf3:b64:embed:head, and so on.");
-  });
-
-  test.each([
-    ["short ones", ["int3:b64", "int4:b64", "fp16"]],
-    ["a single one", ["int4:b64:embed:head", "fp16"]],
-    ["those that share nothing", ["int4:b64:embed", "float4:e3:b128"]],
-    ["none", []],
-  ])("%s stay as they are", (_, specs) => {
-    const { shorten, note } = nameSpecs(specs);
-    expect(specs.map((spec) => shorten(spec))).toEqual(specs);
-    expect(note).toBe("");
-  });
-
-  test("two never become one", () => {
-    const option = fc.constantFrom("b64", "b128", "brow", "dq", "center", "embed", "head", "proxy2", "e3");
-    const spec = fc
-      .tuple(fc.constantFrom("int4", "float4", "nf3"), fc.uniqueArray(option, { maxLength: 4 }))
-      .map(([type, options]) => [type, ...options.toSorted()].join(":")); // canonical texts have one order
-    fc.assert(
-      fc.property(fc.uniqueArray(spec, { maxLength: 6 }), (specs) => {
-        const { shorten } = nameSpecs(specs);
-        expect(new Set(specs.map((one) => shorten(one))).size).toBe(specs.length);
-      }),
-    );
   });
 });
 
