@@ -18,7 +18,6 @@ import {
   type FigureSize,
   type Frame,
   finishFigure,
-  isInView,
   type Shown,
   startFigure,
 } from "./frame.ts";
@@ -26,6 +25,7 @@ import { describeSeries } from "./headline.ts";
 import { placeBeside, placeLabels } from "./labels.ts";
 import { cleanText } from "./text.ts";
 import { formatParameters } from "./units.ts";
+import { isInView, readErrors } from "./view.ts";
 
 /** The metric against total model bits: one line a precision, labelled at its end; points beyond the view at its edge. */
 export function drawCurves(answer: Answer, size: FigureSize): string {
@@ -53,7 +53,7 @@ export function drawVariants(variants: Variants, answer: Answer, size: FigureSiz
     ...(variants.oneBitMore ? [nameCurve(variants.bitsPerWeight + 1, variants.oneBitMore)] : []),
     ...baseline.map(({ bitsPerWeight, points }) => nameCurve(bitsPerWeight, points)),
   ];
-  const shown = { ...answer, points: lines.flatMap((line) => line.points) };
+  const shown = { ...answer, points: lines.flatMap((line) => line.points), curves: undefined };
   const what = `${describeSeries(answer)} at ${variants.bitsPerWeight} bits against size, one line a choice`;
   return drawLines(createFrame(shown, size), lines, what, shown, undefined, { isBeside: true });
 }
@@ -74,7 +74,7 @@ export function drawModels(answer: Answer, law: BitsLaw | null, size: FigureSize
     points,
     law: said,
   }));
-  const shown = { ...answer, points: lines.flatMap((line) => line.points) };
+  const shown = { ...answer, points: lines.flatMap((line) => line.points), curves: undefined };
   const what = `${describeSeries(answer)} against bits a weight, one line a model`;
   return drawLines(createBitsFrame(shown, size), lines, what, shown, (point) => point.row.bitsPerWeight);
 }
@@ -198,6 +198,7 @@ function drawLines(
     ],
     labels,
     answer,
+    outside.length > 0 ? frame : undefined,
   );
 }
 
@@ -216,14 +217,6 @@ export function describeErrors(points: readonly Point[], metric: MetricFacts): s
     return "one standard error of the comparison: what the documents do to all points alike is left out";
   }
   return points.some((point) => point.standardError !== null) ? "one standard error" : undefined;
-}
-
-// Of points on the same documents the error of how they compare, which those beyond the view have no part in; else each one's own.
-function readErrors(inView: readonly Point[], metric: MetricFacts): (point: Point) => number | null {
-  const errors = compareErrors(inView, metric);
-  if (errors === null) return (point) => point.standardError;
-  const known = new Map(errors.map((error, i) => [inView[i], error]));
-  return (point) => known.get(point) ?? null;
 }
 
 // The outline of a band as far as it is in view: along its upper ends and back along its lower ones.

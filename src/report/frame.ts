@@ -11,6 +11,7 @@ import type { LabelFrame, PlacedLabel } from "./labels.ts";
 import { cleanText } from "./text.ts";
 import { traceRows } from "./trace.ts";
 import { formatMeasured, formatMetric, formatParameters, formatSize } from "./units.ts";
+import { maxOf, minOf, viewOf } from "./view.ts";
 
 /** Width and height of a figure in CSS pixels. */
 export interface FigureSize {
@@ -103,6 +104,8 @@ export function createTimeFrame(shown: Shown, size: FigureSize): Frame {
 /** What a frame is made for. */
 export interface Shown extends Pick<Answer, "points" | "count"> {
   readonly series: Pick<Answer["series"], "family" | "task" | "metric">;
+  /** What is drawn with bars or bands of errors; absent: all points. */
+  readonly curves?: Answer["curves"];
 }
 
 function createPlane(
@@ -131,26 +134,6 @@ function createScales(size: FigureSize, facts: Omit<Frame, "size" | "edge" | "la
     y: (value) => height - margin.bottom - share(value, values, isLogY) * (height - margin.top - margin.bottom),
     clampY: (value) => Math.min(values[1], Math.max(values[0], value)),
   };
-}
-
-/** Whether a value lies in view. */
-export function isInView(frame: Pick<Frame, "values">, value: number): boolean {
-  return value >= frame.values[0] && value <= frame.values[1];
-}
-
-function viewOf(answer: Shown, worseIsUp: boolean): [number, number] {
-  const all = answer.points.map((point) => point.value);
-  let low = minOf(all);
-  let high = maxOf(all);
-  const baseline = answer.points.filter((point) => point.row.bitsPerWeight >= 16).map((point) => point.value);
-  const span = maxOf(baseline) - minOf(baseline);
-  if (baseline.length > 1 && span > 0) {
-    if (worseIsUp) high = Math.min(high, maxOf(baseline) + 0.4 * span);
-    else low = Math.max(low, minOf(baseline) - 0.4 * span);
-  }
-  const padding = (high - low) * 0.05 || Math.abs(high) * 0.05 || 1;
-  // Room below the best points for their labels; none beyond the edge where worse points are marked.
-  return [low - padding * (worseIsUp ? 1.6 : 1), high + padding * (worseIsUp ? 1 : 1.6)];
 }
 
 /** A figure with axes and the given marks, as an SVG element. */
@@ -226,13 +209,18 @@ export interface FigureText extends PlacedLabel {
   readonly anchor: "start" | "middle" | "end";
 }
 
-/** Adds labels, and to every point what it is and which rows it shows; returns the SVG as text. */
+/**
+ * Adds labels, and to every point what it is and which rows it shows; returns the SVG as text.
+ *
+ * @param beyond - the frame, where points lie beyond its edge: says what the triangles are
+ */
 export function finishFigure(
   figure: Element,
   description: string,
   marks: readonly { readonly selector: string; readonly points: readonly Point[] }[],
   labels: readonly FigureText[],
   answer: Shown,
+  beyond?: Pick<Frame, "worseIsUp">,
   describe: (point: Point) => string = (point) => describePoint(point, answer),
 ): string {
   for (const { selector, points } of marks) {
@@ -247,6 +235,10 @@ export function finishFigure(
     });
   }
   for (const label of labels) addText(figure, label, "label");
+  if (beyond !== undefined) {
+    const text = `${beyond.worseIsUp ? "▲" : "▼"} beyond the view`;
+    addText(figure, { text, x: 2, y: 29, color: "var(--muted)", anchor: "start" }, "axis-title");
+  }
   figure.setAttribute("role", "group");
   figure.setAttribute("aria-label", description);
   figure.removeAttribute("font-family");
@@ -273,12 +265,4 @@ function addText(figure: Element, { text, x, y, color, anchor }: FigureText, cla
   element.setAttribute("text-anchor", anchor);
   element.textContent = text;
   figure.append(element);
-}
-
-function minOf(values: readonly number[]): number {
-  return values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
-}
-
-function maxOf(values: readonly number[]): number {
-  return values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
 }

@@ -5,11 +5,12 @@ import type { Answer } from "../scaling/answer.ts";
 import type { Point } from "../scaling/curves.ts";
 import { groupBy, modelKey } from "../scaling/series.ts";
 import { colorOf } from "./colors.ts";
-import { createFrame, type FigureSize, type Frame, finishFigure, isInView, startFigure } from "./frame.ts";
+import { createFrame, type FigureSize, type Frame, finishFigure, startFigure } from "./frame.ts";
 import { describeSeries } from "./headline.ts";
 import { keepFree, type PlacedLabel } from "./labels.ts";
 import { cleanText } from "./text.ts";
 import { traceRows } from "./trace.ts";
+import { isInView } from "./view.ts";
 
 /** Every measured point, and the steps of those that no smaller point equals: what to choose at each budget. */
 export function drawFrontier(answer: Answer, size: FigureSize): string {
@@ -41,6 +42,7 @@ export function drawFrontier(answer: Answer, size: FigureSize): string {
     [{ selector: ".points", points: shown }],
     keepFree(labels).map((label) => ({ ...label, anchor: "middle" })),
     answer,
+    answer.points.some((point) => !isInView(frame, point.value)) ? frame : undefined,
   );
 }
 

@@ -8,7 +8,7 @@ import type { UnstableRow } from "../scaling/stability.ts";
 import { colorOf } from "./colors.ts";
 import { describeErrors, drawCurves } from "./figure.ts";
 import { renderFigure, wide } from "./figure-block.ts";
-import { createFrame, isInView } from "./frame.ts";
+import { createFrame } from "./frame.ts";
 import { drawFrontier } from "./frontier-figure.ts";
 import { describeCount, describeSeries, writeHeadline } from "./headline.ts";
 import {
@@ -21,6 +21,7 @@ import {
 } from "./table.ts";
 import { cleanText, escapeHtml } from "./text.ts";
 import { formatCount, formatPlural, formatPrecision, formatTime } from "./units.ts";
+import { isInView } from "./view.ts";
 
 /**
  * Figures and tables of one answer.
@@ -36,13 +37,12 @@ export function renderAnswer(answer: Answer, isBrief = false): string {
   const errors = describeErrors(inView, answer.series.metric);
   const bands = errors === undefined ? "" : ` Bands are ${errors}.`;
   const budgets = tabulateBudgets(answer, true);
-  const off = inView.length < drawn.length ? " A triangle at the edge is a point beyond it." : "";
   return `
 ${renderFigure({
   name: "curves",
   series: answer.series,
   draw: (size) => drawCurves(answer, size),
-  caption: `<b>${escapeHtml(capitalize(label))} against ${describeCount(answer.count)}</b> of the ${escapeHtml(answer.series.family)} models on ${escapeHtml(answer.series.task)}. One line a precision, one point a model at the best spec of that precision; straight between models over log bits, and nothing beyond them.${bands}${off}`,
+  caption: `<b>${escapeHtml(capitalize(label))} against ${describeCount(answer.count)}</b> of the ${escapeHtml(answer.series.family)} models on ${escapeHtml(answer.series.task)}. One line a precision, one point a model at the best spec of that precision; straight between models over log bits, and nothing beyond them.${bands}`,
   lines: answer.curves.map(({ bitsPerWeight, points }) => ({ label: formatPrecision(bitsPerWeight), points })),
 })}
 <h3>What to choose for a budget</h3>
@@ -56,13 +56,12 @@ ${isBrief ? "" : renderFrontier(answer)}`;
 
 function renderFrontier(answer: Answer): string {
   const { label } = answer.series.metric;
-  const frame = createFrame(answer, wide);
   return `<h3>The frontier of measured choices</h3>
 ${renderFigure({
   name: "frontier",
   series: answer.series,
   draw: (size) => drawFrontier(answer, size),
-  caption: `<b>Every measured model and spec</b>; the steps join those that no smaller one equals: the best ${escapeHtml(label)} that can be had within a size. A name stands where the best model changes.${answer.points.some((point) => !isInView(frame, point.value)) ? " A triangle at the edge is a point beyond it." : ""}`,
+  caption: `<b>Every measured model and spec</b>; the steps join those that no smaller one equals: the best ${escapeHtml(label)} that can be had within a size. A name stands where the best model changes.`,
   keys: renderKeys(answer),
   lines: [{ label: "frontier", points: answer.frontier }],
 })}

@@ -5,8 +5,9 @@ import type { Answer } from "../scaling/answer.ts";
 import { chooseBudgets } from "../scaling/budgets.ts";
 import { interpolate } from "../scaling/interpolate.ts";
 import { advantage } from "../scaling/metrics.ts";
-import { createFrame, isInView } from "./frame.ts";
+import { createFrame } from "./frame.ts";
 import { formatMetric, formatSize } from "./units.ts";
+import { isInView } from "./view.ts";
 
 const axisWidth = 8;
 

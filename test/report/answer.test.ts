@@ -7,6 +7,7 @@ import { Command } from "commander";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { addReportCommand } from "../../src/cli/report.ts";
 import { drawCurves } from "../../src/report/figure.ts";
+import { createFrame } from "../../src/report/frame.ts";
 import { describeSeries, writeHeadline } from "../../src/report/headline.ts";
 import { explainBudgets, tabulateBudgets, tabulateShares } from "../../src/report/table.ts";
 import { drawTextPlot } from "../../src/report/text-plot.ts";
@@ -276,6 +277,23 @@ describe("figures", () => {
     expect([...svg.matchAll(/class="label">([^<]+)/g)].map((match) => match[1])).toEqual(["3-bit", "4-bit", "16-bit"]);
     expect(svg).toMatch(/>1 MB<.*>10 MB<.*>100 MB</s);
     for (const color of ["var(--bits-3)", "var(--bits-4)", "var(--ink)"]) expect(svg).toContain(`stroke="${color}"`);
+  });
+
+  test("bars and bands of points in view are in view, and triangles are explained where there are any", () => {
+    const noisy = simulateStudy({ precisions: [4, 5, 16], standardError: 0.3 });
+    const [one] = answerRows(noisy);
+    const [low, high] = createFrame(one, { width: 760, height: 500 }).values;
+    for (const { value } of one.curves.flatMap((curve) => curve.points)) {
+      if (value > high) continue;
+      expect(value - 0.3).toBeGreaterThan(low);
+      expect(value + 0.3).toBeLessThan(high);
+    }
+    const say = (rows: ResultRow[]) => drawCurves(answerRows(rows)[0], { width: 760, height: 500 });
+    expect(say(noisy)).not.toContain("beyond the view");
+    const broken = noisy.map((row) =>
+      row.bitsPerWeight === 5 ? { ...row, metrics: { nll: { value: 4.4, standardError: 0.01, n: 9 } } } : row,
+    );
+    expect(say(broken)).toContain("▲ beyond the view");
   });
 
   test("in the terminal every mark is a precision and no line is too long", () => {
