@@ -15,7 +15,8 @@ import {
 import { type ReportInput, renderReport } from "../report/html.ts";
 import { renderMarkdown } from "../report/markdown.ts";
 import {
-  dropColumns,
+  budgetTitles,
+  cutBudgets,
   explainBudgets,
   explainShares,
   type TextTable,
@@ -166,18 +167,16 @@ function printAnswer(answer: Answer): void {
  * whole: they are there to be copied.
  */
 export function splitBudgets(answer: Answer, width: number): [string, TextTable][] {
-  const title = "What to choose for a budget";
+  const [title, other] = budgetTitles;
   const spared = ["than", "Size"];
   const whole = fitTable(tabulateBudgets(answer), width, spared);
   if (fitsInto(whole, width)) return [[title, whole]];
-  const choices = fitTable(dropColumns(tabulateBudgets(answer), ["At equal size"]), width, [...spared, "Better by"]);
-  const { columns, rows } = tabulateBudgets(answer, true);
-  const others = columns.map((column) => column.title).filter((name) => !["Budget", "At equal size"].includes(name));
-  const precisions = dropColumns({ columns, rows }, others);
-  if (precisions.columns.length < 2) return [[title, choices]];
+  const choices = fitTable(cutBudgets(tabulateBudgets(answer))[0], width, [...spared, "Better by"]);
+  const [, precisions] = cutBudgets(tabulateBudgets(answer, true));
+  if (precisions === null) return [[title, choices]];
   return [
     [title, choices],
-    ["Which precision is best at exactly this size", precisions],
+    [other, precisions],
   ];
 }
 

@@ -18,14 +18,13 @@ import {
   type FigureSize,
   type Frame,
   finishFigure,
-  type Shown,
   startFigure,
 } from "./frame.ts";
 import { describeSeries } from "./headline.ts";
 import { placeBeside, placeLabels } from "./labels.ts";
 import { cleanText } from "./text.ts";
 import { formatParameters } from "./units.ts";
-import { isInView, readErrors } from "./view.ts";
+import { isInView, readErrors, type Shown } from "./view.ts";
 
 /** The metric against total model bits: one line a precision, labelled at its end; points beyond the view at its edge. */
 export function drawCurves(answer: Answer, size: FigureSize): string {

@@ -3,7 +3,6 @@
 
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
-import type { Answer } from "../scaling/answer.ts";
 import { chooseBudgets } from "../scaling/budgets.ts";
 import type { Point } from "../scaling/curves.ts";
 import { describeCount } from "./headline.ts";
@@ -11,7 +10,7 @@ import type { LabelFrame, PlacedLabel } from "./labels.ts";
 import { cleanText } from "./text.ts";
 import { traceRows } from "./trace.ts";
 import { formatMeasured, formatMetric, formatParameters, formatSize } from "./units.ts";
-import { maxOf, minOf, viewOf } from "./view.ts";
+import { maxOf, minOf, type Shown, viewOf } from "./view.ts";
 
 /** Width and height of a figure in CSS pixels. */
 export interface FigureSize {
@@ -99,13 +98,6 @@ export function createTimeFrame(shown: Shown, size: FigureSize): Frame {
     isLogY: true,
     yLabel: `${formatMetric(shown.series.metric)} (lower is better)`,
   });
-}
-
-/** What a frame is made for. */
-export interface Shown extends Pick<Answer, "points" | "count"> {
-  readonly series: Pick<Answer["series"], "family" | "task" | "metric">;
-  /** What is drawn with bars or bands of errors; absent: all points. */
-  readonly curves?: Answer["curves"];
 }
 
 function createPlane(

@@ -12,6 +12,8 @@ import { createFrame } from "./frame.ts";
 import { drawFrontier } from "./frontier-figure.ts";
 import { describeCount, describeSeries, writeHeadline } from "./headline.ts";
 import {
+  budgetTitles,
+  cutBudgets,
   explainBudgets,
   explainShares,
   type TextTable,
@@ -36,7 +38,6 @@ export function renderAnswer(answer: Answer, isBrief = false): string {
   const inView = drawn.filter((point) => isInView(frame, point.value));
   const errors = describeErrors(inView, answer.series.metric);
   const bands = errors === undefined ? "" : ` Bands are ${errors}.`;
-  const budgets = tabulateBudgets(answer, true);
   return `
 ${renderFigure({
   name: "curves",
@@ -45,13 +46,21 @@ ${renderFigure({
   caption: `<b>${escapeHtml(capitalize(label))} against ${describeCount(answer.count)}</b> of the ${escapeHtml(answer.series.family)} models on ${escapeHtml(answer.series.task)}. One line a precision, one point a model at the best spec of that precision; straight between models over log bits, and nothing beyond them.${bands}`,
   lines: answer.curves.map(({ bitsPerWeight, points }) => ({ label: formatPrecision(bitsPerWeight), points })),
 })}
-<h3>What to choose for a budget</h3>
-${renderTable(budgets, "Best measured choice and winning precision at each budget")}
-${explainBudgets(answer, budgets)
-  .map((note) => `<p class="note">${escapeHtml(note)}</p>`)
-  .join("\n")}
+${renderBudgets(answer)}
 ${renderShares(answer)}
 ${isBrief ? "" : renderFrontier(answer)}`;
+}
+
+function renderBudgets(answer: Answer): string {
+  const told = new Set<string>();
+  const tables = cutBudgets(tabulateBudgets(answer, true)).map((table, i) => {
+    if (table === null) return "";
+    const notes = explainBudgets(answer, table).filter((note) => !told.has(note));
+    for (const note of notes) told.add(note);
+    const lines = notes.map((note) => `<p class="note">${escapeHtml(note)}</p>`);
+    return `<h3>${budgetTitles[i]}</h3>\n${renderTable(table, `${budgetTitles[i]}, a line a budget`)}\n${lines.join("\n")}`;
+  });
+  return tables.join("\n");
 }
 
 function renderFrontier(answer: Answer): string {

@@ -83,6 +83,17 @@ export function tabulateBudgets(answer: Answer, isFull = false): TextTable {
   );
 }
 
+/** Titles of the two tables that a table of budgets is cut into. */
+export const budgetTitles = ["What to choose for a budget", "Which precision is best at exactly this size"] as const;
+
+/** Choices and precisions at equal size apart, so that neither is too wide to be read; the second is null where there is none. */
+export function cutBudgets(table: TextTable): [TextTable, TextTable | null] {
+  const winner = "At equal size";
+  const titles = table.columns.map((column) => column.title);
+  const choices = titles.filter((title) => title !== "Budget" && title !== winner);
+  return [dropColumns(table, [winner]), titles.includes(winner) ? dropColumns(table, choices) : null];
+}
+
 /** The short ids of what is said of a budget: the two best choices, and the ends of the curves at that size. */
 export function traceBudget({ standings, outdoneBy }: Comparison, choice: Choice | null): string[] {
   return traceRows([

@@ -7,9 +7,9 @@ import type { MetricFacts } from "../scaling/metrics.ts";
 import { groupBy, modelKey } from "../scaling/series.ts";
 import { drawTimes } from "./figure.ts";
 import { renderFigure } from "./figure-block.ts";
-import type { Shown } from "./frame.ts";
 import { cleanText, escapeHtml } from "./text.ts";
 import { formatPrecision } from "./units.ts";
+import type { Shown } from "./view.ts";
 
 const time: MetricFacts = {
   name: "msPerToken",

@@ -1,12 +1,19 @@
 // Which values a figure of a metric shows: all but those far worse than unquantized models, with the errors that are drawn.
 
+import type { Answer } from "../scaling/answer.ts";
 import type { Point } from "../scaling/curves.ts";
 import type { MetricFacts } from "../scaling/metrics.ts";
 import { compareErrors } from "../scaling/side-by-side.ts";
-import type { Frame, Shown } from "./frame.ts";
+
+/** What a frame is made for. */
+export interface Shown extends Pick<Answer, "points" | "count"> {
+  readonly series: Pick<Answer["series"], "family" | "task" | "metric">;
+  /** What is drawn with bars or bands of errors; absent: all points. */
+  readonly curves?: Answer["curves"];
+}
 
 /** Whether a value lies in view. */
-export function isInView(frame: Pick<Frame, "values">, value: number): boolean {
+export function isInView(frame: { readonly values: readonly [number, number] }, value: number): boolean {
   return value >= frame.values[0] && value <= frame.values[1];
 }
 

@@ -35,6 +35,7 @@ describe("the page", () => {
     expect(headings).toEqual([
       "The answer",
       "What to choose for a budget",
+      "Which precision is best at exactly this size",
       "How often each precision wins",
       "The frontier of measured choices",
       "One choice at a time",
