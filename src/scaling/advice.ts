@@ -4,11 +4,22 @@ import type { Candidate, FamilyLaw } from "./candidates.ts";
 import type { ModelShape, Workload } from "./memory.ts";
 import type { MetricFacts } from "./metrics.ts";
 import type { NextExperiment } from "./next-experiment.ts";
-import type { NextLarger } from "./next-larger.ts";
 import type { PoolFilter } from "./pool.ts";
 import type { PrecisionEvidence } from "./precision-evidence.ts";
 import type { SpeedSource } from "./speed.ts";
 import type { StabilityOptions } from "./stability.ts";
+
+/** The next larger model. */
+export interface NextLarger {
+  readonly model: string;
+  /** Its best spec that fits; where none fits its smallest stable one. Null where all of its runs are unstable. */
+  readonly spec: string | null;
+  /** Bytes that the budget would be charged. */
+  readonly needed: number | null;
+  readonly fits: boolean;
+  /** One sentence. */
+  readonly sentence: string;
+}
 
 /** What is asked. */
 export interface RecommendOptions extends PoolFilter, StabilityOptions {

@@ -1,21 +1,9 @@
 // The model that a user would have expected: the next larger one of the answer's family, and why it is not the answer.
 // Also what of the unstable runs would have fitted, for both are told together.
 
-import type { Option } from "./advice.ts";
+import type { NextLarger, Option } from "./advice.ts";
 import { formatBytes } from "./assumptions.ts";
 import { advantage, type MetricFacts } from "./metrics.ts";
-
-/** The next larger model. */
-export interface NextLarger {
-  readonly model: string;
-  /** Its best spec that fits; where none fits its smallest stable one. Null where all of its runs are unstable. */
-  readonly spec: string | null;
-  /** Bytes that the budget would be charged. */
-  readonly needed: number | null;
-  readonly fits: boolean;
-  /** One sentence. */
-  readonly sentence: string;
-}
 
 /** What is asked: options that are stable, runs that are not, and which may be taken. */
 export interface Field {
