@@ -78,7 +78,7 @@ function writeHidden({ points, curves, range, series: { metric } }: Answer): str
     hidden.length === 1
       ? `A choice that is none of these is better than ${curveName}: ${example}.`
       : `${formatPlural(hidden.length, "choice")} that are none of these are better than ${curveName}, the best of them ${example}.`;
-  return `A curve has each model at its best spec of that precision. ${others}${mixed}`;
+  return `A curve has each model at one spec of that precision, the best for its bits. ${others}${mixed}`;
 }
 
 /** By what an answer judges: `loss on heldout.txt`, `mean accuracy of 2 tasks (piqa, winogrande)`. */

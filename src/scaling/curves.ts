@@ -54,8 +54,9 @@ export function placePoints(
 
 /**
  * One curve a precision, ascending by precision. Where a model has several specs of one precision (types, block
- * sizes), the one with the best metric is its point, the smaller of equals: the curve shows what the precision can
- * do. Filter the points for the curve of one type. Of one size only the models of most training tokens take part, seeds of
+ * sizes, embeddings quantized or not), the one with the best metric is its point, after each is charged for its bits at
+ * the rate at which a larger model would use them; the smaller of equals: the curve shows what the precision can do with
+ * its bits. Filter the points for the curve of one type. Of one size only the models of most training tokens take part, seeds of
  * a model are one point at their mean, and of other models of the same bits the better one stays. Mixes are on no curve.
  */
 export function buildCurves(points: readonly Point[], metric: MetricFacts): Curve[] {
@@ -69,15 +70,33 @@ export function buildCurves(points: readonly Point[], metric: MetricFacts): Curv
   const seeds = estimateSeedVariance(
     plain.map(({ row, value }) => ({ row, value: isRelative ? Math.log(value) : value })),
   );
+  const rate = rateOfSize(plain, metric);
   for (const [, precision] of groupBy(plain, (point) => String(point.row.bitsPerWeight))) {
     const best = [...groupBy(precision, (point) => replicateKey(point.row)).values()].map((same) =>
-      addTraining(pickBest(averageSeeds(same), metric), seeds, isRelative),
+      addTraining(pickBest(averageSeeds(same), metric, rate), seeds, isRelative),
     );
     const bySize = [...groupBy(best, (point) => String(point.bits)).values()].map((same) => pickBest(same, metric));
     bySize.sort((a, b) => a.bits - b.bits);
     curves.push({ bitsPerWeight: precision[0].row.bitsPerWeight, points: bySize });
   }
   return curves.sort((a, b) => a.bitsPerWeight - b.bitsPerWeight);
+}
+
+/**
+ * What the metric gains for each e-fold of bits that go into a larger model: the slope of the best points of the precision
+ * that most models have (of equals the widest), by least squares. 0 where larger models are no better, or there is one.
+ */
+function rateOfSize(points: readonly Point[], metric: MetricFacts): number {
+  const precisions = [...groupBy(points, (point) => String(point.row.bitsPerWeight)).values()].map((precision) =>
+    [...groupBy(precision, (point) => modelKey(point.row)).values()].map((same) => pickBest(same, metric)),
+  );
+  precisions.sort((a, b) => b.length - a.length || b[0].row.bitsPerWeight - a[0].row.bitsPerWeight);
+  const best = precisions[0] ?? [];
+  const mean = (read: (point: Point) => number) => best.reduce((sum, one) => sum + read(one), 0) / best.length;
+  const [x0, y0] = [mean(({ bits }) => Math.log(bits)), mean(({ value }) => value)];
+  const along = mean(({ bits, value }) => (Math.log(bits) - x0) * (value - y0));
+  const slope = along / mean(({ bits }) => (Math.log(bits) - x0) ** 2);
+  return advantage(metric, slope, 0) > 0 ? slope : 0;
 }
 
 // Of several seeds a point a spec that all of them have: the mean, by the row of the first.
@@ -108,10 +127,15 @@ function addTraining(point: Point, seeds: ReturnType<typeof estimateSeedVariance
   return { ...point, training: { key: replicateKey(point.row), variance, degrees: seeds.degrees } };
 }
 
-/** The point with the best metric; of equals the one with fewest bits, then the first. */
-export function pickBest(points: readonly Point[], metric: MetricFacts): Point {
+/**
+ * The point with the best metric; of equals the one with fewest bits, then the first.
+ *
+ * @param rate - what the metric gains by an e-fold of bits, for which each point is charged
+ */
+export function pickBest(points: readonly Point[], metric: MetricFacts, rate = 0): Point {
+  const charged = ({ value, bits }: Point) => (rate === 0 ? value : value - rate * Math.log(bits));
   return points.reduce((best, point) => {
-    const gain = advantage(metric, point.value, best.value);
+    const gain = advantage(metric, charged(point), charged(best));
     return gain > 0 || (gain === 0 && point.bits < best.bits) ? point : best;
   });
 }

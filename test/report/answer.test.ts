@@ -56,12 +56,12 @@ describe("the answer in words and tables", () => {
     // At 10 MB the curve of 4 bits has a loss of 2.
     const headline = (value: number) =>
       writeHeadline(
-        answerRows([...twoPrecisions(), add("int6:b64", 9e8, 0.9), add("int6:b64:embed:head", 8e7, value)])[0],
+        answerRows([...twoPrecisions(), add("int6:b64", 9e8, 0.1), add("int6:b64:embed:head", 8e7, value)])[0],
       );
     const [first, second] = headline(1.5);
     expect(first).toMatch(/^4 bits give the lowest loss on the text at equal size: at every budget/);
     expect(second).toBe(
-      "A curve has each model at its best spec of that precision. A choice that is none of these is better than the curve of 4 bits at equal size: l at int6:b64:embed:head, 10 MB. Specs with and without embed and head are mixed here.",
+      "A curve has each model at one spec of that precision, the best for its bits. A choice that is none of these is better than the curve of 4 bits at equal size: l at int6:b64:embed:head, 10 MB. Specs with and without embed and head are mixed here.",
     );
     expect(headline(2.1).join(" ")).not.toMatch(/none of these/);
   });

@@ -65,6 +65,20 @@ describe("a mix", () => {
 });
 
 describe("curves", () => {
+  test("a spec is charged for its bits at the rate of larger models, but not where larger ones are no better", () => {
+    // At 16 bits a doubling of size gains 0.2; at 4 bits half the bits for 0.1 less are worth it, for 0.3 less they are not.
+    const models = [row("a", 16, 1600, 3), row("b", 16, 3200, 2.8), row("c", 16, 6400, 2.6)];
+    const wide = row("a", 4, 800, 3.1, "int4:b64");
+    const chosen = (loss: number, others = models) => {
+      const [four] = curvesOf(...others, wide, row("a", 4, 400, loss, "int4:b64:embed:head"));
+      return four.points.map(({ bits }) => bits);
+    };
+    expect(chosen(3.2)).toEqual([400]);
+    expect(chosen(3.4)).toEqual([800]);
+    expect(chosen(3.2, [row("a", 16, 1600, 3), row("b", 16, 3200, 3.1)])).toEqual([800]);
+    expect(chosen(3.2, [])).toEqual([800]);
+  });
+
   test("each precision has one point a model, its best, ascending by bits", () => {
     const curves = curvesOf(
       row("large", 4, 800, 2),

@@ -212,7 +212,7 @@ describe("what is shown", () => {
       `${url}/view?series=${encodeURIComponent(view.series[1])}&types=int&blocks=256`,
     );
     expect(other.chosen).toBe("books, piqa (accuracy)");
-    expect(other.head).toMatch(/highest accuracy/);
+    expect(other.head).toMatch(/by accuracy on piqa/);
     expect(other.answer).toContain("int4:b256");
     expect(other.answer).not.toContain("float4");
     for (const query of ["count=none", "metric=bleu"]) {
