@@ -43,7 +43,7 @@ ${renderFigure({
   name: "curves",
   series: answer.series,
   draw: (size) => drawCurves(answer, size),
-  caption: `<b>${escapeHtml(capitalize(label))} against ${describeCount(answer.count)}</b> of the ${escapeHtml(answer.series.family)} models on ${escapeHtml(answer.series.task)}. One line a precision, one point a model at the best spec of that precision; straight between models over log bits, and nothing beyond them.${bands}`,
+  caption: `<b>${escapeHtml(capitalize(label))} against ${describeCount(answer.count)}</b> of the ${escapeHtml(answer.series.family)} models on ${escapeHtml(answer.series.task)}. One line a precision, one point a model at its best spec of that precision for its bits; straight between models over log bits, and nothing beyond them.${bands}`,
   lines: answer.curves.map(({ bitsPerWeight, points }) => ({ label: formatPrecision(bitsPerWeight), points })),
 })}
 ${renderBudgets(answer)}
