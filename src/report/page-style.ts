@@ -23,7 +23,7 @@ header{padding-top:3rem}
 h1{font-size:1.05rem;font-weight:600;margin:0 0 1.2rem;color:var(--muted);overflow-wrap:anywhere}
 h2{font-size:1.2rem;font-weight:600;margin:3rem 0 .6rem;line-height:1.3;overflow-wrap:anywhere}
 h3{font-size:1rem;font-weight:600;margin:2rem 0 .4rem}
-p{margin:.5rem 0 1rem;max-width:44rem}
+p{margin:.5rem 0 1rem;max-width:44rem;overflow-wrap:anywhere}
 .answer{font-size:1.4rem;line-height:1.4;margin:0 0 .6rem;max-width:46rem;text-wrap:pretty;overflow-wrap:anywhere}
 .answer.more{font-size:1rem;line-height:1.55;color:var(--ink)}
 .facts,.note,figcaption{color:var(--muted);font-size:.875rem;line-height:1.5}
