@@ -233,7 +233,9 @@ test("the slider moves the recommendation, marked in the figures, and filters ch
   await page.locator("#filters [name=types]").selectOption("int");
   await waitForChoice(page, ":b256");
   await page.locator("#filters [name=series]").selectOption({ index: 1 });
-  await page.waitForFunction(() => /by accuracy on|highest accuracy/.test(document.querySelector("#head")!.textContent!));
+  await page.waitForFunction(() =>
+    /by accuracy on|highest accuracy/.test(document.querySelector("#head")!.textContent!),
+  );
   expect(await page.locator("svg.figure.wide").first().locator(".point[aria-label*='float']").count()).toBe(0);
   expect(await page.locator("#filters [name=blocks]").inputValue()).toBe("256");
 });
